@@ -1,0 +1,1 @@
+"""What the core and the statistics service both speak. Pure: no Django, no FastAPI, no settings."""

@@ -1,0 +1,142 @@
+"""The events that the core tells the world, and the names of the places they travel through.
+
+An event is a past-tense fact. Its `id` is also the idempotency key: a reader that has
+seen an id has seen the event. Adding an optional field keeps the version; anything
+that an older reader would misread gets a new one. Readers ignore fields they do not know.
+Golden samples of every type and version lie in `samples/`.
+"""
+
+from datetime import UTC, datetime
+from typing import Annotated, Literal
+from uuid import UUID
+
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+)
+
+from innotter_contracts.ids import new_id
+
+# The same names stand in deploy/rabbitmq/definitions.json; a test holds the two together.
+EXCHANGE = "innotter.events"
+STATS_QUEUE = "stats"
+MAIL_QUEUE = "celery.mail"
+
+
+class InvalidEvent(ValueError):
+    """The bytes are no event of a type that we know."""
+
+
+class Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Envelope(Model):
+    """What every event carries.
+
+    Version 2 added `request_id`, the id of the HTTP request that caused the event.
+    """
+
+    id: UUID = Field(default_factory=new_id)
+    version: int = 2
+    occurred_at: AwareDatetime = Field(default_factory=lambda: datetime.now(UTC))
+    actor: UUID | None
+    request_id: str | None = None
+
+
+class PageCreated(Envelope):
+    class Payload(Model):
+        page_id: UUID
+        uuid: str
+        name: str
+        owner_id: UUID
+
+    type: Literal["page.created"] = "page.created"
+    payload: Payload
+
+
+class PageAndUser(Model):
+    page_id: UUID
+    user_id: UUID
+
+
+class PageFollowed(Envelope):
+    type: Literal["page.followed"] = "page.followed"
+    payload: PageAndUser
+
+
+class PageUnfollowed(Envelope):
+    type: Literal["page.unfollowed"] = "page.unfollowed"
+    payload: PageAndUser
+
+
+class FollowRequested(Envelope):
+    type: Literal["page.follow_requested"] = "page.follow_requested"
+    payload: PageAndUser
+
+
+class FollowRequestWithdrawn(Envelope):
+    type: Literal["page.follow_request_withdrawn"] = "page.follow_request_withdrawn"
+    payload: PageAndUser
+
+
+class PostRef(Model):
+    post_id: UUID
+    page_id: UUID
+
+
+class PostCreated(Envelope):
+    class Payload(PostRef):
+        reply_to: PostRef | None = None
+
+    type: Literal["post.created"] = "post.created"
+    payload: Payload
+
+
+class PostAndUser(PostRef):
+    """A post, the page that it is on, and the user who did something to it."""
+
+    user_id: UUID
+
+
+class PostLiked(Envelope):
+    type: Literal["post.liked"] = "post.liked"
+    payload: PostAndUser
+
+
+class PostUnliked(Envelope):
+    type: Literal["post.unliked"] = "post.unliked"
+    payload: PostAndUser
+
+
+Event = Annotated[
+    PageCreated
+    | PageFollowed
+    | PageUnfollowed
+    | FollowRequested
+    | FollowRequestWithdrawn
+    | PostCreated
+    | PostLiked
+    | PostUnliked,
+    Field(discriminator="type"),
+]
+
+_event: TypeAdapter[Event] = TypeAdapter(Event)
+
+
+def parse_event(body: bytes | str) -> Event:
+    """The event in a message's body (UTF-8 JSON).
+
+    Raises InvalidEvent for anything else, an unknown type included.
+    """
+    try:
+        return _event.validate_json(body)
+    except ValidationError as error:
+        # The input stays out of the message: it may hold what a log must not.
+        raise InvalidEvent(
+            "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        ) from None

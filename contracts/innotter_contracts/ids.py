@@ -1,0 +1,11 @@
+from uuid import UUID
+
+import uuid6
+
+
+def new_id() -> UUID:
+    """A UUIDv7: sorts by the moment it was made, needs no sequence.
+
+    The standard library has `uuid.uuid7` from Python 3.14 on; we support 3.13.
+    """
+    return UUID(int=uuid6.uuid7().int)
