@@ -1,0 +1,44 @@
+"""What can go wrong in the domain. Rooms subclass these; problems.py turns them into answers."""
+
+from typing import ClassVar
+
+
+class DomainError(Exception):
+    """`code` is the stable word that clients branch on; the message is for people."""
+
+    code: ClassVar[str]
+    detail: ClassVar[str]
+
+    def __init__(self, detail: str | None = None) -> None:
+        super().__init__(detail or self.detail)
+
+
+class NotFound(DomainError):
+    code = "not_found"
+    detail = "There is nothing here, or nothing that you may see."
+
+
+class Forbidden(DomainError):
+    code = "forbidden"
+    detail = "You may not do this."
+
+
+class Conflict(DomainError):
+    code = "conflict"
+    detail = "This does not go together with what is there already."
+
+
+class Unauthenticated(DomainError):
+    code = "unauthenticated"
+    detail = "You have to prove who you are."
+
+
+class Invalid(DomainError):
+    """One field of the input breaks a rule of the domain."""
+
+    code = "invalid"
+    detail = "This value is not valid."
+
+    def __init__(self, field: str, detail: str | None = None) -> None:
+        super().__init__(detail)
+        self.field = field

@@ -1,0 +1,14 @@
+from django.db import models
+
+from innotter_contracts.ids import new_id
+
+
+class Record(models.Model):
+    """What every row of ours has: an id that sorts by the moment it was made, and two times."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        abstract = True

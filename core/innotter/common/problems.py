@@ -1,0 +1,123 @@
+"""Every error of the core becomes a problem document here, and nowhere else."""
+
+from http import HTTPStatus
+from typing import Any
+
+import structlog
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, JsonResponse
+from rest_framework import exceptions
+from rest_framework.response import Response
+from rest_framework.views import set_rollback
+
+from innotter.common import errors
+from innotter_contracts.problems import MEDIA_TYPE, FieldError, Problem, challenge, problem
+
+log = structlog.get_logger(__name__)
+
+STATUS_OF: dict[type[errors.DomainError], HTTPStatus] = {
+    errors.NotFound: HTTPStatus.NOT_FOUND,
+    errors.Forbidden: HTTPStatus.FORBIDDEN,
+    errors.Conflict: HTTPStatus.CONFLICT,
+    errors.Unauthenticated: HTTPStatus.UNAUTHORIZED,
+    errors.Invalid: HTTPStatus.BAD_REQUEST,
+}
+# The words of api.md where DRF has others.
+CODE_OF = {
+    "authentication_failed": "invalid_token",
+    "not_authenticated": "unauthenticated",
+    "permission_denied": "forbidden",
+    "parse_error": "malformed",
+}
+
+
+def exception_handler(error: Exception, context: dict[str, Any]) -> Response | None:
+    """DRF's hook. None for an error that nobody foresaw: Django then calls server_error."""
+    match error:
+        case Http404():
+            error = exceptions.NotFound(errors.NotFound.detail)
+        case PermissionDenied():
+            error = exceptions.PermissionDenied()
+    match error:
+        case errors.DomainError():
+            document, headers = _of_domain(error), {}
+        case exceptions.APIException():
+            document, headers = _of_drf(error), _headers(error)
+        case _:
+            return None
+    set_rollback()
+    if document["status"] == HTTPStatus.UNAUTHORIZED:
+        headers["WWW-Authenticate"] = challenge()
+    return Response(document, document["status"], headers=headers, content_type=MEDIA_TYPE)
+
+
+def _of_domain(error: errors.DomainError) -> Problem:
+    status = next(STATUS_OF[kind] for kind in type(error).__mro__ if kind in STATUS_OF)
+    if isinstance(error, errors.Invalid):
+        one = FieldError(field=error.field, code=error.code, detail=str(error))
+        return problem(status, "invalid", "The input is not valid.", errors=[one])
+    return problem(status, error.code, str(error))
+
+
+def _of_drf(error: exceptions.APIException) -> Problem:
+    if isinstance(error, exceptions.ValidationError):
+        return problem(
+            HTTPStatus.BAD_REQUEST,
+            "invalid",
+            "The input is not valid.",
+            errors=list(_field_errors(error.detail)),
+        )
+    code = str(error.get_codes())
+    return problem(error.status_code, CODE_OF.get(code, code), str(error.detail))
+
+
+def _field_errors(detail: Any, field: str = "") -> Any:
+    """DRF's nested dicts and lists of details, flattened: `tags.0` names the first tag."""
+    if isinstance(detail, dict):
+        for name, inner in detail.items():
+            own = "" if name == "non_field_errors" else name
+            yield from _field_errors(inner, f"{field}.{own}".strip("."))
+    elif isinstance(detail, list):
+        for inner in detail:
+            yield from _field_errors(inner, field)
+    else:
+        yield FieldError(field=field, code=detail.code or "invalid", detail=str(detail))
+
+
+def _headers(error: exceptions.APIException) -> dict[str, str]:
+    wait = getattr(error, "wait", None)
+    return {"Retry-After": str(int(wait) + 1)} if wait else {}
+
+
+def response(document: Problem, headers: dict[str, str] | None = None) -> JsonResponse:
+    """A problem document from outside DRF: middleware and Django's own errors."""
+    return JsonResponse(
+        document, status=document["status"], headers=headers, content_type=MEDIA_TYPE
+    )
+
+
+def unauthorized(detail: str, code: str = "invalid_token") -> JsonResponse:
+    document = problem(HTTPStatus.UNAUTHORIZED, code, detail)
+    return response(document, {"WWW-Authenticate": challenge(detail)})
+
+
+# Django's handlers, named in config/urls.py.
+
+
+def bad_request(request: HttpRequest, exception: Exception | None = None) -> JsonResponse:
+    return response(problem(HTTPStatus.BAD_REQUEST, "malformed", "The request is not valid."))
+
+
+def forbidden(request: HttpRequest, exception: Exception | None = None) -> JsonResponse:
+    return response(problem(HTTPStatus.FORBIDDEN, "forbidden", errors.Forbidden.detail))
+
+
+def not_found(request: HttpRequest, exception: Exception | None = None) -> JsonResponse:
+    return response(problem(HTTPStatus.NOT_FOUND, "not_found", errors.NotFound.detail))
+
+
+def server_error(request: HttpRequest) -> JsonResponse:
+    """Says nothing of what happened: the log has it, under the request's id."""
+    return response(
+        problem(HTTPStatus.INTERNAL_SERVER_ERROR, "internal", "Something went wrong on our side.")
+    )

@@ -1,0 +1,76 @@
+"""How the OpenAPI document is written: every operation with the problems that it may answer."""
+
+import inspect
+from http import HTTPStatus
+from typing import Any
+
+from drf_spectacular.openapi import AutoSchema
+from drf_spectacular.utils import OpenApiExample, OpenApiResponse
+from rest_framework import serializers
+
+from innotter_contracts.problems import MEDIA_TYPE, problem
+
+DETAILS = {
+    HTTPStatus.BAD_REQUEST: ("invalid", "The input is not valid."),
+    HTTPStatus.UNAUTHORIZED: ("invalid_token", "The token has expired."),
+    HTTPStatus.FORBIDDEN: ("forbidden", "You may not do this."),
+    HTTPStatus.NOT_FOUND: ("not_found", "There is nothing here, or nothing that you may see."),
+    HTTPStatus.CONFLICT: ("conflict", "This does not go together with what is there already."),
+}
+
+
+class FieldErrorSerializer(serializers.Serializer[Any]):
+    field = serializers.CharField()
+    code = serializers.CharField()
+    detail = serializers.CharField()
+
+
+class ProblemSerializer(serializers.Serializer[Any]):
+    """A problem document (RFC 9457); `errors` only on 400."""
+
+    type = serializers.CharField()
+    title = serializers.CharField()
+    status = serializers.IntegerField()
+    detail = serializers.CharField()
+    code = serializers.CharField()
+    errors = FieldErrorSerializer(many=True, required=False)  # type: ignore[assignment] # a field may have the name of Serializer.errors
+
+
+class Schema(AutoSchema):
+    def get_description(self) -> str:  # type: ignore[override] # drf-spectacular asks without words
+        """What the action promises; the class that views share is nobody's promise."""
+        action = getattr(self.view, "action", "")
+        return inspect.getdoc(getattr(self.view, action, None)) or ""
+
+    def _get_response_bodies(self, direction: Any = "response") -> dict[str, Any]:
+        bodies: dict[str, Any] = super()._get_response_bodies(direction)
+        for status in self._problems():
+            if str(status.value) not in bodies:
+                answer: Any = self._get_response_for_code  # untyped there
+                bodies[str(status.value)] = answer(
+                    _answer(status), str(status.value), media_types=[MEDIA_TYPE]
+                )
+        return dict(sorted(bodies.items()))
+
+    def _problems(self) -> list[HTTPStatus]:
+        """What an operation of this kind may answer besides what its view declares."""
+        problems = [HTTPStatus.UNAUTHORIZED]
+        if self.method in ("POST", "PUT", "PATCH") or self._is_list_view():
+            problems.append(HTTPStatus.BAD_REQUEST)
+        if "{" in self.path:
+            problems += [HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND]
+        if self.method in ("POST", "PUT", "PATCH"):
+            problems.append(HTTPStatus.CONFLICT)
+        return problems
+
+
+def _answer(status: HTTPStatus) -> OpenApiResponse:
+    code, detail = DETAILS[status]
+    example = OpenApiExample(
+        code,
+        value=problem(status, code, detail),
+        media_type=MEDIA_TYPE,
+        response_only=True,
+        status_codes=[str(status.value)],
+    )
+    return OpenApiResponse(ProblemSerializer, status.phrase, [example])

@@ -1,0 +1,74 @@
+from collections.abc import Callable, Sequence
+from http import HTTPStatus
+from typing import Any, ClassVar
+from uuid import UUID
+
+from django.db import DatabaseError, connection
+from django.http import HttpRequest, JsonResponse
+from rest_framework.permissions import BasePermission
+from rest_framework.response import Response
+from rest_framework.serializers import BaseSerializer
+from rest_framework.viewsets import GenericViewSet
+
+from innotter.common import problems
+from innotter.common.errors import NotFound
+from innotter.common.pagination import KeysetPagination, Window
+from innotter.common.permissions import Nobody
+from innotter_contracts.problems import problem
+
+
+class RoomViewSet(GenericViewSet[Any]):
+    """What the views of every room share: authority by action, and keyset lists."""
+
+    # Who may call each action. An action that is not named here is closed to everybody.
+    access: ClassVar[dict[str, type[BasePermission]]] = {}
+
+    def get_permissions(self) -> list[BasePermission]:
+        if self.action in (None, "metadata"):
+            # No action has this method: the answer is 405, whoever asks.
+            return []
+        return [self.access.get(self.action, Nobody)()]
+
+    def body(self, serializer: type[BaseSerializer[Any]]) -> dict[str, Any]:
+        """The request's body, checked. Raises ValidationError (400)."""
+        bound = serializer(data=self.request.data, context=self.get_serializer_context())
+        bound.is_valid(raise_exception=True)
+        validated: dict[str, Any] = bound.validated_data
+        return validated
+
+    def listed(
+        self,
+        fetch: Callable[[Window], Sequence[Any]],
+        key: Callable[[Any], UUID] = lambda row: row.id,
+    ) -> Response:
+        """The answer to a list: `fetch` is a selector that waits for its window."""
+        pagination = KeysetPagination()
+        window = pagination.window(self.request)
+        return pagination.answer(self.request, window, fetch(window), self._serialize, key)
+
+    def _serialize(self, rows: Sequence[Any]) -> Any:
+        return self.get_serializer(rows, many=True).data
+
+
+def id_or_404(text: str) -> UUID:
+    """An id of another shape names nothing."""
+    try:
+        return UUID(text)
+    except ValueError:
+        raise NotFound from None
+
+
+def live(request: HttpRequest) -> JsonResponse:
+    return JsonResponse({"status": "ok"})
+
+
+def ready(request: HttpRequest) -> JsonResponse:
+    """Only the database: with the broker, SES, S3 and DynamoDB down the core goes on working."""
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+    except DatabaseError:
+        return problems.response(
+            problem(HTTPStatus.SERVICE_UNAVAILABLE, "database_down", "The database is down.")
+        )
+    return JsonResponse({"status": "ok"})
