@@ -1,0 +1,23 @@
+import signal
+from threading import Event
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand
+from django.utils.module_loading import import_string
+
+from innotter.events.relay import run_relay
+
+
+class Command(BaseCommand):
+    help = "Carries events from the outbox to RabbitMQ until it is told to stop."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        stop = Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: stop.set())
+        run_relay(
+            amqp_url=settings.AMQP_URL,
+            reactions=import_string(settings.OUTBOX_REACTIONS),
+            stop=stop,
+        )
