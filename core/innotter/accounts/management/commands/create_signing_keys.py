@@ -1,0 +1,24 @@
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+
+from innotter.accounts.tokens import create_signing_keys
+
+
+class Command(BaseCommand):
+    help = "Makes the file that SIGNING_KEYS_FILE names: a private JWKS with one new Ed25519 key."
+    # Runs before there is a key, a database or anything else.
+    requires_system_checks = ()
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("file", type=Path)
+
+    def handle(self, *args: Any, file: Path, **options: Any) -> None:
+        prefix = "" if settings.INNOTTER_ENV == "production" else f"{settings.DEVELOPMENT}-"
+        try:
+            create_signing_keys(file, prefix=prefix)
+        except FileExistsError:
+            raise CommandError(f"{file} is there already") from None

@@ -1,0 +1,39 @@
+from collections.abc import Callable
+
+from django.contrib.auth.models import AnonymousUser
+from django.http import HttpRequest, HttpResponse
+
+from innotter.accounts.models import User
+from innotter.accounts.tokens import verify_access_token
+from innotter.common.problems import unauthorized
+from innotter_contracts.tokens import InvalidToken, bearer_token
+
+
+class AccessTokenMiddleware:
+    """Says who calls the API: the user of the access token, or nobody.
+
+    A token that is not good is refused here, on public endpoints too. The user is read
+    afresh on each request, so that a block works at once. The admin panel's session
+    counts for nothing in the API.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if not request.path.startswith("/api/"):
+            return self.get_response(request)
+        request.user = AnonymousUser()
+        header = request.headers.get("Authorization")
+        if header is not None:
+            try:
+                claims = verify_access_token(bearer_token(header))
+            except InvalidToken as error:
+                return unauthorized(str(error))
+            user = User.objects.filter(id=claims.sub).first()
+            if user is None:
+                return unauthorized("The token's user is gone.")
+            if user.is_blocked:
+                return unauthorized("This account is blocked.", code="user_blocked")
+            request.user = user
+        return self.get_response(request)

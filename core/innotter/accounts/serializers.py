@@ -1,0 +1,69 @@
+from typing import Any, ClassVar
+
+from rest_framework import serializers
+
+from innotter.accounts.models import User
+
+
+class UserSerializer(serializers.ModelSerializer[User]):
+    # Pictures come with the media room.
+    image = serializers.URLField(read_only=True, allow_null=True, default=None)
+
+    class Meta:
+        model = User
+        fields: ClassVar[tuple[str, ...]] = (
+            "id",
+            "username",
+            "title",
+            "image",
+            "role",
+            "is_blocked",
+            "created_at",
+        )
+        read_only_fields: ClassVar[tuple[str, ...]] = fields
+
+
+class OwnerSerializer(UserSerializer):
+    """A user as a page shows its owner."""
+
+    class Meta(UserSerializer.Meta):
+        fields: ClassVar[tuple[str, ...]] = ("username", "title", "image")
+        read_only_fields: ClassVar[tuple[str, ...]] = fields
+
+
+class MeSerializer(UserSerializer):
+    """A user as they see themselves."""
+
+    class Meta(UserSerializer.Meta):
+        fields: ClassVar[tuple[str, ...]] = (
+            *UserSerializer.Meta.fields,
+            "email",
+            "email_notifications",
+            "language",
+        )
+        read_only_fields: ClassVar[tuple[str, ...]] = fields
+
+
+class RegistrationSerializer(serializers.ModelSerializer[User]):
+    password = serializers.CharField(write_only=True, max_length=128, trim_whitespace=False)
+    title = serializers.CharField(required=False, max_length=100)
+
+    class Meta:
+        model = User
+        fields: ClassVar[tuple[str, ...]] = ("username", "email", "password", "title")
+
+
+class LoginSerializer(serializers.Serializer[Any]):
+    login = serializers.CharField(max_length=254)
+    password = serializers.CharField(max_length=128, trim_whitespace=False)
+
+
+class RefreshSerializer(serializers.Serializer[Any]):
+    refresh = serializers.CharField(max_length=100)
+
+
+class TokenPairSerializer(serializers.Serializer[Any]):
+    access = serializers.CharField()
+    refresh = serializers.CharField()
+    token_type = serializers.CharField()
+    expires_in = serializers.IntegerField(help_text="Seconds.")
