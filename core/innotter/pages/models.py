@@ -1,0 +1,84 @@
+import secrets
+from typing import ClassVar
+
+from django.core.validators import RegexValidator
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Lower
+from django.utils import timezone
+
+from innotter.accounts.models import User
+from innotter.common.models import Record
+
+
+def new_address() -> str:
+    """An address for a page whose owner chose none: 11 characters, 64 bits."""
+    return secrets.token_urlsafe(8)
+
+
+class Tag(Record):
+    """A word that pages are found by: lower case, 1 to 30 characters."""
+
+    name = models.CharField(max_length=30, unique=True)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Page(Record):
+    """What people follow. `uuid` is its public address and may change; `id` never does."""
+
+    owner = models.ForeignKey(User, on_delete=models.PROTECT, related_name="pages")
+    uuid = models.CharField(
+        max_length=30,
+        default=new_address,
+        validators=[RegexValidator(r"^[A-Za-z0-9_-]+\Z", "Letters a-z, digits, '_' and '-'.")],
+    )
+    name = models.CharField(max_length=100)
+    description = models.CharField(max_length=1000, blank=True)
+    tags = models.ManyToManyField(Tag, related_name="pages", blank=True)
+    is_private = models.BooleanField(default=False)
+    # A block lasts until a moment or, with `blocked_for_good`, has no end. The block of
+    # the owner is not copied here: see selectors.is_blocked.
+    blocked_for_good = models.BooleanField(default=False)
+    unblock_date = models.DateTimeField(null=True, blank=True)
+    followers_count = models.PositiveIntegerField(default=0)
+    posts_count = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(Lower("uuid"), name="page_uuid_unique"),
+        ]
+        indexes: ClassVar = [models.Index(name="page_of_owner", fields=["owner", "-id"])]
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.uuid})"
+
+    @property
+    def is_blocked(self) -> bool:
+        """For one page in hand, its owner with it; lists ask selectors.is_blocked."""
+        runs = self.unblock_date is not None and self.unblock_date > timezone.now()
+        return self.blocked_for_good or runs or self.owner.is_blocked
+
+
+class Follow(Record):
+    """A user follows a page since `accepted_at`, or waits for that: one row, so never both."""
+
+    page = models.ForeignKey(Page, on_delete=models.CASCADE, related_name="follows")
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="follows")
+    accepted_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["page", "user"], name="follow_once"),
+        ]
+        indexes: ClassVar = [
+            models.Index(
+                name="follow_of_user",
+                fields=["user", "page"],
+                condition=Q(accepted_at__isnull=False),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user_id} {'follows' if self.accepted_at else 'asks'} {self.page_id}"

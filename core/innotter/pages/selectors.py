@@ -1,0 +1,91 @@
+"""Reading pages, and the one place where it is written who may see what."""
+
+from django.contrib.auth.models import AnonymousUser
+from django.db.models import Case, CharField, Exists, OuterRef, Q, QuerySet, Subquery, Value, When
+from django.db.models.functions import Coalesce
+from django.utils import timezone
+
+from innotter.accounts.models import User
+from innotter.common.errors import Forbidden, NotFound
+from innotter.pages.models import Follow, Page
+
+type Viewer = User | AnonymousUser
+
+
+class PagePrivate(Forbidden):
+    code = "page_private"
+    detail = "This page is private: follow it to see its posts."
+
+
+def is_blocked(page: str = "") -> Q:
+    """A page is blocked while its own block runs or its owner is blocked.
+
+    `page` is the way from the queryset's model to the page, such as `reply_to__page__`.
+    """
+    return (
+        Q(**{f"{page}blocked_for_good": True})
+        | Q(**{f"{page}unblock_date__gt": timezone.now()})
+        | Q(**{f"{page}owner__is_blocked": True})
+    )
+
+
+def findable_by(viewer: Viewer, page: str = "") -> Q:
+    """The rule for a page's profile: what is not blocked, to everybody."""
+    if isinstance(viewer, AnonymousUser):
+        return ~is_blocked(page)
+    if viewer.is_moderator:
+        return Q()
+    return ~is_blocked(page) | Q(**{f"{page}owner": viewer})
+
+
+def visible_to(viewer: Viewer, page: str = "") -> Q:
+    """The rule for what is on a page: its posts, replies and followers."""
+    public = Q(**{f"{page}is_private": False})
+    if isinstance(viewer, AnonymousUser):
+        return findable_by(viewer, page) & public
+    if viewer.is_moderator:
+        return Q()
+    following = Exists(follows_of(viewer).filter(page=OuterRef(f"{page}pk")))
+    own = Q(**{f"{page}owner": viewer})
+    return own | (~is_blocked(page) & (public | Q(following)))
+
+
+def follows_of(user: User) -> QuerySet[Follow]:
+    return Follow.objects.filter(user=user, accepted_at__isnull=False)
+
+
+def pages_for(viewer: Viewer) -> QuerySet[Page]:
+    """The pages whose profile the viewer may see, with all that a profile shows."""
+    follow: Value | Coalesce = Value("none")
+    if isinstance(viewer, User):
+        state = Case(
+            When(accepted_at__isnull=True, then=Value("requested")), default=Value("following")
+        )
+        mine = Follow.objects.filter(page=OuterRef("pk"), user=viewer).values(state=state)
+        follow = Coalesce(Subquery(mine), Value("none"), output_field=CharField())
+    return (
+        Page.objects.filter(findable_by(viewer))
+        .select_related("owner")
+        .prefetch_related("tags")
+        .annotate(viewer_follow=follow)
+    )
+
+
+def page_at(uuid: str, viewer: Viewer) -> Page:
+    """The profile at an address, in any case of letters. Raises NotFound."""
+    page = pages_for(viewer).filter(uuid__lower=uuid.lower()).first()
+    if page is None:
+        raise NotFound
+    return page
+
+
+def open_page_at(uuid: str, viewer: Viewer) -> Page:
+    """A page whose posts and followers the viewer may see. Raises NotFound, PagePrivate."""
+    page = page_at(uuid, viewer)
+    if not Page.objects.filter(visible_to(viewer), pk=page.pk).exists():
+        raise PagePrivate
+    return page
+
+
+def pages_of(owner: User, viewer: Viewer) -> QuerySet[Page]:
+    return pages_for(viewer).filter(owner=owner)

@@ -1,0 +1,81 @@
+from typing import Any, ClassVar
+
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from innotter.accounts.serializers import OwnerSerializer
+from innotter.pages.models import Page
+
+
+class PageViewerSerializer(serializers.Serializer[Page]):
+    """How the page stands to the one who looks."""
+
+    is_owner = serializers.SerializerMethodField()
+    follow = serializers.ChoiceField(
+        choices=["none", "requested", "following"], source="viewer_follow"
+    )
+
+    def get_is_owner(self, page: Page) -> bool:
+        viewer = self.context["request"].user
+        return bool(page.owner_id == viewer.pk)
+
+
+class PageSerializer(serializers.ModelSerializer[Page]):
+    tags = serializers.SlugRelatedField[Any](slug_field="name", many=True, read_only=True)
+    image = serializers.URLField(read_only=True, allow_null=True, default=None)
+    owner = OwnerSerializer(read_only=True)
+    is_blocked = serializers.BooleanField(read_only=True)
+    unblock_date = serializers.SerializerMethodField()
+    viewer = PageViewerSerializer(source="*", read_only=True)
+
+    class Meta:
+        model = Page
+        fields: ClassVar[tuple[str, ...]] = (
+            "id",
+            "uuid",
+            "name",
+            "description",
+            "tags",
+            "image",
+            "owner",
+            "is_private",
+            "followers_count",
+            "posts_count",
+            "is_blocked",
+            "unblock_date",
+            "viewer",
+            "created_at",
+            "updated_at",
+        )
+        read_only_fields: ClassVar[tuple[str, ...]] = fields
+
+    @extend_schema_field(serializers.DateTimeField(allow_null=True))
+    def get_unblock_date(self, page: Page) -> Any:
+        """When the block that runs will end; null where none runs or it has no end."""
+        if not page.is_blocked or page.blocked_for_good:
+            return None
+        return page.unblock_date
+
+
+class PageRefSerializer(serializers.ModelSerializer[Page]):
+    """A page as its posts show it."""
+
+    image = serializers.URLField(read_only=True, allow_null=True, default=None)
+
+    class Meta:
+        model = Page
+        fields: ClassVar[tuple[str, ...]] = ("uuid", "name", "image")
+        read_only_fields: ClassVar[tuple[str, ...]] = fields
+
+
+class NewPageSerializer(serializers.ModelSerializer[Page]):
+    uuid = serializers.RegexField(r"^[A-Za-z0-9_-]+\Z", max_length=30, required=False)
+    tags = serializers.ListField(child=serializers.CharField(), required=False)
+
+    class Meta:
+        model = Page
+        fields: ClassVar[tuple[str, ...]] = ("uuid", "name", "description", "tags", "is_private")
+
+
+class FollowSerializer(serializers.Serializer[Any]):
+    follow = serializers.ChoiceField(choices=["requested", "following"])
