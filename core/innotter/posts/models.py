@@ -1,0 +1,65 @@
+from typing import ClassVar
+
+from django.db import models
+from django.db.models import DO_NOTHING, Q
+from django.db.models.functions import Length
+
+from innotter.accounts.models import User
+from innotter.common.models import Record
+from innotter.pages.models import Page
+
+# `content__length`, in code points.
+models.TextField.register_lookup(Length)
+
+MAX_LENGTH = 180
+
+
+class Post(Record):
+    """At most MAX_LENGTH code points on one page, perhaps in reply to another post."""
+
+    page = models.ForeignKey(Page, on_delete=models.CASCADE, related_name="posts")
+    content = models.TextField()
+    # A reply outlives its parent, and goes on naming it: the row that it names may be gone.
+    reply_to = models.ForeignKey(
+        "self", null=True, on_delete=DO_NOTHING, db_constraint=False, related_name="replies"
+    )
+    # The parent's page, for as long as that page is there: what the page has received is
+    # counted by it even when the parent is gone.
+    reply_to_page = models.ForeignKey(
+        Page, null=True, on_delete=DO_NOTHING, db_constraint=False, related_name="replies_received"
+    )
+    likes_count = models.PositiveIntegerField(default=0)
+    replies_count = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        indexes: ClassVar = [
+            models.Index(name="post_of_page", fields=["page", "-id"]),
+            models.Index(
+                name="post_in_reply", fields=["reply_to", "id"], condition=Q(reply_to__isnull=False)
+            ),
+        ]
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                name="post_length",
+                condition=Q(content__length__gte=1, content__length__lte=MAX_LENGTH),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.content
+
+
+class Like(Record):
+    # `page` is the post's: every child of a page names it.
+    page = models.ForeignKey(Page, on_delete=models.CASCADE, related_name="+")
+    post = models.ForeignKey(Post, on_delete=models.CASCADE, related_name="likes")
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="likes")
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["post", "user", "page"], name="like_once"),
+        ]
+        indexes: ClassVar = [models.Index(name="like_of_user", fields=["user", "-id"])]
+
+    def __str__(self) -> str:
+        return f"{self.user_id} likes {self.post_id}"

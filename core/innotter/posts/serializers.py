@@ -1,0 +1,70 @@
+from typing import Any, ClassVar
+
+from drf_spectacular.utils import extend_schema_field, inline_serializer
+from rest_framework import serializers
+
+from innotter.pages.serializers import PageRefSerializer
+from innotter.posts.models import Post
+
+
+class ParentSerializer(serializers.ModelSerializer[Post]):
+    """The post that another one answers. Only `id`, null, where it is gone or not to be seen."""
+
+    id = serializers.UUIDField(allow_null=True)
+    page = inline_serializer(
+        "ParentPage",
+        {"uuid": serializers.CharField(), "name": serializers.CharField()},
+        required=False,
+    )
+
+    class Meta:
+        model = Post
+        fields: ClassVar[tuple[str, ...]] = ("id", "page")
+
+
+class PostViewerSerializer(serializers.Serializer[Post]):
+    liked = serializers.BooleanField(source="viewer_liked")
+
+
+class PostSerializer(serializers.ModelSerializer[Post]):
+    page = PageRefSerializer(read_only=True)
+    reply_to = serializers.SerializerMethodField()
+    viewer = PostViewerSerializer(source="*", read_only=True)
+
+    class Meta:
+        model = Post
+        fields: ClassVar[tuple[str, ...]] = (
+            "id",
+            "page",
+            "content",
+            "reply_to",
+            "likes_count",
+            "replies_count",
+            "viewer",
+            "created_at",
+            "updated_at",
+        )
+        read_only_fields: ClassVar[tuple[str, ...]] = fields
+
+    @extend_schema_field(ParentSerializer(allow_null=True))
+    def get_reply_to(self, post: Any) -> Any:
+        """`post` as selectors.with_context gives it."""
+        if post.reply_to_id is None:
+            return None
+        if post.reply_to is None or not post.parent_visible:
+            return {"id": None}
+        return ParentSerializer(post.reply_to).data
+
+
+class NewPostSerializer(serializers.ModelSerializer[Post]):
+    content = serializers.CharField(trim_whitespace=False, max_length=1000)
+    reply_to = serializers.UUIDField(required=False, allow_null=True)
+
+    class Meta:
+        model = Post
+        fields: ClassVar[tuple[str, ...]] = ("content", "reply_to")
+
+
+class LikeSerializer(serializers.Serializer[Any]):
+    likes_count = serializers.IntegerField()
+    liked = serializers.BooleanField()
