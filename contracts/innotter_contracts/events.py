@@ -42,7 +42,7 @@ class Envelope(Model):
     """
 
     id: UUID = Field(default_factory=new_id)
-    version: int = 2
+    version: Literal[1, 2] = 2
     occurred_at: AwareDatetime = Field(default_factory=lambda: datetime.now(UTC))
     actor: UUID | None
     request_id: str | None = None
@@ -131,12 +131,17 @@ _event: TypeAdapter[Event] = TypeAdapter(Event)
 def parse_event(body: bytes | str) -> Event:
     """The event in a message's body (UTF-8 JSON).
 
-    Raises InvalidEvent for anything else, an unknown type included.
+    Raises InvalidEvent for anything else, an unknown type or version included.
     """
     try:
-        return _event.validate_json(body)
+        event = _event.validate_json(body)
     except ValidationError as error:
         # The input stays out of the message: it may hold what a log must not.
         raise InvalidEvent(
             "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
         ) from None
+    # The defaults are for those who make an event. One that came without its own id would get
+    # another one at each delivery, and so be counted at each.
+    if missing := {"id", "version", "occurred_at"} - event.model_fields_set:
+        raise InvalidEvent(f"{', '.join(sorted(missing))}: Field required")
+    return event

@@ -60,7 +60,9 @@ def current_request_id() -> str | None:
 
 
 def _named(service: str) -> structlog.typing.Processor:
-    def add_service(_: Any, __: str, line: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    def add_service(
+        _: Any, __: str, line: structlog.typing.EventDict
+    ) -> structlog.typing.EventDict:
         line["service"] = service
         return line
 

@@ -1,0 +1,64 @@
+"""The Celery app: one queue a purpose, declared by the broker's definitions and never from here."""
+
+import os
+from typing import Any
+
+import structlog
+from celery import Celery, Task
+from django.conf import settings
+from kombu import Exchange, Queue
+
+from innotter_contracts.events import MAIL_QUEUE
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "innotter.config.settings")
+
+log = structlog.get_logger("innotter.task")
+
+
+class LoggedTask(Task[..., Any]):
+    """Runs under the id of the request that caused it, and leaves one line."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        headers = self.request.headers or {}
+        structlog.contextvars.clear_contextvars()
+        structlog.contextvars.bind_contextvars(request_id=headers.get("request_id"))
+        log.info("started", task=self.name, task_id=self.request.id, **kwargs)
+        result = super().__call__(*args, **kwargs)
+        log.info("done", task=self.name, task_id=self.request.id, result=result)
+        return result
+
+
+def _queue(name: str) -> Queue:
+    return Queue(
+        name,
+        Exchange("celery", type="topic", no_declare=True),
+        routing_key=name,
+        # Celery looks here to learn that global QoS is not to be asked for.
+        queue_arguments={"x-queue-type": "quorum"},
+        no_declare=True,
+    )
+
+
+app = Celery("innotter", task_cls=LoggedTask)
+app.conf.update(
+    broker_url=settings.AMQP_URL,
+    broker_connection_retry_on_startup=True,
+    # For ever: what is owed is delivered when the broker returns.
+    broker_connection_max_retries=None,
+    task_queues=[_queue(MAIL_QUEUE)],
+    task_create_missing_queues=False,
+    task_default_queue=MAIL_QUEUE,
+    task_default_exchange="celery",
+    task_default_exchange_type="topic",
+    task_default_routing_key=MAIL_QUEUE,
+    task_routes={"innotter.mail.*": {"queue": MAIL_QUEUE}},
+    task_ignore_result=True,
+    # A task that dies with its worker is delivered again: every task may run twice.
+    task_acks_late=True,
+    task_reject_on_worker_lost=True,
+    worker_prefetch_multiplier=4,
+    worker_hijack_root_logger=False,
+    worker_enable_remote_control=False,
+    worker_send_task_events=False,
+)
+app.autodiscover_tasks()

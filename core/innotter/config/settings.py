@@ -1,0 +1,185 @@
+"""Django's settings, made from one typed reading of the environment."""
+
+import json
+import logging
+from pathlib import Path
+from typing import Literal, Self
+
+import dj_database_url
+from pydantic import SecretStr, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from innotter_contracts.logs import configure_logs
+
+# What the development stack generates begins so, and production refuses it.
+DEVELOPMENT = "development"
+
+
+class Environment(BaseSettings):
+    """Every variable that the core reads; .env.example explains them."""
+
+    model_config = SettingsConfigDict(
+        env_file=".env", extra="ignore", frozen=True, hide_input_in_errors=True
+    )
+
+    innotter_env: Literal["development", "test", "production"] = "development"
+    log_style: Literal["json", "console"] = "json"
+    log_level: str = "INFO"
+    secret_key: SecretStr
+    signing_keys_file: Path
+    database_url: SecretStr
+    amqp_url: SecretStr
+    core_url: str = "http://localhost:8000"
+    statistics_url: str = "http://localhost:8001"
+    allowed_hosts: str = "localhost,127.0.0.1,[::1]"
+    mail_from: str = "Innotter <mail@innotter.localhost>"
+    media_bucket: str = "innotter-media"
+    # Set by the test runner: a migrated database that the tests' own are copied from.
+    test_database_template: str | None = None
+
+    @model_validator(mode="after")
+    def refuse_development_secrets(self) -> Self:
+        if self.innotter_env != "production":
+            return self
+        if self.secret_key.get_secret_value().startswith(DEVELOPMENT):
+            raise ValueError("SECRET_KEY was generated for development: set one of your own")
+        if len(self.secret_key.get_secret_value()) < 50:
+            raise ValueError("SECRET_KEY is shorter than 50 characters")
+        keys = json.loads(self.signing_keys_file.read_text())["keys"]
+        if any(key["kid"].startswith(DEVELOPMENT) for key in keys):
+            raise ValueError("SIGNING_KEYS_FILE holds a key that was generated for development")
+        return self
+
+
+# pydantic-settings fills the fields from the environment.
+environment = Environment()
+
+INNOTTER_ENV = environment.innotter_env
+SECRET_KEY = environment.secret_key.get_secret_value()
+SIGNING_KEYS_FILE = environment.signing_keys_file
+ALLOWED_HOSTS = environment.allowed_hosts.split(",")
+CORE_URL = environment.core_url
+AMQP_URL = environment.amqp_url.get_secret_value()
+MAIL_FROM = environment.mail_from
+# Errors are problem documents and log lines everywhere, development included.
+DEBUG = False
+
+ACCESS_TOKEN_SECONDS = 600
+REFRESH_TOKEN_DAYS = 30
+OUTBOX_REACTIONS = "innotter.config.reactions.reactions_to"
+
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.messages",
+    "django.contrib.postgres",
+    "django.contrib.sessions",
+    "django.contrib.staticfiles",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "rest_framework",
+    "innotter.common",
+    "innotter.events",
+    "innotter.accounts",
+    "innotter.pages",
+    "innotter.posts",
+    "innotter.feed",
+    "innotter.mail",
+    "innotter.config",
+]
+
+MIDDLEWARE = [
+    "innotter.common.middleware.RequestLogMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "innotter.accounts.middleware.AccessTokenMiddleware",
+]
+
+ROOT_URLCONF = "innotter.config.urls"
+WSGI_APPLICATION = "innotter.config.wsgi.application"
+APPEND_SLASH = False
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+DATABASES = {
+    "default": {
+        **dj_database_url.parse(
+            environment.database_url.get_secret_value(),
+            conn_max_age=60,
+            conn_health_checks=True,
+        ),
+        "TEST": {"TEMPLATE": environment.test_database_template},
+    }
+}
+
+AUTH_USER_MODEL = "accounts.User"
+# E003 wants a unique username; ours is unique without regard to case, which the check cannot see.
+SILENCED_SYSTEM_CHECKS = ["auth.E003"]
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+
+LANGUAGE_CODE = "en"
+LANGUAGES = [("en", "English"), ("ru", "Русский")]
+TIME_ZONE = "UTC"
+USE_TZ = True
+
+STATIC_URL = "/static/"
+STATIC_ROOT = Path(__file__).resolve().parents[2] / "staticfiles"
+# Serves the admin's and Swagger UI's files without a build step.
+WHITENOISE_USE_FINDERS = True
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["innotter.accounts.permissions.AccessToken"],
+    "DEFAULT_PERMISSION_CLASSES": ["innotter.common.permissions.Nobody"],
+    "DEFAULT_PAGINATION_CLASS": "innotter.common.pagination.KeysetPagination",
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_METADATA_CLASS": None,
+    "DEFAULT_SCHEMA_CLASS": "innotter.common.schema.Schema",
+    "EXCEPTION_HANDLER": "innotter.common.problems.exception_handler",
+}
+
+SPECTACULAR_SETTINGS = {
+    "OAS_VERSION": "3.1.0",
+    "TITLE": "Innotter",
+    "VERSION": "1",
+    "DESCRIPTION": "Pages, posts, follows and the feed. Statistics have a service of their own.",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "COMPONENT_SPLIT_REQUEST": True,
+}
+
+# Logging is set up by configure_logs, the same in every process of both services.
+LOGGING_CONFIG = None
+configure_logs(service="core", style=environment.log_style, level=environment.log_level)
+# Answers below 500 have their line already, from RequestLogMiddleware.
+logging.getLogger("django.request").setLevel(logging.ERROR)

@@ -1,0 +1,28 @@
+from django.contrib import admin
+from django.urls import URLPattern, URLResolver, include, path
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+
+from innotter.accounts.views import jwks
+from innotter.common.views import live, ready
+
+api: list[URLPattern | URLResolver] = [
+    path("", include("innotter.accounts.urls")),
+    path("", include("innotter.pages.urls")),
+    path("", include("innotter.posts.urls")),
+    path("", include("innotter.feed.urls")),
+    path("schema", SpectacularAPIView.as_view(), name="schema"),
+    path("docs", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
+]
+
+urlpatterns = [
+    path("api/v1/", include(api)),
+    path(".well-known/jwks.json", jwks),
+    path("health/live", live),
+    path("health/ready", ready),
+    path("admin/", admin.site.urls),
+]
+
+handler400 = "innotter.common.problems.bad_request"
+handler403 = "innotter.common.problems.forbidden"
+handler404 = "innotter.common.problems.not_found"
+handler500 = "innotter.common.problems.server_error"
