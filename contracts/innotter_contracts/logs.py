@@ -10,6 +10,8 @@ import structlog
 from innotter_contracts.ids import new_id
 
 REQUEST_ID_HEADER = "X-Request-ID"
+# Libraries whose lines below a warning repeat ours, or tell nothing.
+CHATTY = ("amqp", "botocore", "celery.app.trace", "celery.worker.strategy", "kombu")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 
 
@@ -45,6 +47,8 @@ def configure_logs(*, service: str, style: Literal["json", "console"], level: st
         )
     )
     logging.basicConfig(handlers=[handler], level=level, force=True)
+    for library in CHATTY:
+        logging.getLogger(library).setLevel(logging.WARNING)
 
 
 def request_id_from(header: str | None) -> str:

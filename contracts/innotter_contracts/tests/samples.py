@@ -1,0 +1,3 @@
+from pathlib import Path
+
+SAMPLES = sorted((Path(__file__).parents[1] / "samples").glob("*.json"))

@@ -1,0 +1,153 @@
+"""Takes events from RabbitMQ in batches and has them counted; the only module that knows AMQP.
+
+`python -m innotter_stats.consumer`. A message is acknowledged only after DynamoDB has said that
+its event is counted; whatever happens in between, the broker delivers it again, and the store
+counts it once. SIGTERM finishes the running batch.
+"""
+
+import math
+import signal
+import time
+from collections import deque
+from contextlib import suppress
+
+import structlog
+from kombu import Connection, Message, Queue
+from kombu import Consumer as QueueConsumer
+
+from innotter_contracts.events import STATS_QUEUE, Event, InvalidEvent, parse_event
+from innotter_contracts.logs import configure_logs
+from innotter_stats import settings
+from innotter_stats.backoff import delays
+from innotter_stats.store import Store, StoreUnavailable, create_client
+
+# Seconds. The broker gives up on us after two of them, so no single call may take that long.
+HEARTBEAT = 30
+# Seconds within which we notice, when nothing comes, that we shall stop.
+IDLE = 0.5
+
+log = structlog.get_logger("innotter_stats.consumer")
+
+
+class Consumer:
+    def __init__(self, config: settings.Settings, store: Store) -> None:
+        self._config = config
+        self._store = store
+        self._stopping = False
+        # Delivered, in order of delivery, and not yet in a batch. At most `prefetch`.
+        self._delivered: deque[Message] = deque()
+
+    def stop(self) -> None:
+        self._stopping = True
+
+    def run(self) -> None:
+        """Consumes until stop() is called, and connects again whenever the broker is gone."""
+        waits = delays(first=0.2, longest=5)
+        while not self._stopping:
+            connection = Connection(self._config.amqp_url, heartbeat=HEARTBEAT, connect_timeout=5)
+            try:
+                with connection:
+                    connection.connect()
+                    waits = delays(first=0.2, longest=5)
+                    self._consume(connection)
+            except (*connection.connection_errors, *connection.channel_errors) as error:
+                delay = next(waits)
+                log.warning("broker_unavailable", error=repr(error), retry_in=round(delay, 2))
+                time.sleep(delay)
+
+    def _consume(self, connection: Connection) -> None:
+        # What an earlier connection brought can no longer be acknowledged; it comes again.
+        self._delivered.clear()
+        with QueueConsumer(
+            connection.channel(),
+            queues=[Queue(STATS_QUEUE)],
+            # The queue is declared in one place, deploy/rabbitmq/definitions.json.
+            auto_declare=False,
+            prefetch_count=self._config.consumer_prefetch,
+            on_message=self._delivered.append,
+        ):
+            log.info("consuming", queue=STATS_QUEUE)
+            while not self._stopping:
+                self._listen(connection, seconds=IDLE, enough=1)
+                if self._delivered:
+                    self._settle(connection, self._next_batch(connection))
+
+    def _next_batch(self, connection: Connection) -> list[Message]:
+        size = self._config.consumer_batch_size
+        self._listen(connection, seconds=self._config.consumer_batch_wait, enough=size)
+        return [self._delivered.popleft() for _ in range(min(size, len(self._delivered)))]
+
+    def _listen(self, connection: Connection, *, seconds: float, enough: float) -> None:
+        """Receives, heartbeats too, until `enough` messages wait or the time is over."""
+        until = time.monotonic() + seconds
+        while len(self._delivered) < enough and (left := until - time.monotonic()) > 0:
+            with suppress(TimeoutError):
+                connection.drain_events(timeout=min(left, IDLE))
+            connection.heartbeat_check()
+            if self._stopping:
+                return
+
+    def _settle(self, connection: Connection, messages: list[Message]) -> None:
+        started = time.monotonic()
+        events = {message.delivery_tag: event for message in messages if (event := _parse(message))}
+        if not events or not self._count(connection, list(events.values())):
+            return
+        # Deliveries are numbered in order, so that one answer covers the whole batch; what was
+        # rejected has had its answer.
+        last = next(message for message in reversed(messages) if message.delivery_tag in events)
+        last.ack(multiple=True)
+        log.info(
+            "batch_counted",
+            events=len(events),
+            rejected=len(messages) - len(events),
+            duration_ms=round((time.monotonic() - started) * 1000),
+        )
+
+    def _count(self, connection: Connection, events: list[Event]) -> bool:
+        """Tries until the events are counted; False if it was told to stop before."""
+        for delay in delays(first=0.2, longest=10):
+            try:
+                repeated = self._store.apply(events)
+                break
+            except StoreUnavailable as error:
+                log.warning("table_unavailable", error=str(error), retry_in=round(delay, 2))
+            # Listening meanwhile keeps the connection alive; `prefetch` limits what comes.
+            self._listen(connection, seconds=delay, enough=math.inf)
+            if self._stopping:
+                return False
+        for event in events:
+            log.info(
+                "event_counted",
+                event_id=str(event.id),
+                type=event.type,
+                request_id=event.request_id,
+                repeated=event.id in repeated,
+            )
+        return True
+
+
+def _parse(message: Message) -> Event | None:
+    """The message's event; None for what is none, which goes to the dead-letter queue."""
+    try:
+        return parse_event(message.body or b"")
+    except InvalidEvent as error:
+        # Its contents stay in the dead-letter queue and out of the log.
+        log.warning(
+            "message_rejected", message_id=message.properties.get("message_id"), reason=str(error)
+        )
+        message.reject()
+        return None
+
+
+def main() -> None:
+    config = settings.load()
+    configure_logs(service="stats-consumer", style=config.log_style, level=config.log_level)
+    consumer = Consumer(config, Store(create_client(), config.statistics_table))
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: consumer.stop())
+    consumer.run()
+    log.info("stopped")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,94 @@
+"""What each event changes. Pure: the same event always gives the same answer, and nothing happens.
+
+Two kinds of change. A *delta* is added to a counter, so it must be added exactly once. A *fact*
+overwrites, so it may be written any number of times, as long as an older one never wins.
+"""
+
+from collections.abc import Mapping
+from datetime import UTC, date, datetime
+from typing import Literal, NamedTuple, get_args
+from uuid import UUID
+
+from innotter_contracts.events import (
+    Envelope,
+    Event,
+    FollowRequested,
+    FollowRequestWithdrawn,
+    PageCreated,
+    PageFollowed,
+    PageUnfollowed,
+    PostCreated,
+    PostLiked,
+    PostUnliked,
+)
+
+type Metric = Literal[
+    "posts", "replies", "replies_received", "likes", "followers", "follow_requests"
+]
+METRICS: tuple[Metric, ...] = get_args(Metric.__value__)
+
+
+class Delta(NamedTuple):
+    page_id: UUID
+    metric: Metric
+    amount: int
+
+
+class Fact(NamedTuple):
+    """Something about a page that has been so since a moment, until a newer fact says otherwise."""
+
+    page_id: UUID
+    name: Literal["owner_id", "name", "uuid"]
+    value: str
+    since: datetime
+
+
+# One counter of the event's page, one up or one down.
+_STEPS: Mapping[type[Envelope], tuple[Metric, int]] = {
+    PostLiked: ("likes", 1),
+    PostUnliked: ("likes", -1),
+    PageFollowed: ("followers", 1),
+    PageUnfollowed: ("followers", -1),
+    FollowRequested: ("follow_requests", 1),
+    FollowRequestWithdrawn: ("follow_requests", -1),
+}
+
+
+def day_of(event: Event) -> date:
+    """The UTC day that the event's deltas belong to."""
+    return event.occurred_at.astimezone(UTC).date()
+
+
+def deltas(event: Event) -> list[Delta]:
+    """What to add to the counters of which pages, in their totals and on the event's day."""
+    match event:
+        case PageCreated():
+            return []
+        case PostCreated():
+            return _post_created(event)
+        case _:
+            metric, amount = _STEPS[type(event)]
+            return [Delta(event.payload.page_id, metric, amount)]
+
+
+def facts(event: Event) -> list[Fact]:
+    """What the event tells about its page; the uuid last, because it makes the page findable."""
+    match event:
+        case PageCreated(payload=page, occurred_at=since):
+            return [
+                Fact(page.page_id, "owner_id", str(page.owner_id), since),
+                Fact(page.page_id, "name", page.name, since),
+                Fact(page.page_id, "uuid", page.uuid, since),
+            ]
+        case _:
+            return []
+
+
+def _post_created(event: PostCreated) -> list[Delta]:
+    post = event.payload
+    if post.reply_to is None:
+        return [Delta(post.page_id, "posts", 1)]
+    return [
+        Delta(post.page_id, "replies", 1),
+        Delta(post.reply_to.page_id, "replies_received", 1),
+    ]

@@ -1,0 +1,111 @@
+"""What happens to every request: a line in the log, and the question who is calling."""
+
+import time
+from typing import Any
+
+import structlog
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from innotter_contracts.logs import REQUEST_ID_HEADER, request_id_from
+from innotter_contracts.problems import challenge
+from innotter_contracts.tokens import Claims, InvalidToken, bearer_token, key_id, verify
+from innotter_stats.errors import problem_response
+from innotter_stats.keys import KeyCache, KeysUnavailable
+
+log = structlog.get_logger("innotter_stats.requests")
+
+
+class JWTMiddleware:
+    """Verifies the access token of every request that carries one, on public addresses too.
+
+    `request.state.claims` is then who calls: verified Claims, or None for a stranger.
+    """
+
+    def __init__(self, app: ASGIApp, *, keys: KeyCache, issuer: str) -> None:
+        self._app = app
+        self._keys = keys
+        self._issuer = issuer
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        try:
+            scope.setdefault("state", {})["claims"] = await self._claims(Headers(scope=scope))
+        except InvalidToken as error:
+            await _refusal(str(error))(scope, receive, send)
+        except KeysUnavailable:
+            await problem_response(503)(scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
+
+    async def _claims(self, headers: Headers) -> Claims | None:
+        match headers.getlist("authorization"):
+            case []:
+                return None
+            case [authorization]:
+                token = bearer_token(authorization)
+                keys = await self._keys.get(key_id(token))
+                return verify(token, keys=keys, issuer=self._issuer)
+            case _:
+                raise InvalidToken("There is more than one Authorization header.")
+
+
+class RequestLogMiddleware:
+    """One line a request, under the request id that the caller gave or that is made here.
+
+    The outermost one, so that an exception which nobody expected ends here: it goes into the
+    log, and the caller learns nothing but that it happened.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request_id = request_id_from(Headers(scope=scope).get(REQUEST_ID_HEADER))
+        started = time.perf_counter()
+        status: int | None = None
+
+        async def send_with_id(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                MutableHeaders(scope=message)[REQUEST_ID_HEADER] = request_id
+            await send(message)
+
+        with structlog.contextvars.bound_contextvars(request_id=request_id):
+            try:
+                await self._app(scope, receive, send_with_id)
+            except Exception:
+                log.exception("unexpected_error")
+                if status is not None:
+                    # The answer has begun: all that is left is to break it off.
+                    raise
+                await problem_response(500)(scope, receive, send_with_id)
+            finally:
+                log.info("request", **_described(scope, status, started))
+
+
+def _refusal(reason: str) -> Response:
+    return problem_response(
+        401,
+        code="invalid_token",
+        detail=reason,
+        headers={"WWW-Authenticate": challenge(reason)},
+    )
+
+
+def _described(scope: Scope, status: int | None, started: float) -> dict[str, Any]:
+    claims: Claims | None = scope.get("state", {}).get("claims")
+    return {
+        "method": scope["method"],
+        "path": scope["path"],
+        "status": status,
+        "duration_ms": round((time.perf_counter() - started) * 1000, 1),
+        "user": str(claims.sub) if claims else None,
+    }

@@ -1,0 +1,309 @@
+"""The statistics table; the only module that knows DynamoDB.
+
+One table, keys `pk` and `sk`:
+
+| pk           | sk               | holds                                                         |
+| ------------ | ---------------- | ------------------------------------------------------------- |
+| page#<id>    | profile          | owner_id, name, uuid, each with the moment since when         |
+| page#<id>    | totals           | the six counters                                              |
+| page#<id>    | day#<YYYY-MM-DD> | the same counters, the change on that UTC day                 |
+| uuid#<lower> | page             | page_id, and since when                                       |
+| event#<id>   | event            | the marker that this event is counted; vanishes by expires_at |
+
+A uuid that a page gave up keeps pointing at it until another page takes it; the profile,
+which knows the page's present uuid, decides.
+"""
+
+import time
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from datetime import UTC, date, datetime, timedelta
+from itertools import islice
+from typing import TYPE_CHECKING, NamedTuple
+from uuid import UUID
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from innotter_contracts.events import Event
+from innotter_stats.backoff import delays
+from innotter_stats.counters import METRICS, Fact, Metric, day_of, deltas, facts
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef, TransactWriteItemTypeDef
+
+# What DynamoDB allows in one transaction.
+MAX_ACTIONS = 100
+# Longer than any redelivery: what lies in a dead-letter queue is looked at within that time.
+MARKER_LIFE = timedelta(days=30)
+# Another transaction holds an item, or the table is too busy: the same transaction passes later.
+_PASSING = {"None", "TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"}
+# Some three seconds of attempts; whoever calls knows better what to do about a longer trouble.
+_ATTEMPTS = 9
+
+type Row = tuple[str, str]
+type Item = Mapping[str, "AttributeValueTypeDef"]
+type Counts = Mapping[Metric, int]
+
+
+class StoreUnavailable(Exception):
+    """DynamoDB gave no answer, or refused. The same call may be made again."""
+
+
+class PageStatistics(NamedTuple):
+    uuid: str
+    name: str
+    owner_id: UUID
+    totals: Counts
+    # Only the days on which something changed.
+    days: Mapping[date, Counts]
+
+
+def create_client() -> "DynamoDBClient":
+    """DynamoDB as the environment says; its timeouts leave room for the broker's heartbeats."""
+    return boto3.client(
+        "dynamodb",
+        config=Config(
+            connect_timeout=2,
+            read_timeout=5,
+            retries={"mode": "standard", "total_max_attempts": 3},
+            # As many as the API has threads.
+            max_pool_connections=40,
+        ),
+    )
+
+
+def create_table(client: "DynamoDBClient", name: str) -> None:
+    """Makes the table unless it is there, and waits until it can be used."""
+    with suppress(client.exceptions.ResourceInUseException):
+        client.create_table(
+            TableName=name,
+            KeySchema=[
+                {"AttributeName": "pk", "KeyType": "HASH"},
+                {"AttributeName": "sk", "KeyType": "RANGE"},
+            ],
+            AttributeDefinitions=[
+                {"AttributeName": "pk", "AttributeType": "S"},
+                {"AttributeName": "sk", "AttributeType": "S"},
+            ],
+            BillingMode="PAY_PER_REQUEST",
+        )
+    client.get_waiter("table_exists").wait(TableName=name, WaiterConfig={"Delay": 1})
+    expiry = client.describe_time_to_live(TableName=name)["TimeToLiveDescription"]
+    if expiry.get("TimeToLiveStatus") not in ("ENABLED", "ENABLING"):
+        client.update_time_to_live(
+            TableName=name,
+            TimeToLiveSpecification={"Enabled": True, "AttributeName": "expires_at"},
+        )
+
+
+@contextmanager
+def _failure_is_unavailability() -> Iterator[None]:
+    try:
+        yield
+    except (BotoCoreError, ClientError) as error:
+        raise StoreUnavailable(str(error)) from error
+
+
+class Store:
+    """May be shared by threads."""
+
+    def __init__(self, client: "DynamoDBClient", table: str) -> None:
+        self._client = client
+        self._table = table
+
+    @_failure_is_unavailability()
+    def check(self) -> None:
+        """Raises StoreUnavailable unless the table answers."""
+        self._client.get_item(TableName=self._table, Key=_key(("health", "health")))
+
+    @_failure_is_unavailability()
+    def apply(self, events: Iterable[Event]) -> set[UUID]:
+        """Takes in the events, each exactly once however often it comes here.
+
+        Returns the ids of those that had been counted before. Raises StoreUnavailable; then
+        some may be counted and some not, and calling again with the same events completes it.
+        """
+        distinct = {event.id: event for event in events}.values()
+        # Facts first and outside of the transactions. A newer fact being there already must not
+        # cancel the counting, and a crash before the counting brings the event, and so its
+        # facts, here again.
+        for event in distinct:
+            for fact in facts(event):
+                self._remember(fact)
+        counted = [event for event in distinct if deltas(event)]
+        return {repeated for group in _transactions(counted) for repeated in self._count(group)}
+
+    @_failure_is_unavailability()
+    def statistics(self, uuid: str, first: date, last: date) -> PageStatistics | None:
+        """A page's totals and the days from `first` to `last`; None if there is no such page."""
+        page_id = self._page_id(uuid)
+        if page_id is None:
+            return None
+        # Days sort before 'profile' and 'totals', so that one query brings all three. The days
+        # after `last` come along: 8 KB for two months of them.
+        items = self._items_from((_page(page_id), _day(first)))
+        profile = items.pop("profile", {})
+        totals = items.pop("totals", {})
+        if not {"owner_id", "name", "uuid"} <= profile.keys():
+            return None
+        if profile["uuid"]["S"].lower() != uuid.lower():
+            return None
+        return PageStatistics(
+            uuid=profile["uuid"]["S"],
+            name=profile["name"]["S"],
+            owner_id=UUID(profile["owner_id"]["S"]),
+            totals=_counts(totals),
+            days={_date(sk): _counts(item) for sk, item in items.items() if _date(sk) <= last},
+        )
+
+    def _page_id(self, uuid: str) -> str | None:
+        answer = self._client.get_item(TableName=self._table, Key=_key(_uuid(uuid)))
+        item = answer.get("Item")
+        return item["page_id"]["S"] if item else None
+
+    def _items_from(self, start: Row) -> dict[str, Item]:
+        """The items of a partition by their sort key, beginning with `start`'s."""
+        pages = self._client.get_paginator("query").paginate(
+            TableName=self._table,
+            KeyConditionExpression="pk = :pk AND sk >= :sk",
+            ExpressionAttributeValues={":pk": {"S": start[0]}, ":sk": {"S": start[1]}},
+        )
+        return {item["sk"]["S"]: item for page in pages for item in page["Items"]}
+
+    def _remember(self, fact: Fact) -> None:
+        self._set((_page(str(fact.page_id)), "profile"), fact.name, fact.value, fact.since)
+        if fact.name == "uuid":
+            self._set(_uuid(fact.value), "page_id", str(fact.page_id), fact.since)
+
+    def _set(self, row: Row, name: str, value: str, since: datetime) -> None:
+        """Writes an attribute, unless what is there has been so since a later moment."""
+        with suppress(self._client.exceptions.ConditionalCheckFailedException):
+            self._client.update_item(
+                TableName=self._table,
+                Key=_key(row),
+                UpdateExpression="SET #value = :value, #since = :since",
+                ConditionExpression="attribute_not_exists(#since) OR #since < :since",
+                ExpressionAttributeNames={"#value": name, "#since": f"{name}_since"},
+                ExpressionAttributeValues={
+                    ":value": {"S": value},
+                    ":since": {"S": _sortable(since)},
+                },
+            )
+
+    def _count(self, events: list[Event]) -> set[UUID]:
+        """Counts events that fit one transaction; the ids of those that were counted already."""
+        repeated: set[UUID] = set()
+        for delay in islice(delays(first=0.01, longest=1), _ATTEMPTS):
+            try:
+                self._transact(events)
+                return repeated
+            except self._client.exceptions.TransactionCanceledException as error:
+                reasons = error.response.get("CancellationReasons", [])
+                codes = [reason.get("Code", "None") for reason in reasons]
+                # Markers come first in a transaction, one an event. The counters' updates have
+                # no condition that could fail.
+                seen = {
+                    event.id
+                    for event, code in zip(events, codes, strict=False)
+                    if code == "ConditionalCheckFailed"
+                }
+                if not seen and not set(codes) <= _PASSING:
+                    raise
+            repeated |= seen
+            events = [event for event in events if event.id not in seen]
+            if not events:
+                return repeated
+            if not seen:
+                time.sleep(delay)
+        raise StoreUnavailable("the same items are being changed by too many others")
+
+    def _transact(self, events: list[Event]) -> None:
+        expires_at = int((datetime.now(UTC) + MARKER_LIFE).timestamp())
+        sums: defaultdict[Row, Counter[Metric]] = defaultdict(Counter)
+        for event in events:
+            for row, metric, amount in _changes(event):
+                sums[row][metric] += amount
+        self._client.transact_write_items(
+            TransactItems=[
+                *(self._marker(event, expires_at) for event in events),
+                *(self._addition(row, amounts) for row, amounts in sums.items()),
+            ]
+        )
+
+    def _marker(self, event: Event, expires_at: int) -> "TransactWriteItemTypeDef":
+        return {
+            "Put": {
+                "TableName": self._table,
+                "Item": {
+                    **_key((f"event#{event.id}", "event")),
+                    "expires_at": {"N": str(expires_at)},
+                },
+                "ConditionExpression": "attribute_not_exists(pk)",
+            }
+        }
+
+    def _addition(self, row: Row, amounts: Mapping[Metric, int]) -> "TransactWriteItemTypeDef":
+        return {
+            "Update": {
+                "TableName": self._table,
+                "Key": _key(row),
+                "UpdateExpression": "ADD " + ", ".join(f"#{m} :{m}" for m in amounts),
+                "ExpressionAttributeNames": {f"#{m}": m for m in amounts},
+                "ExpressionAttributeValues": {f":{m}": {"N": str(n)} for m, n in amounts.items()},
+            }
+        }
+
+
+def _transactions(events: Iterable[Event]) -> Iterator[list[Event]]:
+    """Groups that fit one transaction each: an action a marker, an action a row of counters."""
+    group: list[Event] = []
+    rows: set[Row] = set()
+    # Those of one page side by side, so that they share its rows.
+    for event in sorted(events, key=lambda event: event.payload.page_id):
+        touched = {row for row, _, _ in _changes(event)}
+        if len(group) + 1 + len(rows | touched) > MAX_ACTIONS:
+            yield group
+            group, rows = [], set()
+        group.append(event)
+        rows |= touched
+    if group:
+        yield group
+
+
+def _changes(event: Event) -> Iterator[tuple[Row, Metric, int]]:
+    for page_id, metric, amount in deltas(event):
+        yield (_page(str(page_id)), "totals"), metric, amount
+        yield (_page(str(page_id)), _day(day_of(event))), metric, amount
+
+
+def _key(row: Row) -> "dict[str, AttributeValueTypeDef]":
+    return {"pk": {"S": row[0]}, "sk": {"S": row[1]}}
+
+
+def _page(page_id: str) -> str:
+    return f"page#{page_id}"
+
+
+def _uuid(uuid: str) -> Row:
+    return f"uuid#{uuid.lower()}", "page"
+
+
+def _day(day: date) -> str:
+    return f"day#{day.isoformat()}"
+
+
+def _date(sort_key: str) -> date:
+    return date.fromisoformat(sort_key.removeprefix("day#"))
+
+
+def _sortable(moment: datetime) -> str:
+    """As text of one width, whose order is that of time."""
+    return moment.astimezone(UTC).isoformat(timespec="microseconds")
+
+
+def _counts(item: Item) -> Counts:
+    return {metric: int(item[metric]["N"]) if metric in item else 0 for metric in METRICS}

@@ -1,0 +1,69 @@
+"""Events as the core makes them, with everything filled in that a test does not care about."""
+
+from datetime import UTC, date, datetime
+from uuid import UUID
+
+from innotter_contracts.events import (
+    PageAndUser,
+    PageCreated,
+    PageFollowed,
+    PostAndUser,
+    PostCreated,
+    PostLiked,
+    PostRef,
+    PostUnliked,
+)
+from innotter_contracts.ids import new_id
+
+NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
+DAY = date(2026, 11, 20)
+
+
+def page_created(
+    page_id: UUID,
+    uuid: str,
+    *,
+    owner: UUID | None = None,
+    name: str = "Morning coffee",
+    at: datetime = NOON,
+) -> PageCreated:
+    owner = owner or new_id()
+    return PageCreated(
+        actor=owner,
+        occurred_at=at,
+        payload=PageCreated.Payload(page_id=page_id, uuid=uuid, name=name, owner_id=owner),
+    )
+
+
+def posted(page_id: UUID, *, to: UUID | None = None, at: datetime = NOON) -> PostCreated:
+    """A post on a page; with `to`, a reply to some post on that page."""
+    parent = PostRef(post_id=new_id(), page_id=to) if to else None
+    return PostCreated(
+        actor=new_id(),
+        occurred_at=at,
+        payload=PostCreated.Payload(post_id=new_id(), page_id=page_id, reply_to=parent),
+    )
+
+
+def liked(page_id: UUID, *, at: datetime = NOON) -> PostLiked:
+    return PostLiked(actor=new_id(), occurred_at=at, payload=_like(page_id))
+
+
+def unliked(page_id: UUID, *, at: datetime = NOON) -> PostUnliked:
+    return PostUnliked(actor=new_id(), occurred_at=at, payload=_like(page_id))
+
+
+def followed(page_id: UUID, *, at: datetime = NOON) -> PageFollowed:
+    user = new_id()
+    return PageFollowed(
+        actor=user, occurred_at=at, payload=PageAndUser(page_id=page_id, user_id=user)
+    )
+
+
+def new_uuid() -> str:
+    """An address that no other test's page has."""
+    return f"Page_{new_id().hex[-20:]}"
+
+
+def _like(page_id: UUID) -> PostAndUser:
+    return PostAndUser(page_id=page_id, post_id=new_id(), user_id=new_id())

@@ -1,0 +1,284 @@
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+import time_machine
+
+from innotter_contracts.ids import new_id
+from innotter_contracts.problems import MEDIA_TYPE
+from innotter_contracts.tests.signing import ISSUER
+from innotter_stats.api import create_app
+from innotter_stats.settings import Settings
+from innotter_stats.store import Store
+from innotter_stats.tests.builders import NOON, followed, liked, new_uuid, page_created, posted
+from innotter_stats.tests.conftest import Client, Core, serving
+
+ZEROS = {
+    "posts": 0,
+    "replies": 0,
+    "replies_received": 0,
+    "likes": 0,
+    "followers": 0,
+    "follow_requests": 0,
+}
+
+
+def client_of(core: Core, table: str, **settings: Any) -> AbstractContextManager[Client]:
+    given = {
+        "core_url": ISSUER,
+        "jwks_url": core.url,
+        "statistics_table": table,
+        "log_level": "ERROR",
+        **settings,
+    }
+    return serving(create_app(Settings(**given)))
+
+
+@pytest.fixture
+def client(core: Core, table: str) -> Iterator[Client]:
+    with client_of(core, table) as client:
+        yield client
+
+
+class Page:
+    """Ann's page, with something on it."""
+
+    def __init__(self, store: Store, core: Core) -> None:
+        self.id, self.uuid, self.owner = new_id(), new_uuid(), new_id()
+        store.apply([page_created(self.id, self.uuid, owner=self.owner, name="Утренний кофе")])
+        self.address = f"/api/v1/pages/{self.uuid}/statistics"
+        self.token = core.signer.token(self.owner)
+        self.auth = {"Authorization": f"Bearer {self.token}"}
+
+
+@pytest.fixture
+def page(store: Store, core: Core) -> Page:
+    return Page(store, core)
+
+
+def as_user(core: Core, user: UUID, *, role: str = "user") -> dict[str, str]:
+    return {"Authorization": f"Bearer {core.signer.token(user, role=role)}"}
+
+
+def assert_problem(answer: Any, status: int, code: str) -> None:
+    assert answer.status_code == status
+    assert answer.headers["content-type"] == MEDIA_TYPE
+    problem = answer.json()
+    assert (problem["status"], problem["code"]) == (status, code)
+    assert problem["detail"]
+
+
+# --- Statistics
+
+
+def test_the_owner_sees_totals_and_every_day(client: Client, store: Store, page: Page) -> None:
+    later = NOON + timedelta(days=2)
+    store.apply([posted(page.id), followed(page.id), liked(page.id), liked(page.id, at=later)])
+    answer = client.get(f"{page.address}?from=2026-11-19&to=2026-11-22", headers=page.auth)
+    assert answer.status_code == 200
+    body = answer.json()
+    as_of = datetime.fromisoformat(body.pop("as_of"))
+    assert abs(datetime.now(UTC) - as_of) < timedelta(minutes=1)
+    assert body == {
+        "page": {"uuid": page.uuid, "name": "Утренний кофе"},
+        "totals": {**ZEROS, "posts": 1, "followers": 1, "likes": 2},
+        "daily": [
+            {"date": "2026-11-19", **ZEROS},
+            {"date": "2026-11-20", **ZEROS, "posts": 1, "followers": 1, "likes": 1},
+            {"date": "2026-11-21", **ZEROS},
+            {"date": "2026-11-22", **ZEROS, "likes": 1},
+        ],
+    }
+
+
+def test_times_are_utc_with_z(client: Client, page: Page) -> None:
+    assert client.get(page.address, headers=page.auth).json()["as_of"].endswith("Z")
+
+
+def test_the_case_of_the_uuid_makes_no_difference(client: Client, page: Page) -> None:
+    answer = client.get(page.address.replace(page.uuid, page.uuid.upper()), headers=page.auth)
+    assert answer.json()["page"]["uuid"] == page.uuid
+
+
+@pytest.mark.parametrize(
+    ("query", "days"),
+    [
+        ("", ("2026-10-26", "2026-11-24", 30)),
+        ("?to=2026-11-10", ("2026-10-12", "2026-11-10", 30)),
+        ("?from=2026-11-20", ("2026-11-20", "2026-11-24", 5)),
+        ("?from=2026-11-20&to=2026-11-20", ("2026-11-20", "2026-11-20", 1)),
+        ("?from=2023-12-31&to=2024-12-30", ("2023-12-31", "2024-12-30", 366)),
+        ("?to=0001-01-05", ("0001-01-01", "0001-01-05", 5)),
+        ("?from=9999-12-30&to=9999-12-31", ("9999-12-30", "9999-12-31", 2)),
+    ],
+)
+def test_the_period(
+    store: Store, table: str, core: Core, query: str, days: tuple[str, str, int]
+) -> None:
+    # In Moscow it is the 25th already; days are those of UTC.
+    with time_machine.travel(datetime(2026, 11, 24, 23, 30, tzinfo=UTC), tick=True):
+        page = Page(store, core)
+        with client_of(core, table) as client:
+            daily = client.get(page.address + query, headers=page.auth).json()["daily"]
+    assert (daily[0]["date"], daily[-1]["date"], len(daily)) == days
+
+
+@pytest.mark.parametrize(
+    ("query", "field", "code"),
+    [
+        ("from=2026-11-21&to=2026-11-20", "from", "after_to"),
+        ("from=2025-11-20&to=2026-11-21", "from", "too_long"),
+        ("from=yesterday", "from", "date_from_datetime_parsing"),
+        ("from=2026-02-30", "from", "date_from_datetime_parsing"),
+        ("to=", "to", "date_from_datetime_parsing"),
+        ("to=%00", "to", "date_from_datetime_parsing"),
+    ],
+)
+def test_a_period_that_makes_no_sense_is_400(
+    client: Client, page: Page, query: str, field: str, code: str
+) -> None:
+    answer = client.get(f"{page.address}?{query}", headers=page.auth)
+    assert_problem(answer, 400, "invalid")
+    (error,) = answer.json()["errors"]
+    assert (error["field"], error["code"]) == (field, code)
+    assert error["detail"]
+
+
+@pytest.mark.parametrize("role", ["user", "moderator", "admin"])
+def test_nobody_but_the_owner_sees_them(client: Client, page: Page, core: Core, role: str) -> None:
+    answer = client.get(page.address, headers=as_user(core, new_id(), role=role))
+    assert_problem(answer, 403, "forbidden")
+    assert page.uuid not in answer.text
+
+
+def test_a_stranger_is_asked_for_a_token_before_anything_else(client: Client, page: Page) -> None:
+    for address in (page.address, f"{page.address}?from=x", "/api/v1/pages/none/statistics"):
+        answer = client.get(address)
+        assert_problem(answer, 401, "not_authenticated")
+        assert answer.headers["www-authenticate"] == 'Bearer realm="innotter"'
+
+
+@pytest.mark.parametrize("uuid", ["nobody", "%20", "x" * 31, "x" * 5000, "a%23b", "%00", "кофе"])
+def test_a_page_that_is_not_there_is_404(client: Client, page: Page, uuid: str) -> None:
+    answer = client.get(f"/api/v1/pages/{uuid}/statistics", headers=page.auth)
+    assert_problem(answer, 404, "not_found")
+
+
+def test_a_page_that_is_counted_but_not_yet_created_is_404(
+    client: Client, store: Store, page: Page
+) -> None:
+    page_id, uuid = new_id(), new_uuid()
+    store.apply([liked(page_id)])
+    address = f"/api/v1/pages/{uuid}/statistics"
+    assert_problem(client.get(address, headers=page.auth), 404, "not_found")
+    store.apply([page_created(page_id, uuid, owner=page.owner)])
+    assert client.get(address, headers=page.auth).json()["totals"]["likes"] == 1
+
+
+def test_without_the_table_it_is_503(core: Core) -> None:
+    with client_of(core, f"missing-{new_id()}") as client:
+        auth = as_user(core, new_id())
+        answer = client.get("/api/v1/pages/coffee/statistics", headers=auth)
+        assert_problem(answer, 503, "unavailable")
+        assert answer.headers["retry-after"]
+
+
+# --- Addresses
+
+
+def test_unknown_addresses_and_methods_are_problems(client: Client, page: Page) -> None:
+    assert_problem(client.get("/api/v1/nowhere"), 404, "not_found")
+    assert_problem(client.get("/docs/assets/nothing.js"), 404, "not_found")
+    assert_problem(client.get(f"{page.address}/", headers=page.auth), 404, "not_found")
+    refused = client.post(page.address, headers=page.auth)
+    assert_problem(refused, 405, "method_not_allowed")
+    assert refused.headers["allow"] == "GET"
+
+
+# --- Health
+
+
+def test_it_is_alive_and_ready(client: Client) -> None:
+    assert client.get("/health/live").json() == {"status": "ok"}
+    assert client.get("/health/ready").json() == {"status": "ok"}
+
+
+def test_readiness_names_what_is_down(core: Core) -> None:
+    nowhere = "http://127.0.0.1:9/jwks.json"
+    with client_of(core, f"missing-{new_id()}", jwks_url=nowhere) as client:
+        answer = client.get("/health/ready")
+        assert_problem(answer, 503, "not_ready")
+        assert answer.json()["detail"] == "Down: table, keys."
+        assert client.get("/health/live").status_code == 200
+
+
+# --- The document
+
+
+def test_the_page_of_the_document_needs_nothing_from_elsewhere(client: Client) -> None:
+    page = client.get("/docs").text
+    assert "http" not in page.replace("https://github.com", "")
+    for asset in ("swagger-ui-bundle.js", "swagger-ui.css", "favicon-32x32.png"):
+        assert f"/docs/assets/{asset}" in page
+        assert client.get(f"/docs/assets/{asset}").status_code == 200
+
+
+def test_every_operation_documents_its_errors_and_an_example(client: Client) -> None:
+    document = client.get("/openapi.json").json()
+    assert document["openapi"].startswith("3.1")
+    assert document["paths"].keys() == {
+        "/api/v1/pages/{uuid}/statistics",
+        "/health/live",
+        "/health/ready",
+    }
+    for path in document["paths"].values():
+        for operation in path.values():
+            problems = {
+                status: answer["content"][MEDIA_TYPE]
+                for status, answer in operation["responses"].items()
+                if status != "200"
+            }
+            assert "default" in problems
+            assert "422" not in problems
+            for status, problem in problems.items():
+                assert problem["schema"] == {"$ref": "#/components/schemas/Problem"}
+                assert problem["example"]["status"] == (int(status) if status.isdigit() else 500)
+    statistics = document["paths"]["/api/v1/pages/{uuid}/statistics"]["get"]
+    assert statistics["responses"].keys() == {"200", "400", "401", "403", "404", "503", "default"}
+    assert statistics["security"]
+    assert document["components"]["schemas"]["Statistics"]["example"]["daily"]
+    assert_references_lead_somewhere(document, document)
+
+
+def assert_references_lead_somewhere(document: Any, part: Any) -> None:
+    match part:
+        case {"$ref": str(reference)}:
+            assert (
+                reference.removeprefix("#/components/schemas/")
+                in (document["components"]["schemas"])
+            )
+        case dict():
+            for value in part.values():
+                assert_references_lead_somewhere(document, value)
+        case list():
+            for value in part:
+                assert_references_lead_somewhere(document, value)
+
+
+def test_the_printed_document_is_the_served_one_and_always_the_same(
+    client: Client, tmp_path: Path
+) -> None:
+    command = [sys.executable, "-m", "innotter_stats.openapi"]
+    first, second = (
+        subprocess.run(command, cwd=tmp_path, capture_output=True, check=True, text=True).stdout
+        for _ in range(2)
+    )
+    assert first == second
+    assert json.loads(first) == client.get("/openapi.json").json()

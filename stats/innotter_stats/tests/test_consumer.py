@@ -1,0 +1,420 @@
+import json
+import os
+import signal
+import socket
+import socketserver
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+from uuid import UUID
+
+import kombu
+import pytest
+
+from innotter_contracts.events import Event
+from innotter_contracts.ids import new_id
+from innotter_contracts.tests.samples import SAMPLES
+from innotter_stats.consumer import Consumer
+from innotter_stats.settings import Settings
+from innotter_stats.store import Store, StoreUnavailable
+from innotter_stats.tests.builders import DAY, liked, new_uuid, page_created, posted
+from innotter_stats.tests.conftest import Broker, wait_until
+
+
+class Page:
+    """A page in the table, and what is known of it there."""
+
+    def __init__(self, store: Store) -> None:
+        self.id = new_id()
+        self.uuid = new_uuid()
+        self._store = store
+        store.apply([page_created(self.id, self.uuid)])
+
+    def likes(self) -> int:
+        found = self._store.statistics(self.uuid, DAY, DAY)
+        assert found is not None
+        return found.totals["likes"]
+
+    def posts(self) -> int:
+        found = self._store.statistics(self.uuid, DAY, DAY)
+        assert found is not None
+        return found.totals["posts"]
+
+
+@pytest.fixture
+def page(store: Store) -> Page:
+    return Page(store)
+
+
+class Process:
+    """`python -m innotter_stats.consumer`, with its log."""
+
+    def __init__(self, env: dict[str, str], log: Path) -> None:
+        self._log = log
+        with log.open("wb") as out:
+            self.popen = subprocess.Popen(
+                [sys.executable, "-m", "innotter_stats.consumer"],
+                env={**os.environ, "LOG_STYLE": "json", **env},
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                # A folder without a .env file.
+                cwd=log.parent,
+            )
+
+    def lines(self, event: str) -> list[dict[str, Any]]:
+        text = self._log.read_text()
+        lines = [json.loads(line) for line in text.splitlines(keepends=True) if line[-1] == "\n"]
+        return [line for line in lines if line["event"] == event]
+
+    def wait_for(self, event: str) -> None:
+        def logged() -> bool:
+            assert self.popen.poll() is None, self._log.read_text()
+            return bool(self.lines(event))
+
+        wait_until(logged)
+
+    def terminate(self) -> int:
+        self.popen.terminate()
+        return self.popen.wait(timeout=20)
+
+    def kill(self) -> None:
+        self.popen.send_signal(signal.SIGKILL)
+        self.popen.wait(timeout=20)
+
+
+class Processes:
+    def __init__(self, env: dict[str, str], folder: Path) -> None:
+        self._env = env
+        self._folder = folder
+        self.started: list[Process] = []
+
+    def start(self, **env: str) -> Process:
+        log = self._folder / f"consumer-{len(self.started)}.log"
+        self.started.append(Process({**self._env, **env}, log))
+        return self.started[-1]
+
+
+@pytest.fixture
+def processes(broker: Broker, table: str, tmp_path: Path) -> Iterator[Processes]:
+    processes = Processes({"AMQP_URL": broker.url, "STATISTICS_TABLE": table}, tmp_path)
+    yield processes
+    for process in processes.started:
+        process.kill()
+
+
+@contextmanager
+def consuming(broker: Broker, store: Store, **settings: Any) -> Iterator[Consumer]:
+    """A consumer in a thread of this process."""
+    consumer = Consumer(Settings(**{"amqp_url": broker.url, **settings}), store)
+    with running(consumer):
+        yield consumer
+
+
+@contextmanager
+def running(consumer: Consumer) -> Iterator[None]:
+    thread = threading.Thread(target=consumer.run)
+    thread.start()
+    try:
+        yield
+    finally:
+        consumer.stop()
+        thread.join(timeout=20)
+        assert not thread.is_alive()
+
+
+# --- What comes is counted
+
+
+def test_events_are_counted_and_gone_from_the_queue(
+    broker: Broker, store: Store, page: Page, processes: Processes
+) -> None:
+    broker.publish(*(liked(page.id) for _ in range(50)))
+    consumer = processes.start()
+    wait_until(lambda: page.likes() == 50)
+    assert consumer.terminate() == 0
+    assert broker.waiting() == 0
+    assert broker.dead() == []
+
+
+def test_every_sample_of_the_contract_is_taken_in(broker: Broker, store: Store) -> None:
+    broker.publish(*(path.read_bytes() for path in SAMPLES))
+    applied: list[Event] = []
+
+    class Watched(Store):
+        def apply(self, events: Iterable[Event]) -> set[UUID]:
+            applied.extend(events)
+            return set()
+
+    with consuming(broker, Watched(None, ""), consumer_batch_wait=0):  # type: ignore[arg-type]
+        wait_until(lambda: len(applied) == len(SAMPLES))
+    assert broker.waiting() == 0
+    assert broker.dead() == []
+
+
+def test_one_post_can_be_followed_by_its_request_id(
+    broker: Broker, page: Page, processes: Processes
+) -> None:
+    event = posted(page.id).model_copy(update={"request_id": "request-0001"})
+    broker.publish(event, event)
+    consumer = processes.start()
+    wait_until(lambda: len(consumer.lines("event_counted")) == 2)
+    line = consumer.lines("event_counted")[0]
+    assert line["event_id"] == str(event.id)
+    assert line["type"] == "post.created"
+    assert line["request_id"] == "request-0001"
+    assert page.posts() == 1
+
+
+def test_several_consumers_share_the_work(broker: Broker, page: Page, processes: Processes) -> None:
+    few = {"CONSUMER_BATCH_SIZE": "20", "CONSUMER_PREFETCH": "20", "CONSUMER_BATCH_WAIT": "0.05"}
+    consumers = [processes.start(**few) for _ in range(2)]
+    for consumer in consumers:
+        consumer.wait_for("consuming")
+    events = [liked(page.id) for _ in range(300)]
+    broker.publish(*events, *events[:100])
+    wait_until(lambda: sum(len(c.lines("event_counted")) for c in consumers) == 400)
+    assert page.likes() == 300
+    assert all(consumer.lines("event_counted") for consumer in consumers)
+
+
+# --- What is no event
+
+
+def test_what_is_no_event_is_kept_aside_and_the_rest_counted(
+    broker: Broker, page: Page, processes: Processes
+) -> None:
+    poison = [b"no json, but a secret", b"\xff\xfe", b'{"type": "post.exploded"}']
+    broker.publish(liked(page.id), *poison, liked(page.id), poison[0], liked(page.id))
+    consumer = processes.start()
+    wait_until(lambda: page.likes() == 3)
+    assert consumer.terminate() == 0
+    assert broker.waiting() == 0
+    assert sorted(broker.dead()) == sorted([*poison, poison[0]])
+    lines = consumer.lines("message_rejected")
+    assert len(lines) == 4
+    assert "secret" not in json.dumps(lines)
+
+
+# --- Whatever happens to the consumer
+
+
+def test_a_consumer_killed_before_it_has_counted_loses_nothing(
+    broker: Broker, page: Page, processes: Processes
+) -> None:
+    broker.publish(*(liked(page.id) for _ in range(20)))
+    patient = processes.start(CONSUMER_BATCH_WAIT="10")
+    wait_until(lambda: broker.waiting() == 0)
+    patient.kill()
+    assert page.likes() == 0
+    processes.start()
+    wait_until(lambda: page.likes() == 20)
+
+
+def test_a_consumer_killed_over_and_over_counts_each_event_once(
+    broker: Broker, store: Store, page: Page, processes: Processes
+) -> None:
+    events = [liked(page.id) for _ in range(600)]
+    broker.publish(*events)
+    for _ in range(4):
+        consumer = processes.start(CONSUMER_BATCH_SIZE="3", CONSUMER_BATCH_WAIT="0")
+        consumer.wait_for("batch_counted")
+        consumer.kill()
+    assert page.likes() < 600
+    # Behind everything that was delivered and not acknowledged.
+    last = Page(store)
+    broker.publish(liked(last.id))
+    survivor = processes.start()
+    wait_until(lambda: last.likes() == 1 and page.likes() >= 600)
+    assert survivor.terminate() == 0
+    assert broker.waiting() == 0
+    assert broker.dead() == []
+    assert page.likes() == 600
+
+
+class Crash(Exception):
+    pass
+
+
+def test_a_crash_between_counting_and_acknowledging_counts_once(
+    broker: Broker, store: Store, page: Page, processes: Processes
+) -> None:
+    class CrashesAfterwards(Store):
+        def apply(self, events: Iterable[Event]) -> set[UUID]:
+            store.apply(events)
+            raise Crash
+
+    broker.publish(*(liked(page.id) for _ in range(10)))
+    crashing = Consumer(
+        Settings(amqp_url=broker.url),
+        CrashesAfterwards(None, ""),  # type: ignore[arg-type]
+    )
+    with pytest.raises(Crash):
+        crashing.run()
+    assert page.likes() == 10
+    consumer = processes.start()
+    wait_until(lambda: len(consumer.lines("event_counted")) == 10)
+    assert all(line["repeated"] for line in consumer.lines("event_counted"))
+    assert page.likes() == 10
+
+
+def test_told_to_stop_it_finishes_the_batch_that_it_has(
+    broker: Broker, store: Store, page: Page
+) -> None:
+    counting, finish = threading.Event(), threading.Event()
+
+    class Slow(Store):
+        def apply(self, events: Iterable[Event]) -> set[UUID]:
+            counting.set()
+            assert finish.wait(20)
+            return store.apply(events)
+
+    broker.publish(*(liked(page.id) for _ in range(5)))
+    with consuming(broker, Slow(None, "")) as consumer:  # type: ignore[arg-type]
+        assert counting.wait(20)
+        consumer.stop()
+        finish.set()
+    assert page.likes() == 5
+    assert broker.waiting() == 0
+
+
+# --- Whatever happens around it
+
+
+def test_while_the_table_is_down_the_events_wait(broker: Broker, store: Store, page: Page) -> None:
+    attempts: list[int] = []
+
+    class DownAtFirst(Store):
+        def apply(self, events: Iterable[Event]) -> set[UUID]:
+            attempts.append(1)
+            if len(attempts) <= 3:
+                raise StoreUnavailable("down")
+            return store.apply(events)
+
+    broker.publish(*(liked(page.id) for _ in range(10)))
+    with consuming(broker, DownAtFirst(None, "")):  # type: ignore[arg-type]
+        wait_until(lambda: len(attempts) >= 2)
+        # More may come meanwhile.
+        broker.publish(*(liked(page.id) for _ in range(10)))
+        wait_until(lambda: page.likes() == 20)
+    assert broker.waiting() == 0
+    assert broker.dead() == []
+
+
+def test_the_connection_lives_however_long_the_table_is_down(
+    broker: Broker, store: Store, page: Page, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("innotter_stats.consumer.HEARTBEAT", 2)
+    monkeypatch.setattr("innotter_stats.consumer.IDLE", 0.05)
+    # The broker hangs up on who is silent for two to three heartbeats.
+    up_again = time.monotonic() + 7
+    connections: list[int] = []
+
+    class Down(Store):
+        def apply(self, events: Iterable[Event]) -> set[UUID]:
+            if time.monotonic() < up_again:
+                raise StoreUnavailable("down")
+            return store.apply(events)
+
+    class Counted(Consumer):
+        def _consume(self, connection: kombu.Connection) -> None:
+            connections.append(1)
+            super()._consume(connection)
+
+    broker.publish(liked(page.id))
+    consumer = Counted(Settings(amqp_url=broker.url), Down(None, ""))  # type: ignore[arg-type]
+    with running(consumer):
+        wait_until(lambda: page.likes() == 1)
+    assert connections == [1]
+    assert broker.waiting() == 0
+
+
+def test_it_can_be_stopped_while_the_table_is_down_and_loses_nothing(
+    broker: Broker, page: Page, processes: Processes
+) -> None:
+    broker.publish(*(liked(page.id) for _ in range(10)))
+    stuck = processes.start(AWS_ENDPOINT_URL="http://127.0.0.1:9")
+    stuck.wait_for("table_unavailable")
+    assert stuck.terminate() == 0
+    assert page.likes() == 0
+    processes.start()
+    wait_until(lambda: page.likes() == 10)
+
+
+class Road:
+    """The way to the broker, which can be closed and opened."""
+
+    def __init__(self, broker: Broker) -> None:
+        to = urlsplit(broker.url)
+        self._to = (to.hostname, to.port)
+        with socket.create_server(("127.0.0.1", 0)) as probe:
+            self._port = probe.getsockname()[1]
+        self.url = to._replace(
+            netloc=f"{to.username}:{to.password}@127.0.0.1:{self._port}"
+        ).geturl()
+        self._travelling: list[socket.socket] = []
+
+    def open(self) -> None:
+        road = self
+
+        class Handler(socketserver.BaseRequestHandler):
+            def handle(self) -> None:
+                there = socket.create_connection(road._to)
+                road._travelling += [self.request, there]
+                back = threading.Thread(target=_copy, args=(there, self.request))
+                back.start()
+                _copy(self.request, there)
+                back.join()
+                there.close()
+
+        class Server(socketserver.ThreadingTCPServer):
+            allow_reuse_address = True
+
+        self._server = Server(("127.0.0.1", self._port), Handler)
+        self._serving = threading.Thread(
+            target=self._server.serve_forever, kwargs={"poll_interval": 0.02}
+        )
+        self._serving.start()
+
+    def close(self) -> None:
+        self._server.shutdown()
+        for one in self._travelling:
+            _shut(one)
+        self._travelling.clear()
+        self._server.server_close()
+        self._serving.join()
+
+
+def _copy(source: socket.socket, target: socket.socket) -> None:
+    with suppress(OSError):
+        while data := source.recv(65536):
+            target.sendall(data)
+    _shut(target)
+
+
+def _shut(one: socket.socket) -> None:
+    with suppress(OSError):
+        one.shutdown(socket.SHUT_RDWR)
+
+
+def test_it_comes_back_when_the_broker_does(
+    broker: Broker, page: Page, processes: Processes
+) -> None:
+    road = Road(broker)
+    consumer = processes.start(AMQP_URL=road.url)
+    consumer.wait_for("broker_unavailable")
+    road.open()
+    broker.publish(liked(page.id))
+    wait_until(lambda: page.likes() == 1)
+    road.close()
+    broker.publish(liked(page.id))
+    wait_until(lambda: len(consumer.lines("broker_unavailable")) >= 2)
+    road.open()
+    wait_until(lambda: page.likes() == 2)
+    assert consumer.terminate() == 0
+    road.close()

@@ -1,0 +1,74 @@
+from datetime import UTC, date, datetime, timedelta, timezone
+from pathlib import Path
+from typing import NamedTuple
+from uuid import UUID
+
+import pytest
+
+from innotter_contracts.events import parse_event
+from innotter_contracts.ids import new_id
+from innotter_contracts.tests.samples import SAMPLES
+from innotter_stats.counters import Delta, Fact, day_of, deltas, facts
+from innotter_stats.tests.builders import posted
+
+ANN = "01a19b45-b800-7991-9e0d-7d4b402e3017"
+COFFEE = UUID("01a1a0be-79c0-7729-8d74-ac4d186e3a8e")
+DIARY = UUID("01a1a600-4d00-7d7f-a146-fad64b8833cd")
+
+
+class Change(NamedTuple):
+    day: date
+    deltas: list[Delta]
+    facts: list[Fact]
+
+
+CREATED = datetime(2026, 11, 3, 9, 30, 0, 120450, tzinfo=UTC)
+CHANGES = {
+    "page.created.v2": Change(
+        date(2026, 11, 3),
+        [],
+        [
+            Fact(COFFEE, "owner_id", ANN, CREATED),
+            Fact(COFFEE, "name", "Утренний кофе", CREATED),
+            Fact(COFFEE, "uuid", "Morning-Coffee", CREATED),
+        ],
+    ),
+    "page.followed.v2": Change(date(2026, 11, 6), [Delta(COFFEE, "followers", 1)], []),
+    "page.unfollowed.v2": Change(date(2026, 11, 21), [Delta(COFFEE, "followers", -1)], []),
+    "page.follow_requested.v2": Change(
+        date(2026, 11, 5), [Delta(COFFEE, "follow_requests", 1)], []
+    ),
+    "page.follow_request_withdrawn.v2": Change(
+        date(2026, 11, 5), [Delta(COFFEE, "follow_requests", -1)], []
+    ),
+    "post.created.v1": Change(date(2026, 11, 20), [Delta(COFFEE, "posts", 1)], []),
+    "post.created.v2": Change(date(2026, 11, 20), [Delta(COFFEE, "posts", 1)], []),
+    "post.created.reply.v2": Change(
+        date(2026, 11, 20), [Delta(DIARY, "replies", 1), Delta(COFFEE, "replies_received", 1)], []
+    ),
+    "post.liked.v2": Change(date(2026, 11, 20), [Delta(COFFEE, "likes", 1)], []),
+    "post.unliked.v2": Change(date(2026, 11, 22), [Delta(COFFEE, "likes", -1)], []),
+}
+
+
+def test_every_sample_is_asserted_here() -> None:
+    assert {path.stem for path in SAMPLES} == CHANGES.keys()
+
+
+@pytest.mark.parametrize("path", SAMPLES, ids=lambda path: path.stem)
+def test_what_an_event_changes(path: Path) -> None:
+    event = parse_event(path.read_bytes())
+    assert Change(day_of(event), deltas(event), facts(event)) == CHANGES[path.stem]
+
+
+def test_a_reply_to_ones_own_page_counts_on_both_sides() -> None:
+    page = new_id()
+    assert deltas(posted(page, to=page)) == [
+        Delta(page, "replies", 1),
+        Delta(page, "replies_received", 1),
+    ]
+
+
+def test_a_day_is_that_of_utc_wherever_the_event_was_written() -> None:
+    in_moscow = datetime(2026, 11, 21, 2, 59, tzinfo=timezone(timedelta(hours=3)))
+    assert day_of(posted(new_id(), at=in_moscow)) == date(2026, 11, 20)
