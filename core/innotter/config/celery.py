@@ -5,6 +5,7 @@ from typing import Any
 
 import structlog
 from celery import Celery, Task
+from celery.signals import setup_logging
 from django.conf import settings
 from kombu import Exchange, Queue
 
@@ -57,8 +58,12 @@ app.conf.update(
     task_acks_late=True,
     task_reject_on_worker_lost=True,
     worker_prefetch_multiplier=4,
-    worker_hijack_root_logger=False,
     worker_enable_remote_control=False,
     worker_send_task_events=False,
 )
 app.autodiscover_tasks()
+
+
+@setup_logging.connect
+def leave_logging_alone(**_: Any) -> None:
+    """Celery sets up nothing where somebody listens here: the settings have done it."""

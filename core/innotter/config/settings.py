@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Literal, Self
 
 import dj_database_url
+from dotenv import load_dotenv
 from pydantic import SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -18,9 +19,8 @@ DEVELOPMENT = "development"
 class Environment(BaseSettings):
     """Every variable that the core reads; .env.example explains them."""
 
-    model_config = SettingsConfigDict(
-        env_file=".env", extra="ignore", frozen=True, hide_input_in_errors=True
-    )
+    # The input stays out of the messages: most of it is secret.
+    model_config = SettingsConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
 
     innotter_env: Literal["development", "test", "production"] = "development"
     log_style: Literal["json", "console"] = "json"
@@ -51,7 +51,8 @@ class Environment(BaseSettings):
         return self
 
 
-# pydantic-settings fills the fields from the environment.
+# Into the process and not just into Environment: boto3 reads its AWS_* variables there.
+load_dotenv(".env")
 environment = Environment()
 
 INNOTTER_ENV = environment.innotter_env

@@ -1,0 +1,74 @@
+"""What keeps a core from starting."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from innotter.accounts.tokens import create_signing_keys
+from innotter.config.settings import DEVELOPMENT, Environment
+
+
+@pytest.fixture
+def production(tmp_path: Path) -> dict[str, Any]:
+    """Variables that a production core starts with."""
+    keys = tmp_path / "keys.json"
+    create_signing_keys(keys, prefix="")
+    return {
+        "innotter_env": "production",
+        "secret_key": "k" * 50,
+        "signing_keys_file": keys,
+        "database_url": "postgresql://core:secret@db/innotter",
+        "amqp_url": "amqp://core:secret@broker//",
+    }
+
+
+def test_production_starts_with_secrets_of_its_own(production: dict[str, Any]) -> None:
+    assert Environment(**production).innotter_env == "production"
+
+
+def test_production_refuses_the_secret_key_of_the_development_stack(
+    production: dict[str, Any],
+) -> None:
+    production["secret_key"] = f"{DEVELOPMENT}-{'k' * 64}"
+    with pytest.raises(ValidationError, match="SECRET_KEY was generated for development"):
+        Environment(**production)
+
+
+def test_production_refuses_a_short_secret_key(production: dict[str, Any]) -> None:
+    production["secret_key"] = "k" * 49
+    with pytest.raises(ValidationError, match="shorter than 50"):
+        Environment(**production)
+
+
+def test_production_refuses_signing_keys_of_the_development_stack(
+    production: dict[str, Any], tmp_path: Path
+) -> None:
+    production["signing_keys_file"] = tmp_path / "development.json"
+    create_signing_keys(production["signing_keys_file"], prefix=f"{DEVELOPMENT}-")
+    with pytest.raises(ValidationError, match="generated for development"):
+        Environment(**production)
+
+
+def test_development_starts_with_them(production: dict[str, Any]) -> None:
+    secret = f"{DEVELOPMENT}-key"
+    started = Environment(**{**production, "innotter_env": DEVELOPMENT, "secret_key": secret})
+    assert started.secret_key.get_secret_value() == secret
+
+
+def test_no_core_starts_without_secrets(
+    production: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("secret_key", "signing_keys_file", "database_url", "amqp_url"):
+        monkeypatch.delenv(name.upper(), raising=False)
+        with pytest.raises(ValidationError, match=name):
+            Environment(**{n: value for n, value in production.items() if n != name})
+
+
+def test_a_refusal_quotes_no_secret(production: dict[str, Any]) -> None:
+    production["secret_key"] = f"{DEVELOPMENT}-hush"
+    with pytest.raises(ValidationError) as refusal:
+        Environment(**production)
+    assert "hush" not in str(refusal.value)
+    assert "secret@" not in str(refusal.value)

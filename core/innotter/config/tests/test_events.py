@@ -1,0 +1,115 @@
+"""What the core emits is what the contracts' golden samples show, and goes where they say."""
+
+import json
+from collections.abc import Callable
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, get_args
+from uuid import UUID
+
+import pytest
+
+from innotter.accounts.models import User
+from innotter.config.reactions import reactions_to
+from innotter.conftest import new_page, new_post
+from innotter.events.models import OutboxEvent
+from innotter.pages.models import Page
+from innotter.pages.services import follow, unfollow
+from innotter.posts.models import Post
+from innotter.posts.services import like, unlike
+from innotter_contracts.events import EXCHANGE, MAIL_QUEUE, STATS_QUEUE, Event, parse_event
+
+SAMPLES = files("innotter_contracts") / "samples"
+DEFINITIONS = Path(__file__).parents[4] / "deploy" / "rabbitmq" / "definitions.json"
+
+
+def like_and_unlike(user: User, post: Post) -> None:
+    like(user=user, post=post)
+    unlike(user=user, post=post)
+
+
+def follow_and_unfollow(user: User, page: Page) -> None:
+    follow(user=user, page=page)
+    unfollow(user=user, page=page)
+
+
+# Each sample, and something that a person does to make the core emit such an event.
+type Deed = Callable[[User, User], Any]
+DEEDS: dict[str, Deed] = {
+    "page.created.v2": lambda ann, _: new_page(ann),
+    "page.followed.v2": lambda ann, eve: follow(user=eve, page=new_page(ann)),
+    "page.unfollowed.v2": lambda ann, eve: follow_and_unfollow(eve, new_page(ann)),
+    "page.follow_requested.v2": lambda ann, eve: follow(
+        user=eve, page=new_page(ann, is_private=True)
+    ),
+    "page.follow_request_withdrawn.v2": lambda ann, eve: follow_and_unfollow(
+        eve, new_page(ann, is_private=True)
+    ),
+    "post.created.v2": lambda ann, _: new_post(new_page(ann)),
+    "post.created.reply.v2": lambda ann, _: new_post(
+        new_page(ann), reply_to=new_post(new_page(ann))
+    ),
+    "post.liked.v2": lambda ann, eve: like(user=eve, post=new_post(new_page(ann))),
+    "post.unliked.v2": lambda ann, eve: like_and_unlike(eve, new_post(new_page(ann))),
+}
+
+
+@pytest.mark.parametrize("name", DEEDS)
+def test_emitted_events_have_the_form_of_the_golden_samples(
+    name: str, ann: User, eve: User
+) -> None:
+    sample = json.loads((SAMPLES / f"{name}.json").read_text())
+    DEEDS[name](ann, eve)
+    emitted = OutboxEvent.objects.filter(type=sample["type"]).latest("id")
+    assert form(emitted.body) == form(sample)
+
+
+def test_every_type_has_its_deed() -> None:
+    types = {t.model_fields["type"].default for t in get_args(get_args(Event)[0])}
+    assert types == {json.loads((SAMPLES / f"{n}.json").read_text())["type"] for n in DEEDS}
+
+
+def form(body: Any) -> Any:
+    """The same structure, with what differs between two events of one form made alike."""
+    match body:
+        case dict():
+            return {key: form(value) for key, value in body.items() if key != "request_id"}
+        case str() if is_uuid(body):
+            return "<id>"
+        case str() if body[:2] == "20" and body[-1:] == "Z":
+            return "<time>"
+        case str() if "." not in body:
+            return "<text>"
+        case _:
+            return body
+
+
+def is_uuid(text: str) -> bool:
+    try:
+        return UUID(text).version == 7
+    except ValueError:
+        return False
+
+
+def test_a_post_is_mailed_and_a_reply_is_not() -> None:
+    def tasks(name: str) -> list[tuple[str, Any]]:
+        event = parse_event((SAMPLES / f"{name}.json").read_text())
+        return [(str(task.task), task.kwargs) for task in reactions_to(event)]
+
+    [(task, words)] = tasks("post.created.v2")
+    assert task == "innotter.mail.notify_followers"
+    assert words == {"post_id": "01a1f83c-da20-7223-9043-bc1807e6f740"}
+    assert [tasks(name) for name in DEEDS if name != "post.created.v2"] == [[]] * (len(DEEDS) - 1)
+
+
+def test_the_broker_is_told_of_the_same_names() -> None:
+    definitions = json.loads(DEFINITIONS.read_text())
+    assert EXCHANGE in {exchange["name"] for exchange in definitions["exchanges"]}
+    queues = {queue["name"]: queue["arguments"] for queue in definitions["queues"]}
+    for name in (STATS_QUEUE, MAIL_QUEUE):
+        assert queues[name]["x-queue-type"] == "quorum"
+        assert queues[name]["x-delivery-limit"] > 0
+        dead = (queues[name]["x-dead-letter-exchange"], queues[name]["x-dead-letter-routing-key"])
+        bound = {(b["source"], b["routing_key"]): b["destination"] for b in definitions["bindings"]}
+        assert bound[dead] == f"{name}.dead"
+        assert f"{name}.dead" in queues
