@@ -59,6 +59,32 @@ class PageCreated(Envelope):
     payload: Payload
 
 
+class PageChanged(Envelope):
+    """The page's address or name is another one now; both as they are since then."""
+
+    class Payload(Model):
+        page_id: UUID
+        uuid: str
+        name: str
+
+    type: Literal["page.changed"] = "page.changed"
+    payload: Payload
+
+
+class PageDeleted(Envelope):
+    """All that was on the page is gone with it.
+
+    The replies among its posts are told of one by one, as post.deleted, because other pages
+    have received them.
+    """
+
+    class Payload(Model):
+        page_id: UUID
+
+    type: Literal["page.deleted"] = "page.deleted"
+    payload: Payload
+
+
 class PageAndUser(Model):
     page_id: UUID
     user_id: UUID
@@ -84,6 +110,18 @@ class FollowRequestWithdrawn(Envelope):
     payload: PageAndUser
 
 
+class FollowRequestAccepted(Envelope):
+    """The request is gone and the user follows: there is no page.followed beside this."""
+
+    type: Literal["page.follow_request_accepted"] = "page.follow_request_accepted"
+    payload: PageAndUser
+
+
+class FollowRequestRejected(Envelope):
+    type: Literal["page.follow_request_rejected"] = "page.follow_request_rejected"
+    payload: PageAndUser
+
+
 class PostRef(Model):
     post_id: UUID
     page_id: UUID
@@ -94,6 +132,16 @@ class PostCreated(Envelope):
         reply_to: PostRef | None = None
 
     type: Literal["post.created"] = "post.created"
+    payload: Payload
+
+
+class PostDeleted(Envelope):
+    class Payload(PostRef):
+        reply_to: PostRef | None = None
+        # What it had when it went; they are not unliked one by one.
+        likes_count: int
+
+    type: Literal["post.deleted"] = "post.deleted"
     payload: Payload
 
 
@@ -113,15 +161,36 @@ class PostUnliked(Envelope):
     payload: PostAndUser
 
 
+class UserRef(Model):
+    user_id: UUID
+
+
+class UserBlocked(Envelope):
+    type: Literal["user.blocked"] = "user.blocked"
+    payload: UserRef
+
+
+class UserUnblocked(Envelope):
+    type: Literal["user.unblocked"] = "user.unblocked"
+    payload: UserRef
+
+
 Event = Annotated[
     PageCreated
+    | PageChanged
+    | PageDeleted
     | PageFollowed
     | PageUnfollowed
     | FollowRequested
     | FollowRequestWithdrawn
+    | FollowRequestAccepted
+    | FollowRequestRejected
     | PostCreated
+    | PostDeleted
     | PostLiked
-    | PostUnliked,
+    | PostUnliked
+    | UserBlocked
+    | UserUnblocked,
     Field(discriminator="type"),
 ]
 

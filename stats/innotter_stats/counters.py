@@ -12,14 +12,22 @@ from uuid import UUID
 from innotter_contracts.events import (
     Envelope,
     Event,
+    FollowRequestAccepted,
     FollowRequested,
+    FollowRequestRejected,
     FollowRequestWithdrawn,
+    PageChanged,
     PageCreated,
+    PageDeleted,
     PageFollowed,
     PageUnfollowed,
     PostCreated,
+    PostDeleted,
     PostLiked,
+    PostRef,
     PostUnliked,
+    UserBlocked,
+    UserUnblocked,
 )
 
 type Metric = Literal[
@@ -38,7 +46,7 @@ class Fact(NamedTuple):
     """Something about a page that has been so since a moment, until a newer fact says otherwise."""
 
     page_id: UUID
-    name: Literal["owner_id", "name", "uuid"]
+    name: Literal["owner_id", "name", "uuid", "deleted"]
     value: str
     since: datetime
 
@@ -51,6 +59,7 @@ _STEPS: Mapping[type[Envelope], tuple[Metric, int]] = {
     PageUnfollowed: ("followers", -1),
     FollowRequested: ("follow_requests", 1),
     FollowRequestWithdrawn: ("follow_requests", -1),
+    FollowRequestRejected: ("follow_requests", -1),
 }
 
 
@@ -62,10 +71,18 @@ def day_of(event: Event) -> date:
 def deltas(event: Event) -> list[Delta]:
     """What to add to the counters of which pages, in their totals and on the event's day."""
     match event:
-        case PageCreated():
+        case PageCreated() | PageChanged() | PageDeleted() | UserBlocked() | UserUnblocked():
             return []
-        case PostCreated():
-            return _post_created(event)
+        case FollowRequestAccepted(payload=follow):
+            return [
+                Delta(follow.page_id, "follow_requests", -1),
+                Delta(follow.page_id, "followers", 1),
+            ]
+        case PostCreated(payload=post):
+            return _written(post.page_id, post.reply_to, 1)
+        case PostDeleted(payload=post):
+            likes = [Delta(post.page_id, "likes", -post.likes_count)] if post.likes_count else []
+            return [*_written(post.page_id, post.reply_to, -1), *likes]
         case _:
             metric, amount = _STEPS[type(event)]
             return [Delta(event.payload.page_id, metric, amount)]
@@ -80,15 +97,22 @@ def facts(event: Event) -> list[Fact]:
                 Fact(page.page_id, "name", page.name, since),
                 Fact(page.page_id, "uuid", page.uuid, since),
             ]
+        case PageChanged(payload=page, occurred_at=since):
+            return [
+                Fact(page.page_id, "name", page.name, since),
+                Fact(page.page_id, "uuid", page.uuid, since),
+            ]
+        case PageDeleted(payload=page, occurred_at=since):
+            return [Fact(page.page_id, "deleted", "yes", since)]
         case _:
             return []
 
 
-def _post_created(event: PostCreated) -> list[Delta]:
-    post = event.payload
-    if post.reply_to is None:
-        return [Delta(post.page_id, "posts", 1)]
+def _written(page_id: UUID, reply_to: PostRef | None, amount: int) -> list[Delta]:
+    """A post, or a reply, that has come or gone."""
+    if reply_to is None:
+        return [Delta(page_id, "posts", amount)]
     return [
-        Delta(post.page_id, "replies", 1),
-        Delta(post.reply_to.page_id, "replies_received", 1),
+        Delta(page_id, "replies", amount),
+        Delta(reply_to.page_id, "replies_received", amount),
     ]

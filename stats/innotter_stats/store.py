@@ -148,7 +148,7 @@ class Store:
         items = self._items_from((_page(page_id), _day(first)))
         profile = items.pop("profile", {})
         totals = items.pop("totals", {})
-        if not {"owner_id", "name", "uuid"} <= profile.keys():
+        if not {"owner_id", "name", "uuid"} <= profile.keys() or "deleted" in profile:
             return None
         if profile["uuid"]["S"].lower() != uuid.lower():
             return None
@@ -263,7 +263,7 @@ def _transactions(events: Iterable[Event]) -> Iterator[list[Event]]:
     group: list[Event] = []
     rows: set[Row] = set()
     # Those of one page side by side, so that they share its rows.
-    for event in sorted(events, key=lambda event: event.payload.page_id):
+    for event in sorted(events, key=lambda event: next(_changes(event))):
         touched = {row for row, _, _ in _changes(event)}
         if len(group) + 1 + len(rows | touched) > MAX_ACTIONS:
             yield group

@@ -23,6 +23,8 @@ class Change(NamedTuple):
 
 
 CREATED = datetime(2026, 11, 3, 9, 30, 0, 120450, tzinfo=UTC)
+CHANGED = datetime(2026, 11, 21, 18, 2, 11, 50100, tzinfo=UTC)
+DELETED = datetime(2026, 11, 22, 20, 0, 0, 1, tzinfo=UTC)
 CHANGES = {
     "page.created.v2": Change(
         date(2026, 11, 3),
@@ -46,6 +48,31 @@ CHANGES = {
     "post.created.reply.v2": Change(
         date(2026, 11, 20), [Delta(DIARY, "replies", 1), Delta(COFFEE, "replies_received", 1)], []
     ),
+    "page.changed.v2": Change(
+        date(2026, 11, 21),
+        [],
+        [
+            Fact(COFFEE, "name", "Вечерний кофе", CHANGED),
+            Fact(COFFEE, "uuid", "Late-Coffee", CHANGED),
+        ],
+    ),
+    "page.deleted.v2": Change(date(2026, 11, 22), [], [Fact(COFFEE, "deleted", "yes", DELETED)]),
+    "page.follow_request_accepted.v2": Change(
+        date(2026, 11, 6), [Delta(COFFEE, "follow_requests", -1), Delta(COFFEE, "followers", 1)], []
+    ),
+    "page.follow_request_rejected.v2": Change(
+        date(2026, 11, 6), [Delta(COFFEE, "follow_requests", -1)], []
+    ),
+    "post.deleted.v2": Change(
+        date(2026, 11, 22), [Delta(COFFEE, "posts", -1), Delta(COFFEE, "likes", -3)], []
+    ),
+    "post.deleted.reply.v2": Change(
+        date(2026, 11, 22),
+        [Delta(DIARY, "replies", -1), Delta(COFFEE, "replies_received", -1)],
+        [],
+    ),
+    "user.blocked.v2": Change(date(2026, 11, 22), [], []),
+    "user.unblocked.v2": Change(date(2026, 11, 22), [], []),
     "post.liked.v2": Change(date(2026, 11, 20), [Delta(COFFEE, "likes", 1)], []),
     "post.unliked.v2": Change(date(2026, 11, 22), [Delta(COFFEE, "likes", -1)], []),
 }

@@ -148,7 +148,7 @@ def test_consumers_that_are_given_the_same_events_count_them_once(
     events: list[Event] = [liked(page_id) for _ in range(120)]
 
     def consume(seed: int) -> None:
-        random = Random(seed)  # noqa: S311
+        random = Random(seed)
         mine = random.sample(events, len(events))
         for start in range(0, len(mine), 30):
             store.apply(mine[start : start + 30])

@@ -54,6 +54,18 @@ DEEDS: dict[str, Deed] = {
 }
 
 
+# What the statistics service reads already and nobody can do yet.
+NOT_YET = {
+    "page.changed",
+    "page.deleted",
+    "page.follow_request_accepted",
+    "page.follow_request_rejected",
+    "post.deleted",
+    "user.blocked",
+    "user.unblocked",
+}
+
+
 @pytest.mark.parametrize("name", DEEDS)
 def test_emitted_events_have_the_form_of_the_golden_samples(
     name: str, ann: User, eve: User
@@ -66,7 +78,9 @@ def test_emitted_events_have_the_form_of_the_golden_samples(
 
 def test_every_type_has_its_deed() -> None:
     types = {t.model_fields["type"].default for t in get_args(get_args(Event)[0])}
-    assert types == {json.loads((SAMPLES / f"{n}.json").read_text())["type"] for n in DEEDS}
+    done = {json.loads((SAMPLES / f"{name}.json").read_text())["type"] for name in DEEDS}
+    assert done | NOT_YET == types
+    assert not done & NOT_YET
 
 
 def form(body: Any) -> Any:
