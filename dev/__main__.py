@@ -1,0 +1,39 @@
+"""The commands behind the Makefile: `python -m dev run | test [pytest's arguments] | reset`."""
+
+import signal
+import sys
+from types import FrameType
+
+from dev.errors import Failed
+from dev.run import reset, run
+from dev.run_tests import run_tests
+
+
+def main(words: list[str]) -> int:
+    # SIGINT, too: a shell starts what it puts in the background with SIGINT ignored.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupt)
+    try:
+        match words:
+            case ["run"]:
+                run()
+            case ["test", *arguments]:
+                return run_tests(arguments)
+            case ["reset"]:
+                reset()
+            case _:
+                print(__doc__, file=sys.stderr)
+                return 2
+    except Failed as error:
+        print(f"\n{error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    """Ends like Ctrl-C."""
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

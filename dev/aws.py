@@ -1,0 +1,81 @@
+"""The AWS emulator `ministack`, and what the services expect to find in AWS."""
+
+import os
+import urllib.request
+from collections.abc import Mapping
+from pathlib import Path
+
+import boto3
+from botocore.exceptions import ClientError, EndpointConnectionError
+
+from dev import tools
+from dev.errors import Failed
+from dev.ports import HOST, Port
+from dev.processes import Processes
+from innotter_stats.store import create_table
+
+
+def url(port: Port) -> str:
+    return f"http://{HOST}:{port.number}"
+
+
+def start_aws(processes: Processes, data: Path, port: Port) -> None:
+    """What it is told lies below `data` and outlives it."""
+    (data / "tmp").mkdir(parents=True, exist_ok=True)
+    python = tools.ministack()
+    process = processes.start(
+        "aws",
+        [python, "-m", "ministack"],
+        env={
+            **os.environ,
+            "BIND_HOST": HOST,
+            "GATEWAY_PORT": str(port.release()),
+            "PERSIST_STATE": "1",
+            "STATE_DIR": str(data / "state"),
+            "S3_PERSIST": "1",
+            "S3_DATA_DIR": str(data / "s3"),
+            "TMPDIR": str(data / "tmp"),
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_SECRET_ACCESS_KEY": "test",
+        },
+    )
+    health = f"{url(port)}/_ministack/health"
+    process.wait_until(lambda: answers(health), seconds=60)
+
+
+def prepare_aws(env: Mapping[str, str]) -> None:
+    """The bucket, the verified sender and the table that `env` names. May be repeated.
+
+    Raises Failed when nobody answers at AWS_ENDPOINT_URL.
+    """
+    try:
+        _prepare(env)
+    except EndpointConnectionError as error:
+        raise Failed(f"AWS_ENDPOINT_URL does not answer: {error}") from None
+
+
+def _prepare(env: Mapping[str, str]) -> None:
+    session = boto3.Session(
+        aws_access_key_id=env["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=env["AWS_SECRET_ACCESS_KEY"],
+        region_name=env["AWS_DEFAULT_REGION"],
+    )
+    endpoint = env["AWS_ENDPOINT_URL"]
+    try:
+        session.client("s3", endpoint_url=endpoint).create_bucket(Bucket=env["MEDIA_BUCKET"])
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "BucketAlreadyOwnedByYou":
+            raise
+    session.client("ses", endpoint_url=endpoint).verify_email_identity(
+        EmailAddress=env["MAIL_FROM"]
+    )
+    create_table(session.client("dynamodb", endpoint_url=endpoint), env["STATISTICS_TABLE"])
+
+
+def answers(address: str) -> bool:
+    """Whether a GET there ends well."""
+    try:
+        with urllib.request.urlopen(address, timeout=2):  # noqa: S310 (our own address)
+            return True
+    except OSError:
+        return False

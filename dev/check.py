@@ -1,0 +1,167 @@
+"""`make check`: everything that can be said about the code without running it.
+
+Each check is one line; all of them run, two at a time, and the exit code says whether all
+were well. Nothing is changed and no part has to run.
+"""
+
+import difflib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from dev import tools
+from dev.house import manage
+from dev.install import poetry_environment
+from dev.paths import ROOT
+
+type Environment = dict[str, str]
+
+PYTHON = [sys.executable, "-m"]
+# Each document that lies in docs/openapi, and the command that prints it anew.
+SCHEMAS = {
+    "core.json": manage("spectacular", "--validate", "--fail-on-warn", "--format", "openapi-json"),
+    "statistics.json": [*PYTHON, "innotter_stats.openapi"],
+}
+# The code is only read; these let the settings be imported, and reach nothing.
+ENVIRONMENT = {
+    "INNOTTER_ENV": "test",
+    "DATABASE_URL": "postgresql://check@127.0.0.1:1/check",
+    "AMQP_URL": "amqp://check:check@127.0.0.1:1/%2F",
+    "AWS_ENDPOINT_URL": "http://127.0.0.1:1",
+    "AWS_DEFAULT_REGION": "us-east-1",
+    "AWS_ACCESS_KEY_ID": "test",
+    "AWS_SECRET_ACCESS_KEY": "test",
+    "SECRET_KEY": "development-check",
+    "CORE_URL": "http://localhost:8000",
+    "STATISTICS_URL": "http://localhost:8001",
+    "JWKS_URL": "http://localhost:8000/.well-known/jwks.json",
+    "ALLOWED_HOSTS": "localhost",
+    "MAIL_FROM": "innotter@example.com",
+    "MEDIA_BUCKET": "innotter-media",
+    "STATISTICS_TABLE": "innotter-statistics",
+}
+
+
+class Skipped(Exception):
+    """The check cannot be made here; the message says why."""
+
+
+class Wrong(Exception):
+    """What the check found."""
+
+
+def main(words: list[str]) -> int:
+    with tempfile.TemporaryDirectory() as folder:
+        env = {**os.environ, **ENVIRONMENT, "SIGNING_KEYS_FILE": f"{folder}/signing_keys.json"}
+        _run(manage("create_signing_keys", env["SIGNING_KEYS_FILE"]), env)
+        if words == ["--write-schemas"]:
+            for name, command in SCHEMAS.items():
+                _schema_file(name).write_text(_run(command, env))
+            return 0
+        with ThreadPoolExecutor(2) as pool:
+            running = [pool.submit(_report, name, look, env) for name, look in _checks()]
+        return 0 if all(check.result() for check in running) else 1
+
+
+def _checks() -> list[tuple[str, Callable[[Environment], object]]]:
+    """The slowest first, so that the others fit in beside it."""
+
+    def command(*words: str) -> Callable[[Environment], object]:
+        return lambda env: _run(list(words), env)
+
+    return [
+        ("types", command(*PYTHON, "mypy")),
+        ("directions of imports", command(_script("lint-imports"))),
+        ("core's OpenAPI", lambda env: _schema("core.json", env)),
+        ("statistics' OpenAPI", lambda env: _schema("statistics.json", env)),
+        ("migrations", command(*manage("makemigrations", "--check", "--dry-run"))),
+        ("known vulnerabilities", _vulnerabilities),
+        ("lock file", _lock),
+        ("style", command(*PYTHON, "ruff", "check", "--quiet", ".")),
+        ("formatting", command(*PYTHON, "ruff", "format", "--quiet", "--check", ".")),
+        ("compose file", _compose),
+        ("Dockerfiles", _dockerfiles),
+    ]
+
+
+def _report(name: str, look: Callable[[Environment], object], env: Environment) -> bool:
+    began = time.monotonic()
+    result, details = "ok", ""
+    try:
+        look(env)
+    except Skipped as reason:
+        result = f"skipped: {reason}"
+    except Wrong as findings:
+        result, details = "WRONG", f"\n{findings}"
+    print(f"  {name:<22} {time.monotonic() - began:5.1f} s  {result}{details}", flush=True)
+    return result != "WRONG"
+
+
+def _schema(name: str, env: Environment) -> None:
+    file = _schema_file(name)
+    there = file.read_text() if file.exists() else ""
+    now = _run(SCHEMAS[name], env)
+    if now != there:
+        changes = difflib.unified_diff(there.splitlines(), now.splitlines(), lineterm="", n=1)
+        shown = "\n".join(list(changes)[:40])
+        raise Wrong(f"{file} is not what the code says now; `make schemas` writes it.\n{shown}")
+
+
+def _schema_file(name: str) -> Path:
+    return ROOT / "docs" / "openapi" / name
+
+
+def _vulnerabilities(env: Environment) -> None:
+    """Wrong for a vulnerable package; skipped where no index with advisories can be reached."""
+    command = [*PYTHON, "pip_audit", "--local", "--skip-editable", "--format", "json"]
+    audit = subprocess.run(command, env=env, cwd=ROOT, check=False, capture_output=True, text=True)
+    try:
+        packages = json.loads(audit.stdout)["dependencies"]
+    except ValueError:
+        raise Skipped("no index of advisories can be reached") from None
+    found = [package for package in packages if package.get("vulns")]
+    if found:
+        raise Wrong(json.dumps(found, indent=2))
+    if not any("vulns" in package for package in packages):
+        raise Skipped("the package index has no advisories")
+
+
+def _lock(_: Environment) -> None:
+    poetry = tools.poetry()
+    _run([str(poetry), "-m", "poetry", "check", "--lock"], poetry_environment(poetry))
+
+
+def _compose(env: Environment) -> None:
+    file = ROOT / "deploy" / "compose.yaml"
+    if not file.exists():
+        raise Skipped("there is none")
+    _run([_script("docker-compose"), "-f", str(file), "config", "-q"], env)
+
+
+def _dockerfiles(env: Environment) -> None:
+    files = sorted(map(str, (ROOT / "deploy").rglob("*Dockerfile*")))
+    if not files:
+        raise Skipped("there are none")
+    _run([_script("hadolint"), *files], env)
+
+
+def _script(name: str) -> str:
+    return str(Path(sys.executable).with_name(name))
+
+
+def _run(command: list[str], env: Environment) -> str:
+    """Standard output. Raises Wrong with all that the command said when it fails."""
+    done = subprocess.run(command, env=env, cwd=ROOT, check=False, capture_output=True, text=True)
+    if done.returncode != 0:
+        raise Wrong(done.stdout + done.stderr)
+    return done.stdout
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

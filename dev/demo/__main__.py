@@ -1,0 +1,25 @@
+"""`python -m dev.demo`: creates the demo world in an empty database that has been migrated."""
+
+import os
+import sys
+from datetime import UTC, datetime
+
+import django
+
+
+def main() -> int:
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "innotter.config.settings")
+    django.setup()
+    # They need Django's apps.
+    from dev.demo.world import Refused, create_world  # noqa: PLC0415
+
+    try:
+        print(create_world(datetime.now(UTC)))
+    except Refused as refused:
+        print(refused, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,2 @@
+class Failed(Exception):
+    """It cannot go on; the message is for the person in front of the screen."""

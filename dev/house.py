@@ -1,0 +1,97 @@
+"""The five processes that are Innotter, on whatever parts their environment names."""
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from dev import topology
+from dev.aws import answers
+from dev.paths import ROOT
+from dev.ports import HOST, Port
+from dev.processes import Console, Processes
+from innotter_contracts.events import MAIL_QUEUE, STATS_QUEUE
+
+CORE = ROOT / "core"
+# Seconds that a process may take to serve.
+READY_BOUND = 60
+
+
+class House:
+    """Core, relay, worker, statistics and consumer; a stopped house stays stopped."""
+
+    def __init__(
+        self,
+        env: Mapping[str, str],
+        *,
+        core_port: Port,
+        stats_port: Port,
+        logs: Path,
+        console: Console | None = None,
+    ) -> None:
+        self.env = dict(env)
+        self.core_url = f"http://localhost:{core_port.number}"
+        self.stats_url = f"http://localhost:{stats_port.number}"
+        self.processes = Processes(logs, console)
+        self._logs = logs
+        self._ports = {"core": core_port, "stats": stats_port}
+        self._commands = _commands(core_port.number, stats_port.number)
+
+    def start(self, name: str | None = None) -> None:
+        """All, or the one of that name: `core`, `relay`, `worker`, `stats`, `consumer`."""
+        for each in [name] if name else self._commands:
+            if each in self._ports:
+                self._ports[each].release()
+            self.processes.start(each, self._commands[each], env=self.env)
+
+    def wait_until_ready(self) -> None:
+        """Both services serve, and both queues are being read."""
+        amqp = self.env["AMQP_URL"]
+        checks = {
+            "core": lambda: answers(f"{self.core_url}/health/ready"),
+            "stats": lambda: answers(f"{self.stats_url}/health/ready"),
+            "worker": lambda: topology.consumers(amqp, MAIL_QUEUE) > 0,
+            "consumer": lambda: topology.consumers(amqp, STATS_QUEUE) > 0,
+        }
+        for name, ready in checks.items():
+            self.processes.by_name[name].wait_until(ready, seconds=READY_BOUND)
+
+    def kill(self, name: str) -> None:
+        """SIGKILL, without a chance to finish anything."""
+        self.processes.by_name[name].kill()
+
+    def stop(self) -> None:
+        self.processes.stop()
+
+    def log(self, name: str) -> str:
+        """All that the process has said."""
+        return (self._logs / f"{name}.log").read_text(errors="replace")
+
+    def waiting(self, queue: str) -> int:
+        """Messages in the queue that no reader has been given."""
+        return topology.waiting(self.env["AMQP_URL"], queue)
+
+
+def manage(*words: str | Path) -> list[str]:
+    """A command of Django's."""
+    return [sys.executable, str(CORE / "manage.py"), *map(str, words)]
+
+
+def _commands(core_port: int, stats_port: int) -> dict[str, list[str]]:
+    python = [sys.executable, "-m"]
+    return {
+        "core": [
+            *(*python, "gunicorn", "--config", str(CORE / "gunicorn.conf.py")),
+            *("--bind", f"{HOST}:{core_port}", "--workers", "2", "--threads", "4"),
+            "innotter.config.wsgi",
+        ],
+        "stats": [
+            *(*python, "uvicorn", "innotter_stats.api:app"),
+            *("--host", HOST, "--port", str(stats_port)),
+        ],
+        "relay": manage("relay"),
+        "worker": [
+            *(*python, "celery", "--quiet", "-A", "innotter.config", "worker"),
+            *("--queues", MAIL_QUEUE, "--concurrency", "2"),
+        ],
+        "consumer": [*python, "innotter_stats.consumer"],
+    }

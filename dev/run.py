@@ -1,0 +1,190 @@
+"""`make run`: the whole system, until Ctrl-C."""
+
+import importlib
+import importlib.util
+import shutil
+import signal
+import sys
+import time
+from collections import defaultdict
+from pathlib import Path
+
+from dev import settings
+from dev.aws import prepare_aws
+from dev.errors import Failed
+from dev.house import House, manage
+from dev.locks import locked
+from dev.parts import PORTS, Parts
+from dev.paths import DATA, STATE
+from dev.ports import Port, front_ports, inner_ports
+from dev.processes import Console, Process, Processes
+from dev.steps import step, together
+from dev.topology import declare_topology
+
+LOCK = DATA / "run.lock"
+SECRETS = STATE / "secrets"
+DEMO_IS_THERE = STATE / "demo_is_there"
+# A process that dies more often than this in a minute is not helped by another start.
+RESTARTS = 5
+
+
+def run() -> None:
+    with locked(LOCK, busy="This clone is running already, or still stopping."):
+        began = time.monotonic()
+        STATE.mkdir(parents=True, exist_ok=True)
+        running = _Run(settings.given())
+        try:
+            running.start()
+            print(f"Everything runs after {time.monotonic() - began:.1f} s.\n")
+            running.print_addresses()
+            running.watch()
+        except KeyboardInterrupt:
+            pass
+        finally:
+            running.stop()
+
+
+def reset() -> None:
+    """Forgets all data, secrets and logs of `make run`."""
+    with locked(LOCK, busy="Stop `make run` first: its data is in use."):
+        shutil.rmtree(STATE, ignore_errors=True)
+    print("All data of this clone is gone; `make run` begins anew.")
+
+
+class _Run:
+    def __init__(self, given: dict[str, str]) -> None:
+        self.given = given
+        core, stats = _front_ports(given)
+        self.console = Console()
+        self.processes = Processes(STATE / "logs")
+        self.parts = Parts(
+            self.processes,
+            STATE,
+            given=given,
+            ports=inner_ports(PORTS, STATE / "ports.json"),
+            password=settings.remembered(SECRETS / "password"),
+        )
+        own = settings.defaults(
+            secrets_folder=SECRETS,
+            core_url=f"http://localhost:{core.number}",
+            stats_url=f"http://localhost:{stats.number}",
+        )
+        self.env = settings.with_parts({**own, **given}, self.parts)
+        self.house = House(
+            self.env,
+            core_port=core,
+            stats_port=stats,
+            logs=STATE / "logs",
+            console=self.console,
+        )
+
+    def start(self) -> None:
+        # RabbitMQ takes longest: the two services, which do not wait for it, start beside it.
+        together(self.processes, self._services, self._broker)
+        with step("All five processes"):
+            for name in ("relay", "worker", "consumer"):
+                self.house.start(name)
+            self.house.wait_until_ready()
+        if importlib.util.find_spec("dev.demo") and not DEMO_IS_THERE.exists():
+            with step("Demo data"):
+                command = [sys.executable, "-m", "dev.demo"]
+                self.processes.run("demo", command, env=self.env, seconds=300)
+            DEMO_IS_THERE.touch()
+
+    def print_addresses(self) -> None:
+        addresses = {
+            "Core API": f"{self.house.core_url}/api/v1/docs",
+            "Statistics API": f"{self.house.stats_url}/docs",
+            "Admin": f"{self.house.core_url}/admin/",
+        }
+        if self.parts.aws_endpoint_url:
+            addresses["Mail inbox"] = f"{self.parts.aws_endpoint_url}/_ministack/ses/messages"
+        for name, address in addresses.items():
+            print(f"  {name:<16} {address}")
+        if DEMO_IS_THERE.exists():
+            print("\n  Username         Password          Who")
+            for username, password, who in importlib.import_module("dev.demo").ACCOUNTS:
+                print(f"  {username:<16} {password:<17} {who}")
+        print("\nCtrl-C stops everything and keeps the data.\n", flush=True)
+
+    def watch(self) -> None:
+        """Streams the logs and starts again what dies, until interrupted."""
+        self.console.open = True
+        deaths: dict[str, list[float]] = defaultdict(list)
+        while True:
+            for process in [*self.processes.dead(), *self.house.processes.dead()]:
+                now = time.monotonic()
+                recent = [moment for moment in deaths[process.name] if moment > now - 60]
+                deaths[process.name] = [*recent, now]
+                if len(recent) == RESTARTS:
+                    raise process.failure(f"died {RESTARTS + 1} times within a minute")
+                _start_again(process)
+            time.sleep(0.2)
+
+    def stop(self) -> None:
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN)
+        self.console.open = False
+        print("\nStopping…", flush=True)
+        self.house.stop()
+        self.processes.stop()
+        print("Everything has stopped.", flush=True)
+
+    def _whose(self, variable: str) -> str:
+        return " (yours)" if variable in self.given else ""
+
+    def _services(self) -> None:
+        together(self.processes, self._database, self._aws)
+        for name in ("core", "stats"):
+            self.house.start(name)
+
+    def _database(self) -> None:
+        with step(f"PostgreSQL{self._whose('DATABASE_URL')}"):
+            self.parts.start_postgres()
+        keys = Path(self.env["SIGNING_KEYS_FILE"])
+        if keys.is_relative_to(SECRETS) and not keys.exists():
+            with step("Signing keys"):
+                command = manage("create_signing_keys", keys)
+                self.processes.run("create-keys", command, env=self.env, seconds=60)
+        with step("Migrations"):
+            self.processes.run("migrate", manage("migrate"), env=self.env, seconds=120)
+
+    def _broker(self) -> None:
+        with step(f"RabbitMQ{self._whose('AMQP_URL')}"):
+            self.parts.start_rabbitmq()
+        with step("Queues"):
+            declare_topology(self.parts.amqp_url)
+
+    def _aws(self) -> None:
+        # In AWS itself, its owner makes these.
+        if self.parts.aws_endpoint_url:
+            with step(f"AWS emulator{self._whose('AWS_ENDPOINT_URL')}"):
+                self.parts.start_aws()
+            with step("Bucket, sender, table"):
+                prepare_aws(self.env)
+
+
+def _front_ports(given: dict[str, str]) -> tuple[Port, Port]:
+    asked = _number(given, "CORE_PORT"), _number(given, "STATS_PORT")
+    core, stats = front_ports(*asked)
+    if None in asked and (core.number, stats.number) != (asked[0] or 8000, asked[1] or 8001):
+        print(
+            f"Ports 8000 and 8001 are taken: the core is on {core.number}, "
+            f"statistics on {stats.number}."
+        )
+    return core, stats
+
+
+def _number(given: dict[str, str], name: str) -> int | None:
+    value = given.get(name)
+    if value is not None and not value.isdecimal():
+        raise Failed(f"{name} must be a number, not {value!r}.")
+    return int(value) if value else None
+
+
+def _start_again(process: Process) -> None:
+    print(f"{process.name} ended with code {process.exit_code}: starting it again.", flush=True)
+    # Whatever its death has left of its group.
+    process.kill()
+    time.sleep(1)
+    process.start()

@@ -1,0 +1,118 @@
+"""`make test`: every test, against parts of its own that are thrown away afterwards."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from dev import postgres, settings
+from dev.aws import prepare_aws
+from dev.errors import Failed
+from dev.house import manage
+from dev.locks import locked
+from dev.parts import PORTS, Parts
+from dev.paths import DATA, ROOT
+from dev.ports import inner_ports
+from dev.processes import Processes
+from dev.rabbitmq import at_vhost
+from dev.steps import step, together
+from dev.topology import declare_topology
+
+WORKERS = 2
+# One for the whole house, one for each worker of pytest that may be asked for.
+VHOSTS = ["/", "house", "gw0", "gw1", "gw2", "gw3"]
+
+
+def run_tests(arguments: list[str]) -> int:
+    """pytest's exit code."""
+    DATA.mkdir(exist_ok=True)
+    _remove_leftovers()
+    folder = Path(tempfile.mkdtemp(prefix="test-", dir=DATA))
+    with locked(folder / "lock", busy="Another test run is in this folder."):
+        running = _TestRun(folder)
+        try:
+            running.start()
+            return running.pytest(arguments)
+        except KeyboardInterrupt:
+            return 130
+        finally:
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+                signal.signal(number, signal.SIG_IGN)
+            running.processes.stop()
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+class _TestRun:
+    def __init__(self, folder: Path) -> None:
+        self.processes = Processes(folder / "logs")
+        self.parts = Parts(
+            self.processes,
+            folder,
+            given={},
+            ports=inner_ports(PORTS, folder / "ports.json"),
+            password=settings.remembered(folder / "secrets" / "password"),
+            vhosts=VHOSTS,
+            postgres_options=postgres.FORGETFUL,
+        )
+        own = settings.defaults(
+            secrets_folder=folder / "secrets",
+            core_url="http://localhost:8000",
+            stats_url="http://localhost:8001",
+        )
+        tests = {
+            "INNOTTER_ENV": "test",
+            # For a copy of the migrated database; see dev/testing.py.
+            "TEST_DATABASE_TEMPLATE": postgres.DATABASE,
+            "TEST_LOGS": str(folder / "logs"),
+        }
+        environment = {name: value for name, value in os.environ.items() if name[:4] != "AWS_"}
+        self.env = settings.with_parts({**environment, **own, **tests}, self.parts)
+
+    def start(self) -> None:
+        together(self.processes, self._database, self._broker, self._aws)
+
+    def pytest(self, arguments: list[str]) -> int:
+        """In the terminal's own process group, so that Ctrl-C reaches it first."""
+        command = [sys.executable, "-m", "pytest", "-n", str(WORKERS), "--dist", "loadgroup"]
+        child = subprocess.Popen([*command, *(arguments or ["--cov"])], env=self.env, cwd=ROOT)
+        try:
+            return child.wait()
+        except KeyboardInterrupt:
+            child.terminate()
+            return child.wait()
+
+    def _database(self) -> None:
+        with step("PostgreSQL"):
+            self.parts.start_postgres()
+        with step("Signing keys"):
+            keys = manage("create_signing_keys", self.env["SIGNING_KEYS_FILE"])
+            self.processes.run("create-keys", keys, env=self.env, seconds=60)
+        with step("Migrations"):
+            self.processes.run("migrate", manage("migrate"), env=self.env, seconds=120)
+
+    def _broker(self) -> None:
+        with step("RabbitMQ"):
+            self.parts.start_rabbitmq()
+        with step("Queues"):
+            for vhost in VHOSTS[1:]:
+                declare_topology(at_vhost(self.parts.amqp_url, vhost))
+            declare_topology(self.parts.amqp_url)
+
+    def _aws(self) -> None:
+        with step("AWS emulator"):
+            self.parts.start_aws()
+        with step("Bucket, sender, table"):
+            prepare_aws(self.env)
+
+
+def _remove_leftovers() -> None:
+    """Folders of runs that were killed; a run that lives holds the lock of its own."""
+    for folder in DATA.glob("test-*"):
+        try:
+            with locked(folder / "lock", busy=""):
+                shutil.rmtree(folder, ignore_errors=True)
+        except Failed:
+            pass

@@ -1,0 +1,62 @@
+"""The environment that the processes of one house run in: `.env.example` explains each name."""
+
+import os
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+
+from dotenv import dotenv_values
+
+from dev.parts import Parts
+from dev.paths import ROOT
+
+
+def given() -> dict[str, str]:
+    """What the person who runs this has set: the environment, then `.env`."""
+    values = {**dotenv_values(ROOT / ".env"), **os.environ}
+    return {name: value for name, value in values.items() if value}
+
+
+def defaults(*, secrets_folder: Path, core_url: str, stats_url: str) -> dict[str, str]:
+    """For everything that nobody has set, but for the addresses of the parts."""
+    return {
+        "INNOTTER_ENV": "development",
+        "LOG_STYLE": "console",
+        "LOG_LEVEL": "INFO",
+        "SECRET_KEY": f"development-{remembered(secrets_folder / 'secret_key')}",
+        "SIGNING_KEYS_FILE": str(secrets_folder / "signing_keys.json"),
+        "CORE_URL": core_url,
+        "STATISTICS_URL": stats_url,
+        "JWKS_URL": f"{core_url}/.well-known/jwks.json",
+        "ALLOWED_HOSTS": "localhost,127.0.0.1",
+        "MAIL_FROM": "innotter@example.com",
+        "MEDIA_BUCKET": "innotter-media",
+        "STATISTICS_TABLE": "innotter-statistics",
+    }
+
+
+def with_parts(env: Mapping[str, str], parts: Parts) -> dict[str, str]:
+    """`env` and where the parts are; for AWS itself, the credentials are what `env` has."""
+    addresses = {"DATABASE_URL": parts.database_url, "AMQP_URL": parts.amqp_url}
+    if parts.aws_endpoint_url is None:
+        # A `.env` that a process reads by itself may still hold the word `none`.
+        aws = {"AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "true"}
+        env = {name: value for name, value in env.items() if name != "AWS_ENDPOINT_URL"}
+    else:
+        aws = {
+            "AWS_ENDPOINT_URL": parts.aws_endpoint_url,
+            "AWS_DEFAULT_REGION": env.get("AWS_DEFAULT_REGION", "us-east-1"),
+            "AWS_ACCESS_KEY_ID": env.get("AWS_ACCESS_KEY_ID", "test"),
+            "AWS_SECRET_ACCESS_KEY": env.get("AWS_SECRET_ACCESS_KEY", "test"),
+        }
+    return {**env, **addresses, **aws}
+
+
+def remembered(file: Path) -> str:
+    """The random word in a file that only its owner can read; made when it is not there."""
+    if not file.exists():
+        file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w") as secret:
+            secret.write(secrets.token_hex(32))
+    return file.read_text()

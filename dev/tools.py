@@ -1,0 +1,187 @@
+"""Programs that are downloaded once, below `.data/tools`. Standard library only.
+
+Each function gives back where its program lies, and makes it first when it is not there.
+They raise Failed when that cannot be done here.
+"""
+
+import hashlib
+import os
+import platform
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from dev.errors import Failed
+from dev.paths import ROOT, TOOLS
+
+
+def poetry() -> Path:
+    """The Python of Poetry's environment: run it with `-m poetry`."""
+    return _environment("poetry")
+
+
+def ministack() -> Path:
+    """The Python of the AWS emulator's environment: run it with `-m ministack`."""
+    return _environment("ministack")
+
+
+def rabbitmq() -> Path | None:
+    """The root folder of RabbitMQ's and Erlang's unpacked packages.
+
+    None: the machine has a `rabbitmq-server` of its own.
+    """
+    if installed_rabbitmq():
+        return None
+    root = TOOLS / "rabbitmq"
+    if not root.exists():
+        if not (shutil.which("apt-get") and shutil.which("dpkg-deb")):
+            raise Failed(
+                "RabbitMQ can be fetched by itself on Debian and Ubuntu only. Install "
+                "rabbitmq-server, or name a broker in AMQP_URL."
+            )
+        _unpack_rabbitmq(root)
+    return root
+
+
+def installed_rabbitmq() -> Path | None:
+    """The machine's own `rabbitmq-server` script, if it has one."""
+    # Debian's script on PATH insists on root and /var/lib: take the one behind it.
+    debian = sorted(Path("/usr/lib/rabbitmq/lib").glob("rabbitmq_server-*/sbin/rabbitmq-server"))
+    if debian:
+        return debian[-1]
+    found = shutil.which("rabbitmq-server")
+    return Path(found) if found else None
+
+
+def pip_environment() -> dict[str, str]:
+    """For pip and Poetry: what they download stays below `.data/tools`."""
+    return {
+        **os.environ,
+        "PIP_CACHE_DIR": str(TOOLS / "cache" / "pip"),
+        "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+        "POETRY_CACHE_DIR": str(TOOLS / "cache" / "poetry"),
+    }
+
+
+def run(command: list[str], *, env: dict[str, str] | None = None, cwd: Path = ROOT) -> str:
+    """Standard output of a command. Raises Failed with its last lines if it fails."""
+    done = subprocess.run(command, env=env, cwd=cwd, check=False, capture_output=True, text=True)
+    if done.returncode != 0:
+        last = "\n".join((done.stdout + done.stderr).splitlines()[-15:])
+        raise Failed(f"`{' '.join(command)}` failed:\n{last}")
+    return done.stdout
+
+
+def _environment(name: str) -> Path:
+    requirements = ROOT / "dev" / f"{name}-requirements.txt"
+    folder = TOOLS / name
+    stamp = folder / "stamp"
+    wanted = f"{platform.python_version()} {hashlib.sha256(requirements.read_bytes()).hexdigest()}"
+    python = folder / "bin" / "python"
+    if not (stamp.exists() and stamp.read_text() == wanted and python.exists()):
+        run([sys.executable, "-m", "venv", "--clear", str(folder)])
+        run(
+            [str(python), "-m", "pip", "install", "--quiet", "-r", str(requirements)],
+            env=pip_environment(),
+        )
+        stamp.write_text(wanted)
+    return python
+
+
+def _unpack_rabbitmq(root: Path) -> None:
+    """Fetches Debian's or Ubuntu's own packages. Installs nothing and needs no root."""
+    work = TOOLS / "rabbitmq-packages"
+    shutil.rmtree(work, ignore_errors=True)
+    for folder in ("lists/partial", "state", "cache/archives/partial", "root"):
+        (work / folder).mkdir(parents=True)
+    options = _apt_options(work)
+    run(["apt-get", *options, "update"])
+    # `apt-get download` writes to the working directory.
+    run(["apt-get", *options, "download", *_packages(options)], cwd=work)
+    for package in sorted(work.glob("*.deb")):
+        _unpack(package, work / "root")
+    _move_erlang(work / "root", root)
+    _drop_unneeded_plugins(work / "root")
+    (work / "root").rename(root)
+    shutil.rmtree(work)
+
+
+def _apt_options(work: Path) -> list[str]:
+    settings = {
+        "Dir::State": work / "state",
+        "Dir::State::Lists": work / "lists",
+        "Dir::State::status": "/var/lib/dpkg/status",
+        "Dir::Cache": work / "cache",
+        "Acquire::Languages": "none",
+        "APT::Sandbox::User": "",
+        "Debug::NoLocking": "1",
+    }
+    return [word for name, value in settings.items() for word in ("-o", f"{name}={value}")]
+
+
+def _packages(options: list[str]) -> list[str]:
+    """rabbitmq-server and every Erlang package that it needs, directly or not."""
+    tree = run(
+        [
+            *("apt-cache", *options, "depends", "--recurse", "--important"),
+            *("--no-breaks", "--no-conflicts", "--no-replaces", "--no-enhances"),
+            "rabbitmq-server",
+        ]
+    )
+    names = {line for line in tree.splitlines() if not line.startswith((" ", "<", "|"))}
+    if "rabbitmq-server" not in names:
+        raise Failed("This system has no package rabbitmq-server. Set AMQP_URL to a broker.")
+    return ["rabbitmq-server", *sorted(name for name in names if name.startswith("erlang-"))]
+
+
+def _unpack(package: Path, into: Path) -> None:
+    with subprocess.Popen(
+        ["dpkg-deb", "--fsys-tarfile", str(package)], stdout=subprocess.PIPE
+    ) as archive:
+        subprocess.run(
+            ["tar", "x", "-C", str(into), "--keep-directory-symlink", "--no-same-owner"],
+            stdin=archive.stdout,
+            check=True,
+        )
+
+
+def _move_erlang(root: Path, home: Path) -> None:
+    """Erlang's start scripts hold the folder that the package was made for."""
+    erlang = root / "usr" / "lib" / "erlang"
+    for name in ("erl", "start"):
+        for script in [erlang / "bin" / name, *erlang.glob(f"erts-*/bin/{name}")]:
+            if script.exists():
+                script.write_text(
+                    script.read_text().replace(
+                        "ROOTDIR=/usr/lib/erlang", f'ROOTDIR="{home}/usr/lib/erlang"'
+                    )
+                )
+
+
+def _drop_unneeded_plugins(root: Path) -> None:
+    """Keeps the applications that the broker itself needs.
+
+    Erlang looks for every module in every folder: without the others the broker starts
+    in half the time.
+    """
+    for plugins in root.glob("usr/lib/rabbitmq/lib/rabbitmq_server-*/plugins"):
+        folders = {folder.name.partition("-")[0]: folder for folder in plugins.iterdir()}
+        # What the start script calls before it knows the broker's own list.
+        waiting = {"rabbit", "rabbitmq_prelaunch"}
+        needed: set[str] = set()
+        while waiting:
+            name = waiting.pop()
+            needed.add(name)
+            waiting |= _applications_of(folders[name]) & folders.keys() - needed
+        for name, folder in folders.items():
+            if name not in needed and folder.is_dir():
+                shutil.rmtree(folder)
+
+
+def _applications_of(folder: Path) -> set[str]:
+    """The applications that an Erlang application declares to need."""
+    text = "".join(file.read_text() for file in folder.glob("ebin/*.app"))
+    lists = re.findall(r"applications,\s*\[(.*?)\]", text, re.DOTALL)
+    return set(re.findall(r"\w+", " ".join(lists)))
