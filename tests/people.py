@@ -1,0 +1,97 @@
+"""A person at a client of their own, as tests write it."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import uuid4
+
+import httpx
+
+from dev.house import House
+
+PASSWORD = "a quiet harbour 7"
+
+
+@dataclass
+class Person:
+    """Registered and logged in. Their name is their own in every test."""
+
+    house: House
+    name: str
+    token: str = field(default="", repr=False)
+
+    @classmethod
+    def arrives(cls, house: House, name: str) -> "Person":
+        person = cls(house, f"{name}-{uuid4().hex[:8]}")
+        person.post(
+            "/auth/register",
+            username=person.name,
+            email=person.email,
+            password=PASSWORD,
+            expect=201,
+        )
+        tokens = person.post("/auth/login", login=person.name, password=PASSWORD)
+        person.token = tokens["access"]
+        return person
+
+    @property
+    def email(self) -> str:
+        return f"{self.name}@example.com"
+
+    def get(self, path: str, *, expect: int = 200) -> Any:
+        return self._call("GET", f"{self.house.core_url}/api/v1{path}", expect)
+
+    def post(self, path: str, *, expect: int = 200, **body: Any) -> Any:
+        return self._call("POST", f"{self.house.core_url}/api/v1{path}", expect, json=body)
+
+    def delete(self, path: str, *, expect: int) -> Any:
+        return self._call("DELETE", f"{self.house.core_url}/api/v1{path}", expect)
+
+    def statistics(self, uuid: str) -> httpx.Response:
+        url = f"{self.house.stats_url}/api/v1/pages/{uuid}/statistics"
+        return httpx.get(url, headers=self._headers(), timeout=30)
+
+    def new_page(self, **fields: Any) -> str:
+        """The new page's uuid."""
+        page = self.post("/pages", name=f"Page of {self.name}", expect=201, **fields)
+        return str(page["uuid"])
+
+    def inbox(self) -> list[dict[str, Any]]:
+        return mails_to(self.house, self.email)
+
+    def _call(self, method: str, url: str, expect: int, **options: Any) -> Any:
+        answer = httpx.request(method, url, headers=self._headers(), timeout=30, **options)
+        assert answer.status_code == expect, f"{method} {url}: {answer.status_code} {answer.text}"
+        return answer.json() if answer.content else None
+
+    def _headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.token}"} if self.token else {}
+
+
+def mails_to(house: House, address: str) -> list[dict[str, Any]]:
+    """The mails that SES has delivered to an address, oldest first."""
+    accounts = httpx.get(f"{house.env['AWS_ENDPOINT_URL']}/_ministack/ses/messages").json()
+    return [
+        mail for mails in accounts["messages"].values() for mail in mails if address in mail["To"]
+    ]
+
+
+def totals(person: Person, uuid: str) -> dict[str, int]:
+    """What is counted of the person's page; nothing before its first event has arrived."""
+    answer = person.statistics(uuid)
+    if answer.status_code == 404:
+        return {}
+    counts: dict[str, int] = answer.raise_for_status().json()["totals"]
+    return counts
+
+
+def eventually[T](read: Callable[[], T], holds: Callable[[T], object], *, seconds: float = 30) -> T:
+    """What `read` gives once `holds` of it; fails with the last reading after `seconds`."""
+    deadline = time.monotonic() + seconds
+    while True:
+        value = read()
+        if holds(value):
+            return value
+        assert time.monotonic() < deadline, f"still {value!r} after {seconds} s"
+        time.sleep(0.05)

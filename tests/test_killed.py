@@ -1,0 +1,74 @@
+"""Killed at the worst moment, and yet every effect arrives, once."""
+
+from functools import partial
+
+import pytest
+
+from dev.house import House
+from dev.topology import waiting
+from innotter_contracts.events import MAIL_QUEUE, STATS_QUEUE
+from tests.people import Person, eventually, totals
+
+# One house, one worker of pytest.
+pytestmark = pytest.mark.xdist_group("house")
+
+EFFECTS = ("relay", "worker", "consumer")
+
+
+def test_effects_survive_the_death_of_everything_between(house: House) -> None:
+    ann = Person.arrives(house, "ann")
+    readers = [Person.arrives(house, f"reader{n}") for n in range(3)]
+    uuid = ann.new_page()
+    for reader in readers:
+        reader.post(f"/pages/{uuid}/follow")
+    eventually(lambda: totals(ann, uuid), lambda counts: counts.get("followers") == len(readers))
+
+    # The post is made while nobody is there to carry it.
+    for name in EFFECTS:
+        house.kill(name)
+    post = ann.post(f"/pages/{uuid}/posts", content="Is anybody there?", expect=201)
+    readers[0].post(f"/posts/{post['id']}/like")
+    assert readers[0].get("/feed")["results"][0]["id"] == post["id"]
+
+    # The relay brings it to RabbitMQ and dies again; the messages wait in their queues.
+    house.start("relay")
+    for queue, owed in ((MAIL_QUEUE, 1), (STATS_QUEUE, 2)):
+        eventually(partial(waiting, house.env["AMQP_URL"], queue), owed.__eq__)
+    house.kill("relay")
+
+    for name in EFFECTS:
+        house.start(name)
+    for reader in readers:
+        assert len(eventually(reader.inbox, len)) == 1
+    counts = eventually(lambda: totals(ann, uuid), lambda counts: counts["likes"] == 1)
+    assert (counts["posts"], counts["followers"]) == (1, len(readers))
+
+    # Whatever might still come a second time would have come before this one.
+    ann.post(f"/pages/{uuid}/posts", content="Good.", expect=201)
+    for reader in readers:
+        eventually(reader.inbox, lambda mails: len(mails) == 2)
+    counts = eventually(lambda: totals(ann, uuid), lambda counts: counts["posts"] == 2)
+    assert (counts["likes"], counts["followers"]) == (1, len(readers))
+
+
+def test_a_burst_survives_kills_in_its_middle(house: House) -> None:
+    ann = Person.arrives(house, "ann")
+    bob = Person.arrives(house, "bob")
+    uuid = ann.new_page()
+    bob.post(f"/pages/{uuid}/follow")
+
+    posts = 60
+    for n in range(posts):
+        ann.post(f"/pages/{uuid}/posts", content=f"Post {n}", expect=201)
+        if n % 20 == 10:
+            for name in ("relay", "consumer"):
+                house.kill(name)
+                house.start(name)
+
+    eventually(
+        lambda: totals(ann, uuid), lambda counts: counts.get("posts", 0) >= posts, seconds=60
+    )
+    mails = eventually(bob.inbox, lambda mails: len(mails) >= posts, seconds=60)
+    assert totals(ann, uuid)["posts"] == posts
+    # The worker lives, so that no mail is in doubt: each went out once.
+    assert len(mails) == posts

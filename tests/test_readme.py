@@ -1,0 +1,59 @@
+"""The walk through the README, as a newcomer types it."""
+
+import json
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from dev.house import House
+from tests.people import eventually, mails_to
+
+pytestmark = pytest.mark.xdist_group("house")
+
+README = Path(__file__).parents[1] / "README.md"
+
+
+def test_the_readmes_walk_ends_as_it_says(house: House) -> None:
+    [script] = re.findall(r"^```sh\n(.*?)^```", README.read_text(), re.MULTILINE | re.DOTALL)
+    script = script.replace("http://localhost:8000", house.core_url)
+    script = script.replace("http://localhost:8001", house.stats_url)
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", script],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    *_, feed, statistics, refusal = documents(done.stdout)
+    assert [post["content"] for post in feed["results"]] == ["Fog over the water."]
+    totals = statistics["totals"]
+    assert (totals["posts"], totals["followers"], totals["likes"]) == (1, 1, 1)
+    assert (refusal["status"], refusal["code"]) == (403, "forbidden")
+    assert "Fog over the water." in str(
+        eventually(lambda: mails_to(house, "boris@example.com"), len)
+    )
+
+
+def documents(text: str) -> list[Any]:
+    """The JSON documents that follow each other in a text."""
+    decoder, found = json.JSONDecoder(), []
+    while text := text.lstrip():
+        document, end = decoder.raw_decode(text)
+        found.append(document)
+        text = text[end:]
+    return found
+
+
+def test_docs_pages_need_nothing_from_elsewhere(house: House) -> None:
+    """A self-hosted system is looked at where there may be no internet."""
+    for page in (f"{house.core_url}/api/v1/docs", f"{house.stats_url}/docs"):
+        html = httpx.get(page).raise_for_status().text
+        assets = re.findall(r'(?:src|href)="([^"]+)"', html)
+        assert len(assets) >= 2
+        for asset in assets:
+            assert not asset.startswith(("http:", "https:", "//"))
+            httpx.get(str(httpx.URL(page).join(asset))).raise_for_status()

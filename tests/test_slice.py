@@ -1,0 +1,86 @@
+"""One post travels the whole house: through HTTP and the running parts, and nothing else."""
+
+import httpx
+import jwt
+import pytest
+
+from dev.house import House
+from tests.people import Person, eventually, totals
+
+# One house, one worker of pytest.
+pytestmark = pytest.mark.xdist_group("house")
+
+
+def test_one_post_travels_the_whole_house(house: House) -> None:
+    ann = Person.arrives(house, "ann")
+    bob = Person.arrives(house, "bob")
+    harbour, second = ann.new_page(), ann.new_page()
+
+    assert bob.post(f"/pages/{harbour}/follow") == {"follow": "following"}
+    post = ann.post(f"/pages/{harbour}/posts", content="Fog over the harbour. Туман.", expect=201)
+    assert bob.post(f"/posts/{post['id']}/like") == {"likes_count": 1, "liked": True}
+    reply = ann.post(f"/pages/{second}/posts", content="It lifts.", reply_to=post["id"], expect=201)
+
+    # Bob's feed shows the post at once.
+    feed = bob.get("/feed")["results"]
+    assert [(entry["id"], entry["viewer"]) for entry in feed] == [(post["id"], {"liked": True})]
+    assert feed[0]["replies_count"] == 1
+    assert bob.get(f"/posts/{post['id']}/replies")["results"][0]["id"] == reply["id"]
+
+    # Bob's mail lies in the inbox, once, and nobody is mailed about the reply.
+    mails = eventually(bob.inbox, len)
+    assert len(mails) == 1
+    assert "Fog over the harbour. Туман." in str(mails[0])
+    assert ann.inbox() == []
+
+    # Ann sees what the statistics service has counted; Bob does not.
+    expected = {
+        "posts": 1,
+        "replies": 0,
+        "replies_received": 1,
+        "likes": 1,
+        "followers": 1,
+        "follow_requests": 0,
+    }
+    eventually(lambda: totals(ann, harbour), lambda counts: counts == expected)
+    assert totals(ann, second)["replies"] == 1
+    today = ann.statistics(harbour).json()["daily"][-1]
+    assert {metric: today[metric] for metric in expected} == expected
+    assert bob.statistics(harbour).status_code == 403
+
+
+def test_statistics_believes_the_cores_keys_alone(house: House) -> None:
+    ann = Person.arrives(house, "ann")
+    jwks = httpx.get(f"{house.core_url}/.well-known/jwks.json").json()
+    assert all("d" not in key for key in jwks["keys"])
+
+    claims = jwt.decode(ann.token, options={"verify_signature": False})
+    header = jwt.get_unverified_header(ann.token)
+    forged = jwt.encode(
+        claims, jwks["keys"][0]["x"], "HS256", {"kid": header["kid"], "typ": header["typ"]}
+    )
+    for service in (house.core_url, house.stats_url):
+        answer = httpx.get(
+            f"{service}/api/v1/pages/x/statistics", headers={"Authorization": f"Bearer {forged}"}
+        )
+        assert answer.status_code == 401
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert answer.headers["www-authenticate"].startswith("Bearer")
+
+
+def test_one_id_follows_a_post_through_every_log(house: House) -> None:
+    ann = Person.arrives(house, "ann")
+    bob = Person.arrives(house, "bob")
+    uuid = ann.new_page()
+    bob.post(f"/pages/{uuid}/follow")
+    request_id = f"trace-{ann.name}"
+    httpx.post(
+        f"{house.core_url}/api/v1/pages/{uuid}/posts",
+        json={"content": "Where does it go?"},
+        headers={"Authorization": f"Bearer {ann.token}", "X-Request-ID": request_id},
+    ).raise_for_status()
+
+    eventually(bob.inbox, len)
+    for process in ("core", "relay", "worker", "consumer"):
+        log = house.processes.by_name[process].log
+        eventually(log.read_text, lambda text: request_id in text)
