@@ -63,7 +63,7 @@ class UserViewSet(RoomViewSet):
     access: ClassVar = {"retrieve": Anyone, "me": SignedIn}
     serializer_class = UserSerializer
     lookup_field = "username"
-    lookup_value_regex = "[^/]+"
+    lookup_value_regex = r"[\w.-]+"
 
     def retrieve(self, request: Request, username: str) -> Response:
         """A user, without what is private."""

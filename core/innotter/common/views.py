@@ -13,6 +13,7 @@ from rest_framework.viewsets import GenericViewSet
 from innotter.common import problems
 from innotter.common.errors import NotFound
 from innotter.common.pagination import KeysetPagination, Window
+from innotter.common.parsers import Utf8JSONParser
 from innotter.common.permissions import Nobody
 from innotter_contracts.problems import problem
 
@@ -22,6 +23,7 @@ class RoomViewSet(GenericViewSet[Any]):
 
     # Who may call each action. An action that is not named here is closed to everybody.
     access: ClassVar[dict[str, type[BasePermission]]] = {}
+    parser_classes = (Utf8JSONParser,)
 
     def get_permissions(self) -> list[BasePermission]:
         if self.action in (None, "metadata"):

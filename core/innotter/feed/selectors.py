@@ -34,7 +34,9 @@ def feed_of(user: User, window: Window) -> list[Post]:
         .filter(nearest__isnull=False)
         .order_by(nearest)[:wanted]
     )
-    ids = Page.objects.filter(pk__in=pages.values("pk")).values(
+    found = Page.objects.filter(pk__in=pages.values("pk")).values(
         post=Unnest(ArraySubquery(of_page[:wanted]))
     )
+    # Cut here already, or the planner looks for the many among all posts of the house.
+    ids = found.order_by("post" if window.backwards else "-post")[:wanted]
     return window.over(with_context(Post.objects.filter(id__in=ids), user))

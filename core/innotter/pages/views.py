@@ -23,7 +23,7 @@ class PageViewSet(RoomViewSet):
     }
     serializer_class = PageSerializer
     lookup_field = "uuid"
-    lookup_value_regex = "[^/]+"
+    lookup_value_regex = r"[\w-]+"
 
     def list(self, request: Request) -> Response:
         """The pages that you may find, newest first."""

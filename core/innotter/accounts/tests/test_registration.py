@@ -1,0 +1,112 @@
+from typing import Any
+
+import pytest
+
+from innotter.accounts.models import User
+from innotter.config import settings as configured
+from innotter.conftest import PASSWORD, Api, bad_fields, no_trace, refusal
+
+DORA = {"username": "dora", "email": "dora@example.com", "password": PASSWORD}
+
+
+def test_dora_registers_and_is_a_user_like_everybody(api: Api) -> None:
+    answer = api().post("/auth/register", {**DORA, "title": "Dora the First"})
+    assert answer.status_code == 201
+    dora = User.objects.get()
+    assert answer.json() == {
+        "id": str(dora.id),
+        "username": "dora",
+        "title": "Dora the First",
+        "image": None,
+        "role": "user",
+        "is_blocked": False,
+        "created_at": dora.created_at.isoformat().replace("+00:00", "Z"),
+    }
+
+
+def test_without_a_title_the_username_is_shown(api: Api) -> None:
+    assert api().post("/auth/register", DORA).json()["title"] == "dora"
+
+
+def test_nobody_chooses_a_role_an_id_or_a_block(api: Api) -> None:
+    wishes = {"role": "admin", "is_blocked": True, "id": "00000000-0000-0000-0000-000000000000"}
+    answer = api().post("/auth/register", {**DORA, **wishes, "is_staff": True})
+    assert answer.status_code == 201
+    dora = User.objects.get()
+    assert (dora.role, dora.is_blocked, dora.is_staff) == ("user", False, False)
+    assert str(dora.id) != wishes["id"]
+
+
+def test_the_password_is_stored_as_a_hash(api: Api, settings: Any) -> None:
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
+    api().post("/auth/register", DORA)
+    stored = User.objects.get().password
+    assert stored.startswith("argon2$argon2id$")
+    assert PASSWORD not in stored
+
+
+def test_argon2_is_what_the_settings_ask_for() -> None:
+    assert configured.PASSWORD_HASHERS == ["django.contrib.auth.hashers.Argon2PasswordHasher"]
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({"username": "ann"}, "username_taken"),
+        ({"username": "ANN"}, "username_taken"),
+        ({"email": "ann@example.com"}, "email_taken"),
+        ({"email": "Ann@Example.COM"}, "email_taken"),
+    ],
+)
+def test_a_name_or_address_that_is_taken_in_any_case_is_a_conflict(
+    api: Api, ann: User, change: dict[str, str], code: str
+) -> None:
+    with no_trace():
+        assert refusal(api().post("/auth/register", {**DORA, **change})) == (409, code)
+
+
+@pytest.mark.parametrize("username", ["d", "Dora", "d.o_r-a", "1dora", "d" * 30, "meme"])
+def test_usernames_that_are_fine(api: Api, username: str) -> None:
+    assert api().post("/auth/register", {**DORA, "username": username}).status_code == 201
+
+
+@pytest.mark.parametrize(
+    "username",
+    ["", " ", "_dora", "-dora", ".dora", "do ra", "do/ra", "dora@x", "дора", "d" * 31, "do\nra"],
+)
+def test_usernames_that_are_not(api: Api, username: str) -> None:
+    with no_trace():
+        answer = api().post("/auth/register", {**DORA, "username": username})
+        assert bad_fields(answer) == ["username"]
+
+
+@pytest.mark.parametrize("username", ["me", "ME", "Me"])
+def test_me_is_the_caller_and_nobodys_name(api: Api, username: str) -> None:
+    answer = api().post("/auth/register", {**DORA, "username": username})
+    assert bad_fields(answer) == ["username"]
+
+
+@pytest.mark.parametrize("email", ["", "dora", "dora@", "@example.com", "a b@example.com"])
+def test_an_address_has_the_form_of_one(api: Api, email: str) -> None:
+    assert bad_fields(api().post("/auth/register", {**DORA, "email": email})) == ["email"]
+
+
+@pytest.mark.parametrize("password", ["short", "password123", "1029384756", "dora@example"])
+def test_a_weak_password_is_refused_with_the_reason(api: Api, password: str) -> None:
+    with no_trace():
+        answer = api().post("/auth/register", {**DORA, "password": password})
+        assert bad_fields(answer) == ["password"]
+    error = answer.json()["errors"][0]
+    assert error["code"] == "weak_password"
+    assert error["detail"]
+
+
+@pytest.mark.parametrize("field", ["username", "email", "password"])
+@pytest.mark.parametrize("value", [None, [], {}, True, "\x00"])
+def test_wrong_types_are_bad_input(api: Api, field: str, value: Any) -> None:
+    assert set(bad_fields(api().post("/auth/register", {**DORA, field: value}))) == {field}
+
+
+def test_everything_that_is_missing_is_named_at_once(api: Api) -> None:
+    answer = api().post("/auth/register", {})
+    assert sorted(bad_fields(answer)) == ["email", "password", "username"]

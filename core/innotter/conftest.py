@@ -1,0 +1,276 @@
+"""The cast and the tools of the core's tests.
+
+Ann owns pages, Bob follows them, Eve is a stranger; a moderator and an admin look on.
+Everything is made through the services where there is one, so that the events, counts and
+rows of a test are those of real life.
+"""
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from django.apps import apps
+from django.db import connections
+from django.db.models import F
+from django.test import Client, override_settings
+
+from innotter.accounts.models import User
+from innotter.accounts.services import register
+from innotter.accounts.tokens import mint_access_token
+from innotter.events.models import OutboxEvent
+from innotter.pages.models import Follow, Page
+from innotter.pages.services import create_page, follow
+from innotter.posts.models import Post
+from innotter.posts.services import create_post
+from innotter_contracts.problems import MEDIA_TYPE
+
+if TYPE_CHECKING:
+    from django.test.client import _MonkeyPatchedWSGIResponse as Answer
+
+PASSWORD = "correct horse battery staple"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _quick() -> Iterator[None]:
+    """Argon2 is slow on purpose, and each new client would look for all static files first.
+
+    Tests about passwords override the hasher again.
+    """
+    with override_settings(
+        PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"],
+        STATIC_ROOT=None,
+        WHITENOISE_USE_FINDERS=False,
+    ):
+        yield
+
+
+# The cast
+
+
+@pytest.fixture
+def ann(db: None) -> User:
+    """Owns `page` and `private_page`."""
+    return new_user("ann")
+
+
+@pytest.fixture
+def page(ann: User) -> Page:
+    """Ann's, public, at the address `ann`."""
+    return new_page(ann, uuid="ann")
+
+
+@pytest.fixture
+def private_page(ann: User) -> Page:
+    """Ann's, private, at the address `ann-private`."""
+    return new_page(ann, uuid="ann-private", is_private=True)
+
+
+@pytest.fixture
+def post(page: Page) -> Post:
+    """Ann's, on `page`."""
+    return new_post(page)
+
+
+@pytest.fixture
+def bob(page: Page, private_page: Page) -> User:
+    """Follows both pages of Ann."""
+    bob = new_user("bob")
+    make_follower(bob, page)
+    make_follower(bob, private_page)
+    return bob
+
+
+@pytest.fixture
+def eve(db: None) -> User:
+    """A stranger: owns and follows nothing."""
+    return new_user("eve")
+
+
+@pytest.fixture
+def moderator(db: None) -> User:
+    return new_user("moderator", role=User.Role.MODERATOR)
+
+
+@pytest.fixture
+def admin(db: None) -> User:
+    return new_user("admin", role=User.Role.ADMIN)
+
+
+def new_user(username: str, *, role: str = User.Role.USER, is_blocked: bool = False) -> User:
+    """Registered as `username`@example.com with PASSWORD."""
+    user = register(username=username, email=f"{username}@example.com", password=PASSWORD)
+    if role != user.role or is_blocked:
+        user.role, user.is_blocked = role, is_blocked
+        user.save(update_fields=["role", "is_blocked"])
+    return user
+
+
+def new_page(owner: User, **fields: Any) -> Page:
+    return create_page(owner=owner, **{"name": f"A page of {owner.username}", **fields})
+
+
+def new_post(page: Page, content: str = "Hello, world", reply_to: Post | None = None) -> Post:
+    return create_post(author=page.owner, page=page, content=content, reply_to=reply_to)
+
+
+def make_follower(user: User, page: Page) -> None:
+    """Follows the page; if it is private, with its owner's consent."""
+    if follow(user=user, page=page).accepted_at is None:
+        Follow.objects.filter(user=user, page=page).update(accepted_at=datetime.now(UTC))
+        Page.objects.filter(pk=page.pk).update(followers_count=F("followers_count") + 1)
+
+
+# The callers of the API
+
+
+class Caller:
+    """Calls the API as a client of the user does, or of nobody: JSON and a fresh access token.
+
+    Paths begin below /api/v1; the `next` and `previous` of a list are taken as they are.
+    An error that the core did not foresee is raised here instead of becoming a 500.
+    """
+
+    def __init__(self, user: User | None) -> None:
+        self._user = user
+        self._client = Client()
+
+    def get(self, path: str, **query: Any) -> "Answer":
+        return self._client.get(_address(path), query or None, headers=self._headers())
+
+    def post(self, path: str, body: Any = None) -> "Answer":
+        return self._send("POST", path, body)
+
+    def put(self, path: str, body: Any = None) -> "Answer":
+        return self._send("PUT", path, body)
+
+    def patch(self, path: str, body: Any = None) -> "Answer":
+        return self._send("PATCH", path, body)
+
+    def delete(self, path: str, body: Any = None) -> "Answer":
+        return self._send("DELETE", path, body)
+
+    def answers(self, path: str, link: str = "next", **query: Any) -> Iterator[Any]:
+        """The answers of a list along its `next`, or its `previous`, links."""
+        followed = set()
+        answer = self.get(path, **query).json()
+        yield answer
+        while answer[link]:
+            assert answer[link] not in followed, "the list goes in a circle"
+            followed.add(answer[link])
+            answer = self.get(answer[link]).json()
+            yield answer
+
+    def walk(self, path: str, **query: Any) -> list[Any]:
+        """All rows of a list, from the first answer to the last."""
+        return [row for answer in self.answers(path, **query) for row in answer["results"]]
+
+    def there_and_back(self, path: str, **query: Any) -> tuple[list[Any], list[Any]]:
+        """All rows on the way to a list's end, and those on the way back, both in its order."""
+        answers = list(self.answers(path, **query))
+        there = [row for answer in answers for row in answer["results"]]
+        back = answers[-1]["results"]
+        if answers[-1]["previous"]:
+            for answer in self.answers(answers[-1]["previous"], "previous"):
+                back = answer["results"] + back
+        return there, back
+
+    def _send(self, method: str, path: str, body: Any) -> "Answer":
+        data = "" if body is None else json.dumps(body)
+        return self._client.generic(
+            method, _address(path), data, "application/json", headers=self._headers()
+        )
+
+    def _headers(self) -> dict[str, str]:
+        if self._user is None:
+            return {}
+        return {"Authorization": f"Bearer {mint_access_token(self._user)}"}
+
+
+type Api = Callable[..., Caller]
+
+
+@pytest.fixture
+def api(db: None) -> Api:
+    """`api(bob)` calls as Bob, `api()` as nobody."""
+
+    def caller(user: User | None = None) -> Caller:
+        return Caller(user)
+
+    return caller
+
+
+def _address(path: str) -> str:
+    return path if path.startswith("http") else f"/api/v1{path}"
+
+
+def refusal(answer: "Answer") -> tuple[int, str]:
+    """The status and the code of an answer that is a problem document."""
+    document = answer.json()
+    assert answer["Content-Type"] == MEDIA_TYPE
+    assert answer.status_code == document["status"]
+    return document["status"], document["code"]
+
+
+def bad_fields(answer: "Answer") -> list[str]:
+    """The fields that a 400 complains of."""
+    assert refusal(answer) == (400, "invalid")
+    return [error["field"] for error in answer.json()["errors"]]
+
+
+# What has happened
+
+
+type Events = Callable[[], list[str]]
+
+
+@pytest.fixture
+def events(request: pytest.FixtureRequest, db: None) -> Events:
+    """`events()` lists the types of the events recorded since the test began, oldest first."""
+    for name in request.fixturenames:
+        # What the cast did before is no part of the story.
+        if name != "events":
+            request.getfixturevalue(name)
+    before = set(OutboxEvent.objects.values_list("id", flat=True))
+
+    def since() -> list[str]:
+        return list(
+            OutboxEvent.objects.exclude(id__in=before).order_by("id").values_list("type", flat=True)
+        )
+
+    return since
+
+
+@contextmanager
+def no_trace() -> Iterator[None]:
+    """What is done inside leaves every row of the core as it was, the outbox included."""
+    before = _all_rows()
+    yield
+    assert _all_rows() == before
+
+
+def _all_rows() -> dict[str, list[dict[str, Any]]]:
+    models = [m for m in apps.get_models(include_auto_created=True) if "innotter" in m.__module__]
+    return {m._meta.label: list(m._default_manager.order_by("pk").values()) for m in models}
+
+
+def at_once[T](*calls: Callable[[], T]) -> list[T]:
+    """What the calls return, each made in a thread of its own, all let go at one moment.
+
+    For tests with `django_db(transaction=True)`: each thread has a connection of its own.
+    """
+    start = threading.Barrier(len(calls))
+
+    def run(call: Callable[[], T]) -> T:
+        start.wait(timeout=30)
+        try:
+            return call()
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(len(calls)) as threads:
+        return list(threads.map(run, calls))

@@ -1,0 +1,113 @@
+"""What reading costs: lists do not ask more of the database when there is more to show, and the
+feed looks at few posts however many there are."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+from uuid import UUID
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from innotter.accounts.models import User
+from innotter.common.pagination import Window
+from innotter.conftest import Api, make_follower, new_page, new_post, new_user
+from innotter.feed.selectors import feed_of
+from innotter.pages.models import Follow, Page
+from innotter.posts.models import Post
+from innotter.posts.services import like
+
+# Every list of the API; {post} is a post with replies.
+LISTS = ["/feed", "/pages", "/users/me/pages", "/pages/ann/posts", "/posts/{post}/replies"]
+
+
+def grow(viewer: User, post: Post, start: int, stop: int) -> None:
+    """More of everything that a list shows or looks up, by `start` to `stop`."""
+    for number in range(start, stop):
+        owner = new_user(f"user-{number}")
+        page = new_page(owner, uuid=f"page-{number}", tags=[f"tag-{number}", "all"])
+        new_page(viewer, tags=[f"own-{number}"])
+        make_follower(viewer, page)
+        reply = new_post(page, reply_to=post)
+        new_post(post.page, reply_to=reply)
+        like(user=viewer, post=reply)
+
+
+@pytest.mark.parametrize("path", LISTS)
+def test_a_list_costs_the_same_number_of_queries_at_any_size(
+    api: Api, bob: User, post: Post, path: str
+) -> None:
+    path = path.format(post=post.id)
+    counts = []
+    for start, stop in ((0, 2), (2, 12)):
+        grow(bob, post, start, stop)
+        with CaptureQueriesContext(
+            connection,
+        ) as queries:
+            rows = api(bob).get(path, limit=100).json()["results"]
+        assert len(rows) >= stop
+        counts.append(len(queries))
+    assert counts[0] == counts[1] <= 5
+
+
+FOLLOWED, OTHERS, POSTS_EACH = 300, 50, 200
+# In turn, so that each page's newest post is among the newest of all.
+INSERT_POSTS = """
+    INSERT INTO posts_post
+        (id, created_at, updated_at, page_id, content, likes_count, replies_count)
+    SELECT (%s || '-0000-7000-8000-' || lpad(to_hex(turn * 1000 + place), 12, '0'))::uuid,
+           now(), now(), page.id, 'x', 0, 0
+    FROM generate_series(1, %s) AS turn,
+         (SELECT id, row_number() OVER () AS place FROM pages_page WHERE name = %s) AS page
+"""
+
+
+@pytest.fixture
+def reader(db: None) -> User:
+    """Follows FOLLOWED pages with POSTS_EACH posts, before and after which OTHERS wrote as many
+    each that the feed must step over; in tables that the planner knows."""
+    reader, writer = new_user("reader"), new_user("writer")
+    followed = Page.objects.bulk_create(
+        Page(owner=writer, name="followed") for _ in range(FOLLOWED)
+    )
+    Page.objects.bulk_create(Page(owner=writer, name="other") for _ in range(OTHERS))
+    Follow.objects.bulk_create(
+        Follow(page=page, user=reader, accepted_at=page.created_at) for page in followed
+    )
+    with connection.cursor() as cursor:
+        for time, name in (("01900000", "other"), ("01900001", "followed"), ("01900002", "other")):
+            cursor.execute(INSERT_POSTS, [time, POSTS_EACH, name])
+        cursor.execute("ANALYZE")
+    return reader
+
+
+def test_the_feed_reads_few_of_many_posts(reader: User) -> None:
+    """Bounded by the pages followed and the square of the limit, not by what was ever posted."""
+    oldest, newest = UUID("01900000" + "0" * 24), UUID("01900003" + "0" * 24)
+    middle = Post.objects.filter(page__name="followed").order_by("id")[30_000].id
+    windows = [Window(20), Window(20, newest), Window(20, middle)]
+    windows += [Window(20, oldest, backwards=True), Window(20, middle, backwards=True)]
+    for window in windows:
+        with CaptureQueriesContext(connection) as queries:
+            assert len(feed_of(reader, window)) == 21
+        plans = [plan_of(query["sql"]) for query in queries]
+        read = sum(sum(rows_read(plan, Post._meta.db_table)) for plan in plans)
+        assert 0 < read <= FOLLOWED + 2 * 21**2
+
+
+def plan_of(sql: str) -> dict[str, Any]:
+    with connection.cursor() as cursor:
+        cursor.execute("EXPLAIN (ANALYZE, FORMAT JSON) " + sql)
+        ((document,),) = cursor.fetchall()
+    plan: dict[str, Any] = (json.loads(document) if isinstance(document, str) else document)[0]
+    return plan["Plan"]  # type: ignore[no-any-return]
+
+
+def rows_read(node: dict[str, Any], table: str) -> Iterator[float]:
+    """The rows of the table that each step looked at, those that it threw away included."""
+    if node.get("Relation Name") == table:
+        seen = node["Actual Rows"] + node.get("Rows Removed by Filter", 0)
+        yield seen * node["Actual Loops"]
+    for inner in node.get("Plans", []):
+        yield from rows_read(inner, table)

@@ -1,0 +1,89 @@
+import pytest
+
+from innotter.accounts.models import User
+from innotter.conftest import Api, Events, at_once, new_post, new_user, no_trace, refusal
+from innotter.events.models import OutboxEvent
+from innotter.pages.models import Page
+from innotter.posts.models import Like, Post
+
+
+def test_eve_likes_a_post_and_takes_it_back(
+    api: Api, bob: User, eve: User, post: Post, events: Events
+) -> None:
+    path = f"/posts/{post.id}"
+    assert api(bob).post(f"{path}/like").json() == {"likes_count": 1, "liked": True}
+    assert api(eve).post(f"{path}/like").json() == {"likes_count": 2, "liked": True}
+    assert api(eve).get(path).json()["viewer"] == {"liked": True}
+    assert api().get(path).json()["viewer"] == {"liked": False}
+    assert api(eve).delete(f"{path}/like").json() == {"likes_count": 1, "liked": False}
+    assert api(eve).get(path).json()["viewer"] == {"liked": False}
+    assert api(eve).get(path).json()["likes_count"] == 1
+    assert events() == ["post.liked", "post.liked", "post.unliked"]
+
+
+def test_the_event_says_who_liked_what(api: Api, eve: User, post: Post) -> None:
+    api(eve).post(f"/posts/{post.id}/like")
+    body = OutboxEvent.objects.get(type="post.liked").body
+    assert body["actor"] == str(eve.id)
+    assert body["payload"] == {
+        "post_id": str(post.id),
+        "page_id": str(post.page_id),
+        "user_id": str(eve.id),
+    }
+
+
+def test_repeating_changes_nothing(api: Api, eve: User, post: Post) -> None:
+    path = f"/posts/{post.id}/like"
+    first = api(eve).post(path).json()
+    with no_trace():
+        assert api(eve).post(path).json() == first
+    gone = api(eve).delete(path).json()
+    with no_trace():
+        assert api(eve).delete(path).json() == gone == {"likes_count": 0, "liked": False}
+
+
+def test_a_like_does_not_edit_the_post(api: Api, eve: User, post: Post) -> None:
+    api(eve).post(f"/posts/{post.id}/like")
+    assert Post.objects.get().updated_at == post.updated_at
+
+
+def test_the_owner_may_like_too(api: Api, ann: User, post: Post) -> None:
+    assert api(ann).post(f"/posts/{post.id}/like").json()["likes_count"] == 1
+
+
+def test_anonymous_visitors_like_nothing(api: Api, post: Post) -> None:
+    with no_trace():
+        assert refusal(api().post(f"/posts/{post.id}/like")) == (401, "unauthenticated")
+        assert refusal(api().delete(f"/posts/{post.id}/like")) == (401, "unauthenticated")
+
+
+def test_what_cannot_be_seen_cannot_be_liked(
+    api: Api, bob: User, eve: User, private_page: Page, post: Post
+) -> None:
+    hidden = new_post(private_page)
+    Page.objects.filter(pk=post.page_id).update(blocked_for_good=True)
+    with no_trace():
+        for call in (api(eve).post, api(eve).delete):
+            assert refusal(call(f"/posts/{hidden.id}/like")) == (403, "page_private")
+            assert refusal(call(f"/posts/{post.id}/like")) == (404, "not_found")
+    assert api(bob).post(f"/posts/{hidden.id}/like").status_code == 200
+
+
+@pytest.mark.django_db(transaction=True)
+def test_twenty_clients_of_one_user_like_once(
+    api: Api, eve: User, post: Post, events: Events
+) -> None:
+    answers = at_once(*[lambda: api(eve).post(f"/posts/{post.id}/like").json()] * 20)
+    assert answers == [{"likes_count": 1, "liked": True}] * 20
+    assert Like.objects.count() == 1
+    assert events() == ["post.liked"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_each_of_twenty_users_sees_the_count_after_their_own_like(api: Api, post: Post) -> None:
+    people = [new_user(f"user-{number}") for number in range(20)]
+    path = f"/posts/{post.id}/like"
+    counts = at_once(*(lambda who=who: api(who).post(path).json()["likes_count"] for who in people))
+    assert sorted(counts) == list(range(1, 21))
+    post.refresh_from_db()
+    assert post.likes_count == Like.objects.count() == 20
