@@ -5,7 +5,6 @@ from functools import partial
 import pytest
 
 from dev.house import House
-from dev.topology import waiting
 from innotter_contracts.events import MAIL_QUEUE, STATS_QUEUE
 from tests.people import Person, eventually, totals
 
@@ -33,7 +32,7 @@ def test_effects_survive_the_death_of_everything_between(house: House) -> None:
     # The relay brings it to RabbitMQ and dies again; the messages wait in their queues.
     house.start("relay")
     for queue, owed in ((MAIL_QUEUE, 1), (STATS_QUEUE, 2)):
-        eventually(partial(waiting, house.env["AMQP_URL"], queue), owed.__eq__)
+        eventually(partial(house.waiting, queue), owed.__eq__)
     house.kill("relay")
 
     for name in EFFECTS:

@@ -1,5 +1,7 @@
 """One post travels the whole house: through HTTP and the running parts, and nothing else."""
 
+from functools import partial
+
 import httpx
 import jwt
 import pytest
@@ -82,5 +84,4 @@ def test_one_id_follows_a_post_through_every_log(house: House) -> None:
 
     eventually(bob.inbox, len)
     for process in ("core", "relay", "worker", "consumer"):
-        log = house.processes.by_name[process].log
-        eventually(log.read_text, lambda text: request_id in text)
+        eventually(partial(house.log, process), lambda log: request_id in log)

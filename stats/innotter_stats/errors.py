@@ -25,11 +25,11 @@ class Usual(NamedTuple):
 
 USUAL = {
     400: Usual("invalid", "The request is not valid."),
-    401: Usual("not_authenticated", "An access token is needed."),
+    401: Usual("unauthenticated", "An access token is needed."),
     403: Usual("forbidden", "Only the page's owner sees its statistics."),
     404: Usual("not_found", "There is nothing at this address."),
     405: Usual("method_not_allowed", "This address does not answer to that method."),
-    500: Usual("internal_error", "Something went wrong on our side."),
+    500: Usual("internal", "Something went wrong on our side."),
     503: Usual("unavailable", "A part that is needed is down. Try again later."),
 }
 

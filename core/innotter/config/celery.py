@@ -28,6 +28,9 @@ class LoggedTask(Task[..., Any]):
         log.info("done", task=self.name, task_id=self.request.id, result=result)
         return result
 
+    def on_retry(self, exc: Exception, task_id: str, *_: Any) -> None:
+        log.warning("put_off", task=self.name, task_id=task_id, reason=str(exc))
+
 
 def _queue(name: str) -> Queue:
     return Queue(

@@ -161,7 +161,7 @@ def test_nobody_but_the_owner_sees_them(client: Client, page: Page, core: Core, 
 def test_a_stranger_is_asked_for_a_token_before_anything_else(client: Client, page: Page) -> None:
     for address in (page.address, f"{page.address}?from=x", "/api/v1/pages/none/statistics"):
         answer = client.get(address)
-        assert_problem(answer, 401, "not_authenticated")
+        assert_problem(answer, 401, "unauthenticated")
         assert answer.headers["www-authenticate"] == 'Bearer realm="innotter"'
 
 

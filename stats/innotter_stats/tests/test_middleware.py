@@ -175,7 +175,7 @@ def test_a_bug_is_a_500_that_shows_nothing_and_a_log_line_that_shows_all(
         "title": "Internal Server Error",
         "status": 500,
         "detail": "Something went wrong on our side.",
-        "code": "internal_error",
+        "code": "internal",
     }
     bug, request = lines(capsys)
     assert "hunter2" in bug["exception"]

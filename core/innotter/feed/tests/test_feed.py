@@ -41,8 +41,8 @@ class PageOfTheWorld:
 
 pages = st.builds(
     PageOfTheWorld,
-    owner=st.sampled_from(["viewer", "somebody", "somebody", "blocked"]),
-    follow=st.sampled_from(["none", "requested", "following", "following"]),
+    owner=st.sampled_from(["viewer", "somebody", "somebody", "somebody", "blocked"]),
+    follow=st.sampled_from(["none", "requested", "following", "following", "following"]),
     is_private=st.booleans(),
     block=st.sampled_from(["none", "none", *BLOCKS]),
 )
@@ -56,7 +56,7 @@ pages = st.builds(
     # Who posts, from the oldest post to the newest.
     posts=st.lists(st.integers(0, 7), max_size=30),
     role=st.sampled_from(["user", "user", "moderator", "admin"]),
-    limit=st.integers(1, 8),
+    limit=st.integers(1, 5),
 )
 def test_the_feed_is_what_the_rule_says_both_ways(
     *, api: Api, db: None, world: list[PageOfTheWorld], posts: list[int], role: str, limit: int
@@ -150,6 +150,16 @@ def test_posts_that_come_and_go_move_nothing(api: Api, bob: User, page: Page) ->
         met += ids(answer)
     assert met == [str(post.id) for post in posts if post is not posts[4]]
     assert all(newer > older for newer, older in pairwise(met))
+
+
+@pytest.mark.parametrize("limit", [1, 2, 5])
+def test_the_newest_posts_are_found_on_whichever_of_many_pages_they_are(
+    api: Api, ann: User, limit: int
+) -> None:
+    pages = [new_page(ann) for _ in range(5)]
+    posts = [str(new_post(page).id) for page in (*pages, *pages[::-1])][::-1]
+    there, back = api(ann).there_and_back("/feed", limit=limit)
+    assert [row["id"] for row in there] == [row["id"] for row in back] == posts
 
 
 @pytest.mark.parametrize("limit", [11, 100])
