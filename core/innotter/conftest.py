@@ -18,6 +18,7 @@ from django.apps import apps
 from django.db import connections
 from django.db.models import F
 from django.test import Client, override_settings
+from hypothesis import HealthCheck, Phase, settings
 
 from innotter.accounts.models import User
 from innotter.accounts.services import register
@@ -33,6 +34,14 @@ if TYPE_CHECKING:
     from django.test.client import _MonkeyPatchedWSGIResponse as Answer
 
 PASSWORD = "correct horse battery staple"
+
+# For properties of rows: what fails is small already, and shrinking it would take minutes.
+property_test = settings(
+    max_examples=25,
+    deadline=None,
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 
 
 @pytest.fixture(scope="session", autouse=True)

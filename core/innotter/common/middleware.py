@@ -19,12 +19,15 @@ class RequestLogMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        started = time.perf_counter()
         request_id = request_id_from(request.headers.get(REQUEST_ID_HEADER))
-        structlog.contextvars.clear_contextvars()
-        structlog.contextvars.bind_contextvars(request_id=request_id)
-        response = self.get_response(request)
+        with structlog.contextvars.bound_contextvars(request_id=request_id):
+            response = self._logged(request)
         response[REQUEST_ID_HEADER] = request_id
+        return response
+
+    def _logged(self, request: HttpRequest) -> HttpResponse:
+        started = time.perf_counter()
+        response = self.get_response(request)
         if not request.path.startswith("/health/"):
             user = getattr(request, "user", None)
             log.info(

@@ -21,11 +21,10 @@ class LoggedTask(Task[..., Any]):
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         headers = self.request.headers or {}
-        structlog.contextvars.clear_contextvars()
-        structlog.contextvars.bind_contextvars(request_id=headers.get("request_id"))
-        log.info("started", task=self.name, task_id=self.request.id, **kwargs)
-        result = super().__call__(*args, **kwargs)
-        log.info("done", task=self.name, task_id=self.request.id, result=result)
+        with structlog.contextvars.bound_contextvars(request_id=headers.get("request_id")):
+            log.info("started", task=self.name, task_id=self.request.id, **kwargs)
+            result = super().__call__(*args, **kwargs)
+            log.info("done", task=self.name, task_id=self.request.id, result=result)
         return result
 
     def on_retry(self, exc: Exception, task_id: str, *_: Any) -> None:

@@ -5,17 +5,14 @@ from urllib.parse import quote
 
 import pytest
 from django.db import transaction
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from innotter.accounts.models import User
-from innotter.conftest import Api, Caller, bad_fields
+from innotter.conftest import Api, Caller, bad_fields, property_test
 from innotter.pages.models import Page
 from innotter.posts.models import Post
 
-bounded = settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
 sizes = st.integers(0, 12)
 limits = st.integers(1, 13)
 
@@ -26,8 +23,8 @@ def add_pages(owner: User, count: int) -> list[str]:
     return [page.uuid for page in pages][::-1]
 
 
-def shown(rows: list[dict[str, Any]]) -> list[str]:
-    return [row["content"] if "content" in row else row["uuid"] for row in rows]
+def shown(results: list[dict[str, Any]]) -> list[str]:
+    return [row["content"] if "content" in row else row["uuid"] for row in results]
 
 
 def there_and_back(caller: Caller, path: str, limit: int) -> tuple[list[str], list[str]]:
@@ -35,7 +32,7 @@ def there_and_back(caller: Caller, path: str, limit: int) -> tuple[list[str], li
     return shown(there), shown(back)
 
 
-@bounded
+@property_test
 @given(size=sizes, limit=limits)
 def test_newest_first_both_ways_meet_every_row_once_in_order(
     api: Api, ann: User, size: int, limit: int
@@ -46,7 +43,7 @@ def test_newest_first_both_ways_meet_every_row_once_in_order(
         transaction.set_rollback(True)
 
 
-@bounded
+@property_test
 @given(size=sizes, limit=limits)
 def test_oldest_first_both_ways_meet_every_row_once_in_order(
     api: Api, post: Post, size: int, limit: int
@@ -60,7 +57,7 @@ def test_oldest_first_both_ways_meet_every_row_once_in_order(
         transaction.set_rollback(True)
 
 
-@bounded
+@property_test
 @given(size=sizes, limit=limits, data=st.data())
 def test_rows_that_come_and_go_move_nothing(
     api: Api, ann: User, size: int, limit: int, data: st.DataObject
@@ -133,7 +130,7 @@ def test_a_made_up_cursor_is_bad_input(api: Api, db: None, cursor: str) -> None:
     assert bad_fields(api().get(f"/pages?cursor={quote(cursor)}")) == ["cursor"]
 
 
-@bounded
+@property_test
 @given(cursor=st.text(max_size=40))
 def test_no_cursor_is_a_server_error(api: Api, db: None, cursor: str) -> None:
     answer = api().get(f"/pages?cursor={quote(cursor, errors='replace')}")

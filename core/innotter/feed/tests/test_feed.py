@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 from django.db import transaction
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from innotter.accounts.models import User
-from innotter.conftest import Api, new_page, new_post, refusal
+from innotter.conftest import Api, new_page, new_post, property_test, refusal
 from innotter.pages.models import Follow, Page
 from innotter.posts.models import Post
 
@@ -48,9 +48,7 @@ pages = st.builds(
 )
 
 
-@settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@property_test
 @given(
     world=st.lists(pages, max_size=8),
     # Who posts, from the oldest post to the newest.
@@ -62,10 +60,10 @@ def test_the_feed_is_what_the_rule_says_both_ways(
     *, api: Api, db: None, world: list[PageOfTheWorld], posts: list[int], role: str, limit: int
 ) -> None:
     with transaction.atomic():
-        viewer, rows = build(world, role)
+        viewer, made_pages = build(world, role)
         posts = [number for number in posts if number < len(world)]
         made = Post.objects.bulk_create(
-            Post(page=rows[number], content=f"{place}") for place, number in enumerate(posts)
+            Post(page=made_pages[number], content=f"{place}") for place, number in enumerate(posts)
         )
         expected = [
             str(post.id)
@@ -89,7 +87,7 @@ def build(world: list[PageOfTheWorld], role: str) -> tuple[User, list[Page]]:
         for name in ("viewer", "somebody", "blocked")
     }
     User.objects.bulk_create(owners.values())
-    rows = Page.objects.bulk_create(
+    made = Page.objects.bulk_create(
         Page(owner=owners[page.owner], name="x", is_private=page.is_private, **BLOCKS[page.block])
         for page in world
     )
@@ -99,10 +97,10 @@ def build(world: list[PageOfTheWorld], role: str) -> tuple[User, list[Page]]:
             user=owners["viewer"],
             accepted_at=NOW if page.follow == "following" else None,
         )
-        for page, row in zip(world, rows, strict=True)
+        for page, row in zip(world, made, strict=True)
         if page.follow != "none" and page.owner != "viewer"
     )
-    return owners["viewer"], rows
+    return owners["viewer"], made
 
 
 def ids(answer: dict[str, Any]) -> list[str]:
