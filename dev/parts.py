@@ -36,10 +36,11 @@ class Parts:
         endpoint = given.get("AWS_ENDPOINT_URL", aws.url(ports["aws"]))
         self.aws_endpoint_url = None if endpoint == NO_ENDPOINT else endpoint
         self.amqp_url = given.get("AMQP_URL", rabbitmq.url(ports["amqp"], password))
+        self.postgres_is_embedded = "DATABASE_URL" not in given
         self.database_url = given.get("DATABASE_URL", postgres.url(ports["postgres"], password))
 
     def start_postgres(self) -> None:
-        if "DATABASE_URL" not in self._given:
+        if self.postgres_is_embedded:
             postgres.start_postgres(
                 self._processes,
                 self._data / "postgres",

@@ -1,7 +1,5 @@
 """`make run`: the whole system, until Ctrl-C."""
 
-import importlib
-import importlib.util
 import shutil
 import signal
 import sys
@@ -9,7 +7,7 @@ import time
 from collections import defaultdict
 from pathlib import Path
 
-from dev import settings
+from dev import demo, settings
 from dev.aws import prepare_aws
 from dev.errors import Failed
 from dev.house import House, manage
@@ -85,7 +83,8 @@ class _Run:
             for name in ("relay", "worker", "consumer"):
                 self.house.start(name)
             self.house.wait_until_ready()
-        if importlib.util.find_spec("dev.demo") and not DEMO_IS_THERE.exists():
+        # A database of the user's own is left to its owner.
+        if not DEMO_IS_THERE.exists() and self.parts.postgres_is_embedded:
             with step("Demo data"):
                 command = [sys.executable, "-m", "dev.demo"]
                 self.processes.run("demo", command, env=self.env, seconds=300)
@@ -103,7 +102,7 @@ class _Run:
             print(f"  {name:<16} {address}")
         if DEMO_IS_THERE.exists():
             print("\n  Username         Password          Who")
-            for username, password, who in importlib.import_module("dev.demo").ACCOUNTS:
+            for username, password, who in demo.ACCOUNTS:
                 print(f"  {username:<16} {password:<17} {who}")
         print("\nCtrl-C stops everything and keeps the data.\n", flush=True)
 

@@ -52,7 +52,6 @@ def _quick() -> Iterator[None]:
     """
     with override_settings(
         PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"],
-        STATIC_ROOT=None,
         WHITENOISE_USE_FINDERS=False,
     ):
         yield

@@ -19,7 +19,7 @@ from innotter.accounts.serializers import (
 )
 from innotter.accounts.tokens import public_jwks
 from innotter.common.permissions import Anyone, SignedIn
-from innotter.common.views import RoomViewSet
+from innotter.common.views import RoomViewSet, public
 
 
 class AuthViewSet(RoomViewSet):
@@ -76,5 +76,6 @@ class UserViewSet(RoomViewSet):
         return Response(MeSerializer(signed_in(request)).data)
 
 
+@public
 def jwks(request: HttpRequest) -> JsonResponse:
     return JsonResponse(public_jwks(), headers={"Cache-Control": "public, max-age=300"})

@@ -101,6 +101,13 @@ def unauthorized(detail: str, code: str = "invalid_token") -> JsonResponse:
     return response(document, {"WWW-Authenticate": challenge(detail)})
 
 
+def method_not_allowed() -> JsonResponse:
+    document = problem(
+        HTTPStatus.METHOD_NOT_ALLOWED, "method_not_allowed", "Only GET is answered here."
+    )
+    return response(document, {"Allow": "GET, HEAD"})
+
+
 # Django's handlers, named in config/urls.py.
 
 
@@ -108,7 +115,9 @@ def bad_request(request: HttpRequest, exception: Exception | None = None) -> Jso
     return response(problem(HTTPStatus.BAD_REQUEST, "malformed", "The request is not valid."))
 
 
-def forbidden(request: HttpRequest, exception: Exception | None = None) -> JsonResponse:
+def forbidden(
+    request: HttpRequest, exception: Exception | None = None, reason: str = ""
+) -> JsonResponse:
     return response(problem(HTTPStatus.FORBIDDEN, "forbidden", errors.Forbidden.detail))
 
 

@@ -1,10 +1,12 @@
 from collections.abc import Callable, Sequence
+from functools import wraps
 from http import HTTPStatus
 from typing import Any, ClassVar
 from uuid import UUID
 
 from django.db import DatabaseError, connection
-from django.http import HttpRequest, JsonResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.views.decorators.csrf import csrf_exempt
 from rest_framework.permissions import BasePermission
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
@@ -13,7 +15,6 @@ from rest_framework.viewsets import GenericViewSet
 from innotter.common import problems
 from innotter.common.errors import NotFound
 from innotter.common.pagination import KeysetPagination, Window
-from innotter.common.parsers import Utf8JSONParser
 from innotter.common.permissions import Nobody
 from innotter_contracts.problems import problem
 
@@ -23,7 +24,6 @@ class RoomViewSet(GenericViewSet[Any]):
 
     # Who may call each action. An action that is not named here is closed to everybody.
     access: ClassVar[dict[str, type[BasePermission]]] = {}
-    parser_classes = (Utf8JSONParser,)
 
     def get_permissions(self) -> list[BasePermission]:
         if self.action in (None, "metadata"):
@@ -60,10 +60,25 @@ def id_or_404(text: str) -> UUID:
         raise NotFound from None
 
 
+def public(view: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
+    """A view outside the API that anybody may GET, and nobody anything else."""
+
+    @csrf_exempt
+    @wraps(view)
+    def guarded(request: HttpRequest) -> HttpResponse:
+        if request.method not in ("GET", "HEAD"):
+            return problems.method_not_allowed()
+        return view(request)
+
+    return guarded
+
+
+@public
 def live(request: HttpRequest) -> JsonResponse:
     return JsonResponse({"status": "ok"})
 
 
+@public
 def ready(request: HttpRequest) -> JsonResponse:
     """Only the database: with the broker, SES, S3 and DynamoDB down the core goes on working."""
     try:

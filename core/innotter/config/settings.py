@@ -106,6 +106,7 @@ MIDDLEWARE = [
 ROOT_URLCONF = "innotter.config.urls"
 WSGI_APPLICATION = "innotter.config.wsgi.application"
 APPEND_SLASH = False
+CSRF_FAILURE_VIEW = "innotter.common.problems.forbidden"
 
 TEMPLATES = [
     {
@@ -152,7 +153,6 @@ TIME_ZONE = "UTC"
 USE_TZ = True
 
 STATIC_URL = "/static/"
-STATIC_ROOT = Path(__file__).resolve().parents[2] / "staticfiles"
 # Serves the admin's and Swagger UI's files without a build step.
 WHITENOISE_USE_FINDERS = True
 
@@ -160,7 +160,7 @@ REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["innotter.accounts.permissions.AccessToken"],
     "DEFAULT_PERMISSION_CLASSES": ["innotter.common.permissions.Nobody"],
     "DEFAULT_PAGINATION_CLASS": "innotter.common.pagination.KeysetPagination",
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_PARSER_CLASSES": ["innotter.common.parsers.Utf8JSONParser"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_METADATA_CLASS": None,
     "DEFAULT_SCHEMA_CLASS": "innotter.common.schema.Schema",

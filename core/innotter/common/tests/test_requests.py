@@ -111,3 +111,17 @@ def test_not_ready_without_the_database() -> None:
         answer = Client().get("/health/ready")
     assert refusal(answer) == (503, "database_down")
     assert b"internal" not in answer.content
+
+
+@pytest.mark.parametrize("path", ["/health/live", "/health/ready", "/.well-known/jwks.json"])
+def test_public_views_answer_get_alone(path: str, db: None) -> None:
+    browser = Client(enforce_csrf_checks=True)
+    assert browser.get(path).status_code == 200
+    answer = browser.post(path)
+    assert refusal(answer) == (405, "method_not_allowed")
+    assert answer["Allow"] == "GET, HEAD"
+
+
+def test_a_form_without_its_csrf_token_is_a_problem_document(db: None) -> None:
+    answer = Client(enforce_csrf_checks=True).post("/admin/login/")
+    assert refusal(answer) == (403, "forbidden")
