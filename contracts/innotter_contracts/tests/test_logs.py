@@ -1,5 +1,6 @@
 import json
 import logging
+from typing import Literal
 
 import pytest
 import structlog
@@ -35,3 +36,18 @@ def test_a_line_says_what_it_is_about_and_which_request_it_belongs_to(
     for line in (ours, theirs):
         assert line["service"] == "test"
         assert line["request_id"] == "request-1"
+
+
+@pytest.mark.parametrize("style", ["json", "console"])
+def test_a_trace_shows_no_values(
+    style: Literal["json", "console"], capsys: pytest.CaptureFixture[str]
+) -> None:
+    configure_logs(service="test", style=style)
+    password = "hush"
+    try:
+        len(password) / 0
+    except ZeroDivisionError:
+        structlog.get_logger("ours").exception("failed")
+    lines = capsys.readouterr().out
+    assert "ZeroDivisionError" in lines
+    assert "hush" not in lines

@@ -106,6 +106,8 @@ MIDDLEWARE = [
 ROOT_URLCONF = "innotter.config.urls"
 WSGI_APPLICATION = "innotter.config.wsgi.application"
 APPEND_SLASH = False
+# Bytes of a body that is no file. Ours have some hundred.
+DATA_UPLOAD_MAX_MEMORY_SIZE = 256 * 1024
 CSRF_FAILURE_VIEW = "innotter.common.problems.forbidden"
 
 TEMPLATES = [

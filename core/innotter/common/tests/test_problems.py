@@ -107,7 +107,7 @@ def test_text_that_the_database_cannot_hold(ann: User, name: str) -> None:
 
 @pytest.mark.parametrize("opening", ["[", '{"a":'])
 def test_json_that_is_too_deep(ann: User, opening: str) -> None:
-    assert refusal(send(opening * 100_000, user=ann)) == (400, "malformed")
+    assert refusal(send(opening * 50_000, user=ann)) == (400, "malformed")
 
 
 @pytest.mark.parametrize("path", ["/pages/%00", "/pages/%00/posts", "/posts/%00", "/users/%00"])
@@ -148,3 +148,9 @@ def test_what_nobody_foresaw_is_logged_and_not_told(
     assert "the secret reason" in error["exception"]
     assert error["request_id"] == "request-42"
     assert (request["event"], request["status"]) == ("request", 500)
+
+
+def test_a_body_that_is_too_large(ann: User) -> None:
+    with no_trace():
+        answer = send(b"x" * 10_000_000, user=ann)
+    assert refusal(answer) == (413, "too_large")
