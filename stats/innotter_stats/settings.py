@@ -36,7 +36,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
     innotter_env: Literal["development", "test", "production"] = "development"
-    log_style: Literal["json", "console"] = "console"
+    log_style: Literal["json", "console"] = "json"
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
     # The core's public address. Tokens must name exactly this as their issuer.
