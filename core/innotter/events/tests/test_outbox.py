@@ -1,6 +1,7 @@
 import pytest
 import structlog
 from django.db import transaction
+from pytest_django import DjangoAssertNumQueries
 
 from innotter.events.models import OutboxEvent
 from innotter.events.services import record
@@ -43,3 +44,11 @@ def test_an_event_names_the_request_that_caused_it() -> None:
     with structlog.contextvars.bound_contextvars(request_id="a-request"), transaction.atomic():
         record(an_event())
     assert OutboxEvent.objects.get().body["request_id"] == "a-request"
+
+
+@pytest.mark.django_db
+def test_many_events_are_kept_at_once(django_assert_num_queries: DjangoAssertNumQueries) -> None:
+    events = [an_event() for _ in range(100)]
+    with django_assert_num_queries(2):
+        record(*events)
+    assert set(OutboxEvent.objects.values_list("id", flat=True)) == {event.id for event in events}
