@@ -1,10 +1,12 @@
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 from django.db import IntegrityError, transaction
 from psycopg.errors import UniqueViolation
 
 from innotter.common.errors import Conflict
+from innotter.common.models import Record
 
 
 @contextmanager
@@ -23,3 +25,15 @@ def conflicts(names: Mapping[str | None, type[Conflict]]) -> Iterator[None]:
         if name in names:
             raise names[name] from None
         raise
+
+
+def assign(row: Record, wishes: Mapping[str, Any]) -> set[str]:
+    """Gives the row the values that are not None; the fields to save, none if none differs."""
+    changes = {
+        field: value
+        for field, value in wishes.items()
+        if value is not None and value != getattr(row, field)
+    }
+    for field, value in changes.items():
+        setattr(row, field, value)
+    return {*changes, "updated_at"} if changes else set()

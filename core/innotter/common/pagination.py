@@ -1,5 +1,7 @@
 """Keyset lists: a cursor names the last row that was seen, so rows that come or go move nothing.
 
+Rows are ordered by a key that no two of them share: their id, or another column of ids or text.
+
 A selector takes a `Window`, which knows nothing of HTTP; the view makes it from the request.
 """
 
@@ -20,13 +22,15 @@ from rest_framework.utils.urls import replace_query_param
 DEFAULT_LIMIT = 20
 MAX_LIMIT = 100
 
+type Key = UUID | str
+
 
 @dataclass(frozen=True)
 class Window:
     """The rows that are asked for: `limit` of them, after `position` (or before it)."""
 
     limit: int = DEFAULT_LIMIT
-    position: UUID | None = None
+    position: Key | None = None
     backwards: bool = False
 
     def over[M: Model](
@@ -48,13 +52,13 @@ class Window:
 class KeysetPagination(BasePagination):
     """`?cursor=` and `?limit=` in, `{"next", "previous", "results"}` out."""
 
-    def window(self, request: Request) -> Window:
+    def window(self, request: Request, key_type: type[Key] = UUID) -> Window:
         """Raises ValidationError (400) for a limit or a cursor that we did not make."""
         limit = _limit(request.query_params.get("limit"))
         cursor = request.query_params.get("cursor")
         if cursor is None:
             return Window(limit)
-        direction, position = _decode(cursor)
+        direction, position = _decode(cursor, key_type)
         return Window(limit, position, backwards=direction == "p")
 
     def answer(
@@ -63,7 +67,7 @@ class KeysetPagination(BasePagination):
         window: Window,
         rows: Sequence[Any],
         serialize: Callable[[Sequence[Any]], Any],
-        key: Callable[[Any], UUID],
+        key: Callable[[Any], Key],
     ) -> Response:
         """`rows` as `Window.over` gives them: nearest to the position first, perhaps one more."""
         more = len(rows) > window.limit
@@ -117,16 +121,19 @@ def _limit(text: str | None) -> int:
     raise ValidationError({"limit": f"A number from 1 to {MAX_LIMIT} is expected."})
 
 
-def _link(request: Request, direction: str, position: UUID) -> str:
-    cursor = base64.urlsafe_b64encode(direction.encode() + position.bytes).rstrip(b"=").decode()
+def _link(request: Request, direction: str, position: Key) -> str:
+    raw = position.bytes if isinstance(position, UUID) else position.encode()
+    cursor = base64.urlsafe_b64encode(direction.encode() + raw).rstrip(b"=").decode()
     return replace_query_param(request.build_absolute_uri(), "cursor", cursor)
 
 
-def _decode(cursor: str) -> tuple[str, UUID]:
+def _decode(cursor: str, key_type: type[Key]) -> tuple[str, Key]:
     try:
         raw = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
-        direction, position = raw[:1].decode(), UUID(bytes=raw[1:])
-        if direction not in ("n", "p"):
+        direction = raw[:1].decode()
+        position = UUID(bytes=raw[1:]) if key_type is UUID else raw[1:].decode()
+        # PostgreSQL knows no text with NUL.
+        if direction not in ("n", "p") or "\0" in str(position):
             raise ValueError
     except (binascii.Error, ValueError):
         raise ValidationError({"cursor": "This cursor is not one of ours."}) from None

@@ -14,7 +14,7 @@ from rest_framework.viewsets import GenericViewSet
 
 from innotter.common import problems
 from innotter.common.errors import NotFound
-from innotter.common.pagination import KeysetPagination, Window
+from innotter.common.pagination import Key, KeysetPagination, Window
 from innotter.common.permissions import Nobody
 from innotter_contracts.problems import problem
 
@@ -31,22 +31,37 @@ class RoomViewSet(GenericViewSet[Any]):
             return []
         return [self.access.get(self.action, Nobody)()]
 
-    def body(self, serializer: type[BaseSerializer[Any]]) -> dict[str, Any]:
-        """The request's body, checked. Raises ValidationError (400)."""
-        bound = serializer(data=self.request.data, context=self.get_serializer_context())
-        bound.is_valid(raise_exception=True)
-        validated: dict[str, Any] = bound.validated_data
-        return validated
+    def body(
+        self, serializer: type[BaseSerializer[Any]], *, partial: bool = False
+    ) -> dict[str, Any]:
+        """The request's body, checked; of a `partial` one no field is required.
+
+        Raises ValidationError (400).
+        """
+        return self._checked(serializer, self.request.data, partial)
+
+    def query(self, serializer: type[BaseSerializer[Any]]) -> dict[str, Any]:
+        """The question after the path, checked. Raises ValidationError (400)."""
+        return self._checked(serializer, self.request.query_params)
 
     def listed(
         self,
         fetch: Callable[[Window], Sequence[Any]],
-        key: Callable[[Any], UUID] = lambda row: row.id,
+        key: Callable[[Any], Key] = lambda row: row.id,
+        key_type: type[Key] = UUID,
     ) -> Response:
         """The answer to a list: `fetch` is a selector that waits for its window."""
         pagination = KeysetPagination()
-        window = pagination.window(self.request)
+        window = pagination.window(self.request, key_type)
         return pagination.answer(self.request, window, fetch(window), self._serialize, key)
+
+    def _checked(
+        self, serializer: type[BaseSerializer[Any]], data: Any, partial: bool = False
+    ) -> dict[str, Any]:
+        bound = serializer(data=data, partial=partial, context=self.get_serializer_context())
+        bound.is_valid(raise_exception=True)
+        validated: dict[str, Any] = bound.validated_data
+        return validated
 
     def _serialize(self, rows: Sequence[Any]) -> Any:
         return self.get_serializer(rows, many=True).data
