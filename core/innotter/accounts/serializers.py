@@ -53,6 +53,12 @@ class RegistrationSerializer(serializers.ModelSerializer[User]):
         fields: ClassVar[tuple[str, ...]] = ("username", "email", "password", "title")
 
 
+class EditedUserSerializer(serializers.ModelSerializer[User]):
+    class Meta:
+        model = User
+        fields: ClassVar[tuple[str, ...]] = ("title", "email", "email_notifications", "language")
+
+
 class LoginSerializer(serializers.Serializer[Any]):
     login = serializers.CharField(max_length=254)
     password = serializers.CharField(max_length=128, trim_whitespace=False)

@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from innotter.accounts.models import RefreshToken, User
 from innotter.accounts.tokens import mint_access_token
-from innotter.common.database import conflicts
+from innotter.common.database import assign, conflicts
 from innotter.common.errors import Conflict, Forbidden, Invalid, Unauthenticated
 from innotter_contracts.ids import new_id
 
@@ -66,6 +66,27 @@ def register(*, username: str, email: str, password: str, title: str = "") -> Us
     user.set_password(password)
     with conflicts({"user_username_unique": UsernameTaken, "user_email_unique": EmailTaken}):
         user.save(force_insert=True)
+    return user
+
+
+def edit_user(
+    *,
+    user: User,
+    title: str | None = None,
+    email: str | None = None,
+    email_notifications: str | None = None,
+    language: str | None = None,
+) -> User:
+    """Changes what is given. Raises EmailTaken."""
+    wishes = {
+        "title": title,
+        "email": email,
+        "email_notifications": email_notifications,
+        "language": language,
+    }
+    changed = assign(user, wishes)
+    with conflicts({"user_email_unique": EmailTaken}):
+        user.save(update_fields=changed)
     return user
 
 

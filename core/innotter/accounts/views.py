@@ -10,6 +10,7 @@ from rest_framework.response import Response
 from innotter.accounts import selectors, services
 from innotter.accounts.permissions import signed_in
 from innotter.accounts.serializers import (
+    EditedUserSerializer,
     LoginSerializer,
     MeSerializer,
     RefreshSerializer,
@@ -60,7 +61,7 @@ class AuthViewSet(RoomViewSet):
 
 
 class UserViewSet(RoomViewSet):
-    access: ClassVar = {"retrieve": Anyone, "me": SignedIn}
+    access: ClassVar = {"retrieve": Anyone, "me": SignedIn, "edit_me": SignedIn}
     serializer_class = UserSerializer
     lookup_field = "username"
     lookup_value_regex = r"[\w.-]+"
@@ -74,6 +75,13 @@ class UserViewSet(RoomViewSet):
     def me(self, request: Request) -> Response:
         """Yourself."""
         return Response(MeSerializer(signed_in(request)).data)
+
+    @extend_schema(request=EditedUserSerializer, responses=MeSerializer)
+    @me.mapping.patch
+    def edit_me(self, request: Request) -> Response:
+        """Change your title, e-mail address, notifications or language: any of them."""
+        changes = self.body(EditedUserSerializer, partial=True)
+        return Response(MeSerializer(services.edit_user(user=signed_in(request), **changes)).data)
 
 
 @public

@@ -1,7 +1,9 @@
+from typing import Any
+
 import pytest
 
 from innotter.accounts.models import User
-from innotter.conftest import Api, refusal
+from innotter.conftest import Api, at_once, bad_fields, new_user, no_trace, refusal
 
 
 @pytest.mark.parametrize("username", ["ann", "ANN"])
@@ -24,3 +26,78 @@ def test_anybody_sees_a_user_without_what_is_private(api: Api, ann: User, userna
 @pytest.mark.parametrize("username", ["nobody", "%00", "a%2Fb", "%ED%A0%80", "x" * 500])
 def test_an_unknown_user_is_not_found(api: Api, ann: User, username: str) -> None:
     assert refusal(api().get(f"/users/{username}")) == (404, "not_found")
+
+
+def test_ann_changes_what_she_may(api: Api, ann: User) -> None:
+    before = api(ann).get("/users/me").json()
+    changes = {
+        "title": "Анна 🌻",
+        "email": "anna@example.com",
+        "email_notifications": "daily",
+        "language": "ru",
+    }
+    for field, value in changes.items():
+        answer = api(ann).patch("/users/me", {field: value})
+        assert answer.status_code == 200
+        assert answer.json()[field] == value
+    assert answer.json() == {**before, **changes} == api(ann).get("/users/me").json()
+
+
+def test_nobody_makes_themselves_another_by_editing(api: Api, ann: User) -> None:
+    wishes = {
+        "id": "x",
+        "username": "root",
+        "role": "admin",
+        "is_blocked": True,
+        "created_at": None,
+        "is_staff": True,
+    }
+    with no_trace():
+        assert api(ann).patch("/users/me", wishes).json()["role"] == "user"
+        assert api(ann).patch("/users/me", {}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("title", ""),
+        ("title", "  "),
+        ("title", None),
+        ("title", "x" * 101),
+        ("title", "a\0b"),
+        ("email", "nobody"),
+        ("email", ""),
+        ("email", None),
+        ("email", f"{'x' * 250}@example.com"),
+        ("email_notifications", "weekly"),
+        ("email_notifications", None),
+        ("language", "de"),
+        ("language", ["en"]),
+    ],
+)
+def test_an_edit_outside_the_limits_is_bad_input(
+    api: Api, ann: User, field: str, value: Any
+) -> None:
+    with no_trace():
+        answer = api(ann).patch("/users/me", {"title": "fine", field: value})
+        assert set(bad_fields(answer)) == {field}
+
+
+def test_an_address_of_another_is_taken_in_any_case(api: Api, ann: User, bob: User) -> None:
+    with no_trace():
+        answer = api(ann).patch("/users/me", {"title": "x", "email": "BOB@example.com"})
+        assert refusal(answer) == (409, "email_taken")
+    assert api(ann).patch("/users/me", {"email": "ANN@example.com"}).status_code == 200
+
+
+def test_anonymous_visitors_edit_nobody(api: Api, ann: User) -> None:
+    with no_trace():
+        assert refusal(api().patch("/users/me", {"title": "x"})) == (401, "unauthenticated")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_ten_who_want_an_address_at_once_one_gets_it(api: Api) -> None:
+    people = [new_user(f"user-{number}") for number in range(10)]
+    body = {"email": "same@example.com"}
+    answers = at_once(*(lambda who=who: api(who).patch("/users/me", body) for who in people))
+    assert sorted(answer.status_code for answer in answers) == [200] + [409] * 9
