@@ -10,13 +10,11 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.apps import apps
 from django.db import connections
-from django.db.models import F
 from django.test import Client, override_settings
 from hypothesis import HealthCheck, Phase, settings
 
@@ -24,8 +22,8 @@ from innotter.accounts.models import User
 from innotter.accounts.services import register
 from innotter.accounts.tokens import mint_access_token
 from innotter.events.models import OutboxEvent
-from innotter.pages.models import Follow, Page
-from innotter.pages.services import create_page, follow
+from innotter.pages.models import Page
+from innotter.pages.services import accept_requests, create_page, follow
 from innotter.posts.models import Post
 from innotter.posts.services import create_post
 from innotter_contracts.problems import MEDIA_TYPE
@@ -129,8 +127,7 @@ def new_post(page: Page, content: str = "Hello, world", reply_to: Post | None = 
 def make_follower(user: User, page: Page) -> None:
     """Follows the page; if it is private, with its owner's consent."""
     if follow(user=user, page=page).accepted_at is None:
-        Follow.objects.filter(user=user, page=page).update(accepted_at=datetime.now(UTC))
-        Page.objects.filter(pk=page.pk).update(followers_count=F("followers_count") + 1)
+        accept_requests(page=page, usernames=[user.username])
 
 
 # The callers of the API

@@ -1,4 +1,5 @@
 import secrets
+import unicodedata
 from typing import ClassVar
 
 from django.core.validators import RegexValidator
@@ -16,8 +17,15 @@ def new_address() -> str:
     return secrets.token_urlsafe(8)
 
 
+def normal_tag(name: str) -> str:
+    """A tag's name as we keep it, however it was written. Of a normal name it is that name."""
+    # Once more after lower(), which can leave letters apart that NFKC joins.
+    lower = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).lower())
+    return " ".join(lower.split())
+
+
 class Tag(Record):
-    """A word that pages are found by: lower case, 1 to 30 characters."""
+    """Words that pages are found by: as `normal_tag` makes them, 1 to 30 characters."""
 
     name = models.CharField(max_length=30, unique=True)
 
@@ -64,7 +72,8 @@ class Page(Record):
 class Follow(Record):
     """A user follows a page since `accepted_at`, or waits for that: one row, so never both."""
 
-    page = models.ForeignKey(Page, on_delete=models.CASCADE, related_name="follows")
+    # Without an index of its own: follow_once begins with it.
+    page = models.ForeignKey(Page, on_delete=models.CASCADE, related_name="follows", db_index=False)
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="follows")
     accepted_at = models.DateTimeField(null=True)
 
@@ -77,6 +86,16 @@ class Follow(Record):
                 name="follow_of_user",
                 fields=["user", "page"],
                 condition=Q(accepted_at__isnull=False),
+            ),
+            models.Index(
+                name="follower_of_page",
+                fields=["page", "-id"],
+                condition=Q(accepted_at__isnull=False),
+            ),
+            models.Index(
+                name="follow_request_of_page",
+                fields=["page", "id"],
+                condition=Q(accepted_at__isnull=True),
             ),
         ]
 

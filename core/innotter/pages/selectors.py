@@ -1,13 +1,30 @@
 """Reading pages, and the one place where it is written who may see what."""
 
+from collections.abc import Collection
+from typing import Any
+
 from django.contrib.auth.models import AnonymousUser
-from django.db.models import Case, CharField, Exists, OuterRef, Q, QuerySet, Subquery, Value, When
+from django.db.models import (
+    Case,
+    CharField,
+    Count,
+    Exists,
+    F,
+    FilteredRelation,
+    OuterRef,
+    Prefetch,
+    Q,
+    QuerySet,
+    Subquery,
+    Value,
+    When,
+)
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from innotter.accounts.models import User
 from innotter.common.errors import Forbidden, NotFound
-from innotter.pages.models import Follow, Page
+from innotter.pages.models import Follow, Page, Tag, normal_tag
 
 type Viewer = User | AnonymousUser
 
@@ -66,7 +83,7 @@ def pages_for(viewer: Viewer) -> QuerySet[Page]:
     return (
         Page.objects.filter(findable_by(viewer))
         .select_related("owner")
-        .prefetch_related("tags")
+        .prefetch_related(Prefetch("tags", Tag.objects.order_by("name")))
         .annotate(viewer_follow=follow)
     )
 
@@ -89,3 +106,52 @@ def open_page_at(uuid: str, viewer: Viewer) -> Page:
 
 def pages_of(owner: User, viewer: Viewer) -> QuerySet[Page]:
     return pages_for(viewer).filter(owner=owner)
+
+
+def pages_with(viewer: Viewer, *, tag: str = "", owner: str = "") -> QuerySet[Page]:
+    """Those that have the tag and the owner; what is left out does not narrow."""
+    pages = pages_for(viewer)
+    if tag:
+        pages = pages.filter(tags__name=normal_tag(tag))
+    if owner:
+        pages = pages.filter(owner__username__lower=owner.lower())
+    return pages
+
+
+def followed_pages(user: User) -> QuerySet[Page]:
+    """The pages that the user follows and may find, each with its `follow_id`."""
+    followed = Q(follows__user=user, follows__accepted_at__isnull=False)
+    return (
+        pages_for(user)
+        .annotate(followed=FilteredRelation("follows", condition=followed))
+        .filter(followed__isnull=False)
+        .annotate(follow_id=F("followed__id"))
+    )
+
+
+def followers_of(page: Page) -> QuerySet[User]:
+    """Each with their `follow_id`. For those who may see what is on the page."""
+    following = Q(follows__page=page, follows__accepted_at__isnull=False)
+    return (
+        User.objects.annotate(following=FilteredRelation("follows", condition=following))
+        .filter(following__isnull=False)
+        .annotate(follow_id=F("following__id"))
+    )
+
+
+def requests_of(page: Page, usernames: Collection[str] | None = None) -> QuerySet[Follow]:
+    """Who waits to follow the page: all, or those of them who are named. For its owner."""
+    requests = Follow.objects.filter(page=page, accepted_at__isnull=True)
+    if usernames is None:
+        return requests
+    names = [username.lower() for username in usernames]
+    return requests.filter(user__in=User.objects.filter(username__lower__in=names))
+
+
+def tags_for(viewer: Viewer, *, prefix: str = "") -> QuerySet[Tag, Any]:
+    """The tags of the pages that the viewer may find, each with its `pages_count`."""
+    findable = Page.tags.through.objects.filter(findable_by(viewer, "page__"), tag=OuterRef("pk"))
+    count = findable.order_by().values("tag").values(count=Count("pk"))
+    return Tag.objects.filter(Exists(findable), name__startswith=normal_tag(prefix)).annotate(
+        pages_count=Subquery(count)
+    )

@@ -3,8 +3,11 @@ from typing import Any, ClassVar
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from innotter.accounts.serializers import OwnerSerializer
-from innotter.pages.models import Page
+from innotter.accounts.serializers import OwnerSerializer, UserSerializer
+from innotter.pages.models import Follow, Page, Tag
+
+# In one call that accepts or rejects their requests.
+MAX_USERNAMES = 100
 
 
 class PageViewerSerializer(serializers.Serializer[Page]):
@@ -79,3 +82,53 @@ class NewPageSerializer(serializers.ModelSerializer[Page]):
 
 class FollowSerializer(serializers.Serializer[Any]):
     follow = serializers.ChoiceField(choices=["requested", "following"])
+
+
+class PageFilterSerializer(serializers.Serializer[Any]):
+    tag = serializers.CharField(required=False, help_text="Pages with this tag.")
+    owner = serializers.CharField(required=False, help_text="Pages of the user of this name.")
+
+
+class TagFilterSerializer(serializers.Serializer[Any]):
+    q = serializers.CharField(required=False, help_text="What the tags begin with.")
+
+
+class TagSerializer(serializers.ModelSerializer[Tag]):
+    pages_count = serializers.IntegerField(read_only=True, help_text="Pages that you may find.")
+
+    class Meta:
+        model = Tag
+        fields: ClassVar[tuple[str, ...]] = ("name", "pages_count")
+        read_only_fields: ClassVar[tuple[str, ...]] = fields
+
+
+class FollowRequestSerializer(serializers.ModelSerializer[Follow]):
+    user = UserSerializer(read_only=True)
+
+    class Meta:
+        model = Follow
+        fields: ClassVar[tuple[str, ...]] = ("user", "created_at")
+        read_only_fields: ClassVar[tuple[str, ...]] = fields
+
+
+class AnswerRequestsSerializer(serializers.Serializer[Any]):
+    """Whose requests are answered: exactly one of the two."""
+
+    usernames = serializers.ListField(
+        child=serializers.CharField(), required=False, max_length=MAX_USERNAMES
+    )
+    all = serializers.BooleanField(required=False, help_text="true, or left out.")
+
+    def validate_all(self, value: bool) -> bool:
+        if not value:
+            raise serializers.ValidationError("Either true or left out.")
+        return value
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if len(attrs) != 1:
+            raise serializers.ValidationError("Exactly one of usernames and all is expected.")
+        return attrs
+
+
+class CountSerializer(serializers.Serializer[Any]):
+    count = serializers.IntegerField()

@@ -1,19 +1,23 @@
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from innotter.accounts.models import User
-from innotter.common.database import conflicts
-from innotter.common.errors import Conflict, Invalid
+from innotter.common.database import assign, conflicts
+from innotter.common.errors import Conflict, Invalid, NotFound
 from innotter.events.services import record
-from innotter.pages.models import Follow, Page, Tag, new_address
+from innotter.pages.models import Follow, Page, Tag, new_address, normal_tag
+from innotter.pages.selectors import requests_of
 from innotter_contracts.events import (
+    FollowRequestAccepted,
     FollowRequested,
+    FollowRequestRejected,
     FollowRequestWithdrawn,
     PageAndUser,
+    PageChanged,
     PageCreated,
     PageFollowed,
     PageUnfollowed,
@@ -62,12 +66,53 @@ def create_page(
 
 
 @transaction.atomic
+def edit_page(
+    *,
+    page: Page,
+    name: str | None = None,
+    uuid: str | None = None,
+    description: str | None = None,
+    tags: Iterable[str] | None = None,
+    is_private: bool | None = None,
+) -> Page:
+    """Changes what is given, as the owner. Who waits to follow a page that becomes public
+    follows it. Raises AddressTaken, and Invalid for tags."""
+    page = locked(page)
+    wishes = {"name": name, "uuid": uuid, "description": description, "is_private": is_private}
+    changed = assign(page, wishes)
+    with conflicts({"page_uuid_unique": AddressTaken}):
+        page.save(update_fields=changed)
+    if tags is not None:
+        _set_tags(page, tags)
+    if changed & {"uuid", "name"}:
+        payload = PageChanged.Payload(page_id=page.id, uuid=page.uuid, name=page.name)
+        record(PageChanged(actor=page.owner_id, payload=payload))
+    if "is_private" in changed and not page.is_private:
+        _accept(page, requests_of(page))
+    return page
+
+
+@transaction.atomic
+def add_tag(*, page: Page, tag: str) -> None:
+    """Once, however often it is called. Raises Invalid."""
+    page = locked(page)
+    _set_tags(page, {*_tag_names(page), tag})
+
+
+@transaction.atomic
+def remove_tag(*, page: Page, tag: str) -> None:
+    """Nothing where the page has no such tag."""
+    page = locked(page)
+    _set_tags(page, _tag_names(page) - {normal_tag(tag)})
+
+
+@transaction.atomic
 def follow(*, user: User, page: Page) -> Follow:
     """Follows a public page, or asks to follow a private one; once, however often it is called.
 
     Raises OwnPage.
     """
-    page = _locked(page)
+    page = locked(page)
     if page.owner_id == user.id:
         raise OwnPage
     now = timezone.now()
@@ -85,7 +130,7 @@ def follow(*, user: User, page: Page) -> Follow:
 @transaction.atomic
 def unfollow(*, user: User, page: Page) -> None:
     """Stops following, or withdraws the request; nothing when there is neither."""
-    page = _locked(page)
+    page = locked(page)
     follow = Follow.objects.filter(page=page, user=user).first()
     if follow is None:
         return
@@ -97,9 +142,57 @@ def unfollow(*, user: User, page: Page) -> None:
         record(PageUnfollowed(actor=user.id, payload=_both(page, user)))
 
 
-def _locked(page: Page) -> Page:
-    """The page as it is now. Whoever changes its followers waits here for the others."""
-    return Page.objects.select_for_update(no_key=True).get(pk=page.pk)
+@transaction.atomic
+def accept_requests(*, page: Page, usernames: Collection[str] | None = None) -> int:
+    """Of these users or, without names, of all who wait; how many there were."""
+    page = locked(page)
+    return _accept(page, requests_of(page, usernames))
+
+
+@transaction.atomic
+def reject_requests(*, page: Page, usernames: Collection[str] | None = None) -> int:
+    """Of these users or, without names, of all who wait; how many there were."""
+    page = locked(page)
+    requests = requests_of(page, usernames)
+    answered = _answered(FollowRequestRejected, page, requests)
+    requests.delete()
+    return answered
+
+
+def locked(page: Page) -> Page:
+    """The page as it is now. Whoever changes its profile, tags, followers or posts waits here
+    for the others. Raises NotFound for one that is gone."""
+    found = (
+        Page.objects.select_for_update(no_key=True, of=("self",))
+        .select_related("owner")
+        .filter(pk=page.pk)
+        .first()
+    )
+    if found is None:
+        raise NotFound
+    return found
+
+
+def _accept(page: Page, requests: QuerySet[Follow]) -> int:
+    answered = _answered(FollowRequestAccepted, page, requests)
+    now = timezone.now()
+    requests.update(accepted_at=now, updated_at=now)
+    _count_followers(page, answered)
+    return answered
+
+
+def _answered(
+    event: type[FollowRequestAccepted] | type[FollowRequestRejected],
+    page: Page,
+    requests: QuerySet[Follow],
+) -> int:
+    """Tells each of the requests its answer, as the owner; how many there are."""
+    payloads = [
+        PageAndUser(page_id=page.id, user_id=user_id)
+        for user_id in requests.order_by("id").values_list("user_id", flat=True)
+    ]
+    record(*(event(actor=page.owner_id, payload=payload) for payload in payloads))
+    return len(payloads)
 
 
 def _count_followers(page: Page, change: int) -> None:
@@ -110,14 +203,25 @@ def _both(page: Page, user: User) -> PageAndUser:
     return PageAndUser(page_id=page.id, user_id=user.id)
 
 
+def _set_tags(page: Page, names: Iterable[str]) -> None:
+    tags = _tags_named(names)
+    if {tag.name for tag in tags} != _tag_names(page):
+        page.tags.set(tags)
+        page.save(update_fields=["updated_at"])
+
+
+def _tag_names(page: Page) -> set[str]:
+    return set(page.tags.values_list("name", flat=True))
+
+
 def _tags_named(names: Iterable[str]) -> list[Tag]:
-    """The tags of these names, made where they are new."""
-    normal = sorted(
-        {" ".join(unicodedata.normalize("NFKC", name).lower().split()) for name in names}
-    )
+    """The tags of these names, made where they are new. Raises Invalid."""
+    normal = sorted({normal_tag(name) for name in names})
     if len(normal) > MAX_TAGS:
         raise Invalid("tags", f"At most {MAX_TAGS} tags are allowed.")
     if not all(0 < len(name) <= MAX_TAG_LENGTH for name in normal):
         raise Invalid("tags", f"A tag has 1 to {MAX_TAG_LENGTH} characters.")
+    if any(unicodedata.category(c) == "Cc" or c == "/" for name in normal for c in name):
+        raise Invalid("tags", "A tag has no slashes and no control characters.")
     Tag.objects.bulk_create((Tag(name=name) for name in normal), ignore_conflicts=True)
     return list(Tag.objects.filter(name__in=normal))

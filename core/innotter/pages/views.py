@@ -1,3 +1,4 @@
+from collections.abc import Sequence
 from http import HTTPStatus
 from typing import ClassVar
 
@@ -7,10 +8,32 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from innotter.accounts.permissions import signed_in
+from innotter.accounts.selectors import user_named
+from innotter.accounts.serializers import UserSerializer
 from innotter.common.permissions import Anyone, SignedIn
 from innotter.common.views import RoomViewSet
 from innotter.pages import selectors, services
-from innotter.pages.serializers import FollowSerializer, NewPageSerializer, PageSerializer
+from innotter.pages.models import Page
+from innotter.pages.permissions import PageOwner
+from innotter.pages.serializers import (
+    AnswerRequestsSerializer,
+    CountSerializer,
+    FollowRequestSerializer,
+    FollowSerializer,
+    NewPageSerializer,
+    PageFilterSerializer,
+    PageSerializer,
+    TagFilterSerializer,
+    TagSerializer,
+)
+
+
+def own_page(view: RoomViewSet, uuid: str) -> Page:
+    """The page at an address, for an action that is PageOwner's. Raises NotFound, and
+    PermissionDenied for others than its owner."""
+    page = selectors.page_at(uuid, view.request.user)
+    view.check_object_permissions(view.request, page)
+    return page
 
 
 class PageViewSet(RoomViewSet):
@@ -18,16 +41,22 @@ class PageViewSet(RoomViewSet):
         "list": Anyone,
         "create": SignedIn,
         "retrieve": Anyone,
+        "partial_update": PageOwner,
+        "add_tag": PageOwner,
+        "remove_tag": PageOwner,
         "follow": SignedIn,
         "unfollow": SignedIn,
+        "followers": Anyone,
     }
     serializer_class = PageSerializer
     lookup_field = "uuid"
     lookup_value_regex = r"[\w-]+"
 
+    @extend_schema(parameters=[PageFilterSerializer])
     def list(self, request: Request) -> Response:
         """The pages that you may find, newest first."""
-        return self.listed(lambda window: window.over(selectors.pages_for(request.user)))
+        pages = selectors.pages_with(request.user, **self.query(PageFilterSerializer))
+        return self.listed(lambda window: window.over(pages))
 
     @extend_schema(request=NewPageSerializer, responses={201: PageSerializer})
     def create(self, request: Request) -> Response:
@@ -37,6 +66,29 @@ class PageViewSet(RoomViewSet):
 
     def retrieve(self, request: Request, uuid: str) -> Response:
         """A page's profile. That of a private page can be seen by everybody."""
+        return self._profile(uuid)
+
+    @extend_schema(request=NewPageSerializer)
+    def partial_update(self, request: Request, uuid: str) -> Response:
+        """Change what you give of your page. A former address is nobody's at once. Who waits to
+        follow a page that becomes public follows it; one that becomes private keeps its
+        followers."""
+        page = own_page(self, uuid)
+        page = services.edit_page(page=page, **self.body(NewPageSerializer, partial=True))
+        return self._profile(page.uuid)
+
+    @extend_schema(request=None)
+    @action(detail=True, methods=["put"], url_path="tags/(?P<tag>[^/]+)")
+    def add_tag(self, request: Request, uuid: str, tag: str) -> Response:
+        """Give your page a tag. Repeating it changes nothing."""
+        services.add_tag(page=own_page(self, uuid), tag=tag)
+        return self._profile(uuid)
+
+    @extend_schema(responses=PageSerializer)
+    @add_tag.mapping.delete
+    def remove_tag(self, request: Request, uuid: str, tag: str) -> Response:
+        """Take a tag from your page. Nothing changes where there is none."""
+        services.remove_tag(page=own_page(self, uuid), tag=tag)
         return self._profile(uuid)
 
     @extend_schema(request=None, responses=FollowSerializer)
@@ -55,6 +107,15 @@ class PageViewSet(RoomViewSet):
         services.unfollow(user=signed_in(request), page=page)
         return Response(status=HTTPStatus.NO_CONTENT)
 
+    @extend_schema(responses=UserSerializer(many=True))
+    @action(detail=True, serializer_class=UserSerializer)
+    def followers(self, request: Request, uuid: str) -> Response:
+        """Who follows the page, latest first. Open to those who may see its posts."""
+        followers = selectors.followers_of(selectors.open_page_at(uuid, request.user))
+        return self.listed(
+            lambda window: window.over(followers, key="follow_id"), key=lambda user: user.follow_id
+        )
+
     def _profile(self, uuid: str, status: HTTPStatus = HTTPStatus.OK) -> Response:
         page = selectors.page_at(uuid, self.request.user)
         return Response(self.get_serializer(page).data, status)
@@ -69,3 +130,73 @@ class OwnPagesViewSet(RoomViewSet):
         me = signed_in(request)
         mine = selectors.pages_of(me, me)
         return self.listed(lambda window: window.over(mine))
+
+
+class FollowedPagesViewSet(RoomViewSet):
+    access: ClassVar = {"list": SignedIn}
+    serializer_class = PageSerializer
+
+    def list(self, request: Request) -> Response:
+        """The pages that you follow, latest follow first."""
+        pages = selectors.followed_pages(signed_in(request))
+        return self.listed(
+            lambda window: window.over(pages, key="follow_id"), key=lambda page: page.follow_id
+        )
+
+
+class UserPagesViewSet(RoomViewSet):
+    access: ClassVar = {"list": Anyone}
+    serializer_class = PageSerializer
+
+    def list(self, request: Request, username: str) -> Response:
+        """The pages of a user that you may find, newest first."""
+        pages = selectors.pages_of(user_named(username), request.user)
+        return self.listed(lambda window: window.over(pages))
+
+
+class FollowRequestViewSet(RoomViewSet):
+    """The follow requests of one page, for its owner."""
+
+    access: ClassVar = {"list": PageOwner, "accept": PageOwner, "reject": PageOwner}
+    serializer_class = FollowRequestSerializer
+
+    def list(self, request: Request, uuid: str) -> Response:
+        """Who waits to follow your page, oldest first."""
+        waiting = selectors.requests_of(own_page(self, uuid)).select_related("user")
+        return self.listed(lambda window: window.over(waiting, newest_first=False))
+
+    @extend_schema(request=AnswerRequestsSerializer, responses=CountSerializer)
+    @action(detail=False, methods=["post"])
+    def accept(self, request: Request, uuid: str) -> Response:
+        """Accept the requests of some users or of all. Who does not wait is passed over."""
+        page, usernames = own_page(self, uuid), self._usernames()
+        count = services.accept_requests(page=page, usernames=usernames)
+        return Response({"count": count})
+
+    @extend_schema(request=AnswerRequestsSerializer, responses=CountSerializer)
+    @action(detail=False, methods=["post"])
+    def reject(self, request: Request, uuid: str) -> Response:
+        """Reject the requests of some users or of all. Who does not wait is passed over."""
+        page, usernames = own_page(self, uuid), self._usernames()
+        count = services.reject_requests(page=page, usernames=usernames)
+        return Response({"count": count})
+
+    def _usernames(self) -> Sequence[str] | None:
+        """None for all."""
+        return self.body(AnswerRequestsSerializer).get("usernames")
+
+
+class TagViewSet(RoomViewSet):
+    access: ClassVar = {"list": Anyone}
+    serializer_class = TagSerializer
+
+    @extend_schema(parameters=[TagFilterSerializer])
+    def list(self, request: Request) -> Response:
+        """The tags of the pages that you may find, in the order of their names."""
+        prefix = self.query(TagFilterSerializer).get("q", "")
+        tags = selectors.tags_for(request.user, prefix=prefix)
+        return self.listed(
+            lambda window: window.over(tags, key="name", newest_first=False),
+            key=lambda tag: tag.name,
+            key_type=str,
+        )

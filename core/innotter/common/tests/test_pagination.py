@@ -1,5 +1,6 @@
 """The laws of every list, on real rows and through the API."""
 
+import base64
 from typing import Any
 from urllib.parse import quote
 
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from innotter.accounts.models import User
 from innotter.conftest import Api, Caller, bad_fields, property_test
-from innotter.pages.models import Page
+from innotter.pages.models import Page, Tag
 from innotter.posts.models import Post
 
 sizes = st.integers(0, 12)
@@ -25,6 +26,10 @@ def add_pages(owner: User, count: int) -> list[str]:
 
 def shown(results: list[dict[str, Any]]) -> list[str]:
     return [row["content"] if "content" in row else row["uuid"] for row in results]
+
+
+def in_base64(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).decode()
 
 
 def there_and_back(caller: Caller, path: str, limit: int) -> tuple[list[str], list[str]]:
@@ -135,3 +140,38 @@ def test_a_made_up_cursor_is_bad_input(api: Api, db: None, cursor: str) -> None:
 def test_no_cursor_is_a_server_error(api: Api, db: None, cursor: str) -> None:
     answer = api().get(f"/pages?cursor={quote(cursor, errors='replace')}")
     assert answer.status_code in (200, 400)
+
+
+names = st.text(st.characters(codec="utf-8", categories=["L", "N", "S"]), min_size=1, max_size=5)
+
+
+@property_test
+@given(names=st.sets(names, max_size=8), limit=limits)
+def test_a_list_in_the_order_of_a_text_meets_every_row_once_in_order(
+    api: Api, page: Page, names: set[str], limit: int
+) -> None:
+    with transaction.atomic():
+        page.tags.set(Tag.objects.bulk_create(Tag(name=name) for name in names))
+        there, back = api().there_and_back("/tags", limit=limit)
+        assert [tag["name"] for tag in there] == list(
+            Tag.objects.order_by("name").values_list("name", flat=True)
+        )
+        assert there == back
+        transaction.set_rollback(True)
+
+
+@property_test
+@given(cursor=st.text(max_size=40) | st.binary(max_size=20).map(in_base64))
+def test_no_cursor_of_a_text_is_a_server_error(api: Api, db: None, cursor: str) -> None:
+    for path in ("/tags", "/pages"):
+        answer = api().get(f"{path}?cursor={quote(cursor, errors='replace')}")
+        assert answer.status_code in (200, 400)
+
+
+@pytest.mark.parametrize("key", [b"a\0b", b"\xff", "\ud800".encode(errors="surrogatepass")])
+def test_a_cursor_of_what_is_no_text_is_bad_input(api: Api, db: None, key: bytes) -> None:
+    assert bad_fields(api().get(f"/tags?cursor={in_base64(b'n' + key)}")) == ["cursor"]
+
+
+def test_the_cursor_of_a_text_is_none_of_an_id(api: Api, db: None) -> None:
+    assert bad_fields(api().get(f"/pages?cursor={in_base64(b'ngarden')}")) == ["cursor"]
