@@ -12,6 +12,8 @@ from innotter.pages.models import Page
 from innotter.pages.selectors import visible_to
 from innotter.posts.models import Post
 
+# The post's lock comes before the page's, which the new rows take: whoever deletes the page takes
+# both in that order.
 QUEUE_DELIVERIES = """
     INSERT INTO mail_delivery (id, created_at, updated_at, page_id, post_id, recipient_id)
     SELECT uuidv7(), now(), now(), post.page_id, post.id, follow.user_id
@@ -22,6 +24,7 @@ QUEUE_DELIVERIES = """
       AND follow.accepted_at IS NOT NULL
       AND NOT reader.is_blocked
       AND reader.email_notifications <> 'off'
+    FOR KEY SHARE OF post
     ON CONFLICT DO NOTHING
 """
 

@@ -4,16 +4,15 @@ from innotter.pages.views import (
     FollowedPagesViewSet,
     FollowRequestViewSet,
     OwnPagesViewSet,
-    PageViewSet,
     TagViewSet,
     UserPagesViewSet,
 )
 
+# The pages themselves are routed by posts/urls.py: whoever deletes one tells of its posts.
 router = SimpleRouter(trailing_slash=False)
 router.register(
     r"pages/(?P<uuid>[\w-]+)/follow-requests", FollowRequestViewSet, basename="follow-request"
 )
-router.register("pages", PageViewSet, basename="page")
 router.register("users/me/pages", OwnPagesViewSet, basename="own-page")
 router.register("users/me/follows", FollowedPagesViewSet, basename="followed-page")
 router.register(r"users/(?P<username>[\w.-]+)/pages", UserPagesViewSet, basename="user-page")

@@ -1,10 +1,24 @@
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
-from django.db.models import BooleanField, Exists, ExpressionWrapper, OuterRef, QuerySet, Value
+from django.db.models import (
+    BooleanField,
+    Count,
+    Exists,
+    ExpressionWrapper,
+    F,
+    OuterRef,
+    QuerySet,
+    Subquery,
+    Value,
+)
+from django.db.models.functions import Coalesce
 
 from innotter.accounts.models import User
 from innotter.common.errors import NotFound
-from innotter.pages.models import Page
+from innotter.pages.models import Follow, Page
 from innotter.pages.selectors import PagePrivate, Viewer, findable_by, visible_to
 from innotter.posts.models import Like, Post
 
@@ -43,3 +57,36 @@ def posts_of(page: Page, viewer: Viewer) -> QuerySet[Post]:
 
 def replies_to(post: Post, viewer: Viewer) -> QuerySet[Post]:
     return posts_for(viewer).filter(reply_to=post)
+
+
+@dataclass(frozen=True)
+class WrongCount:
+    """A stored count that is not the truth."""
+
+    row: Page | Post
+    field: str
+    stored: int
+    truth: int
+
+
+# Each stored count, whose it is, and the rows that it counts by their key to it.
+COUNTS: dict[str, tuple[type[Page] | type[Post], QuerySet[Any], str]] = {
+    "followers_count": (Page, Follow.objects.filter(accepted_at__isnull=False), "page"),
+    "posts_count": (Page, Post.objects.all(), "page"),
+    "likes_count": (Post, Like.objects.all(), "post"),
+    "replies_count": (Post, Post.objects.all(), "reply_to"),
+}
+
+
+def wrong_counts() -> Iterator[WrongCount]:
+    """The stored counts that differ from the truth, each kind as at one moment."""
+    for field in COUNTS:
+        for row in counted(field).exclude(**{field: F("truth")}).iterator():
+            yield WrongCount(row, field, stored=getattr(row, field), truth=row.truth)
+
+
+def counted(field: str) -> QuerySet[Any]:
+    """All rows with a stored count of this name, each with its `truth`."""
+    model, things, key = COUNTS[field]
+    count = things.filter(**{key: OuterRef("pk")}).values(key).values(count=Count("pk"))
+    return model._default_manager.annotate(truth=Coalesce(Subquery(count), 0))

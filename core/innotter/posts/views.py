@@ -13,9 +13,21 @@ from innotter.common.permissions import Anyone, SignedIn
 from innotter.common.views import RoomViewSet, id_or_404
 from innotter.pages.permissions import PageOwner
 from innotter.pages.selectors import open_page_at, page_at
+from innotter.pages.views import PageViewSet, own_page
 from innotter.posts import selectors, services
 from innotter.posts.models import Post
 from innotter.posts.serializers import LikeSerializer, NewPostSerializer, PostSerializer
+
+
+class WholePageViewSet(PageViewSet):
+    """A page with all that is on it, as only this room knows it."""
+
+    access: ClassVar = {**PageViewSet.access, "destroy": PageOwner}
+
+    def destroy(self, request: Request, uuid: str) -> Response:
+        """Delete your page with its posts and followers. Replies on other pages stay."""
+        services.delete_page(page=own_page(self, uuid))
+        return Response(status=HTTPStatus.NO_CONTENT)
 
 
 class PagePostsViewSet(RoomViewSet):

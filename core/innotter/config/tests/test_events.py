@@ -11,12 +11,12 @@ import pytest
 
 from innotter.accounts.models import User
 from innotter.config.reactions import reactions_to
-from innotter.conftest import new_page, new_post
+from innotter.conftest import make_follower, new_page, new_post
 from innotter.events.models import OutboxEvent
 from innotter.pages.models import Page
-from innotter.pages.services import follow, unfollow
+from innotter.pages.services import edit_page, follow, reject_requests, unfollow
 from innotter.posts.models import Post
-from innotter.posts.services import like, unlike
+from innotter.posts.services import delete_page, like, unlike
 from innotter_contracts.events import EXCHANGE, MAIL_QUEUE, STATS_QUEUE, Event, parse_event
 
 SAMPLES = files("innotter_contracts") / "samples"
@@ -33,10 +33,22 @@ def follow_and_unfollow(user: User, page: Page) -> None:
     unfollow(user=user, page=page)
 
 
+def ask_in_vain(user: User, page: Page) -> None:
+    follow(user=user, page=page)
+    reject_requests(page=page)
+
+
+def delete_page_with_reply(page: Page) -> None:
+    new_post(page, reply_to=new_post(new_page(page.owner)))
+    delete_page(page=page)
+
+
 # Each sample, and something that a person does to make the core emit such an event.
 type Deed = Callable[[User, User], Any]
 DEEDS: dict[str, Deed] = {
     "page.created.v2": lambda ann, _: new_page(ann),
+    "page.changed.v2": lambda ann, _: edit_page(page=new_page(ann), name="Another"),
+    "page.deleted.v2": lambda ann, _: delete_page(page=new_page(ann)),
     "page.followed.v2": lambda ann, eve: follow(user=eve, page=new_page(ann)),
     "page.unfollowed.v2": lambda ann, eve: follow_and_unfollow(eve, new_page(ann)),
     "page.follow_requested.v2": lambda ann, eve: follow(
@@ -45,10 +57,17 @@ DEEDS: dict[str, Deed] = {
     "page.follow_request_withdrawn.v2": lambda ann, eve: follow_and_unfollow(
         eve, new_page(ann, is_private=True)
     ),
+    "page.follow_request_accepted.v2": lambda ann, eve: make_follower(
+        eve, new_page(ann, is_private=True)
+    ),
+    "page.follow_request_rejected.v2": lambda ann, eve: ask_in_vain(
+        eve, new_page(ann, is_private=True)
+    ),
     "post.created.v2": lambda ann, _: new_post(new_page(ann)),
     "post.created.reply.v2": lambda ann, _: new_post(
         new_page(ann), reply_to=new_post(new_page(ann))
     ),
+    "post.deleted.reply.v2": lambda ann, _: delete_page_with_reply(new_page(ann)),
     "post.liked.v2": lambda ann, eve: like(user=eve, post=new_post(new_page(ann))),
     "post.unliked.v2": lambda ann, eve: like_and_unlike(eve, new_post(new_page(ann))),
 }
@@ -56,11 +75,6 @@ DEEDS: dict[str, Deed] = {
 
 # What the statistics service reads already and nobody can do yet.
 NOT_YET = {
-    "page.changed",
-    "page.deleted",
-    "page.follow_request_accepted",
-    "page.follow_request_rejected",
-    "post.deleted",
     "user.blocked",
     "user.unblocked",
 }
