@@ -1,8 +1,12 @@
 """A page goes with all that is on it, and the world is told what it has to know."""
 
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from django.db import connection, connections, transaction
 
 from innotter.accounts.models import User
 from innotter.conftest import (
@@ -21,7 +25,7 @@ from innotter.mail.services import queue_deliveries
 from innotter.pages.models import Follow, Page
 from innotter.posts.models import Like, Post
 from innotter.posts.selectors import wrong_counts
-from innotter.posts.services import like
+from innotter.posts.services import delete_page, like
 
 
 def test_ann_deletes_a_page_with_all_that_is_on_it(
@@ -149,3 +153,49 @@ def test_pages_that_answer_each_other_may_go_at_once(api: Api, ann: User) -> Non
     )
     assert statuses == [204] * 4
     assert not Post.objects.exists()
+
+
+def delete_during(work: Callable[[], Any], page: Page) -> None:
+    """Deletes the page while the transaction that did the work is open. That one ends when the
+    deletion waits for it, or is through already."""
+
+    def delete() -> None:
+        try:
+            delete_page(page=page)
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(1) as thread:
+        with transaction.atomic():
+            work()
+            deletion = thread.submit(delete)
+            wait_for(deletion)
+        deletion.result(timeout=30)
+
+
+def wait_for(deletion: Future[None]) -> None:
+    deadline = time.monotonic() + 30
+    while not deletion.done() and time.monotonic() < deadline:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT 1 FROM pg_locks"
+                " WHERE NOT granted AND pg_backend_pid() = ANY(pg_blocking_pids(pid))"
+            )
+            if cursor.fetchone():
+                return
+        time.sleep(0.01)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_like_at_that_moment_is_told_of(page: Page, post: Post, eve: User) -> None:
+    reply = new_post(page, reply_to=post)
+    delete_during(lambda: like(user=eve, post=reply), page)
+    told = OutboxEvent.objects.get(type="post.deleted").body["payload"]
+    assert (told["post_id"], told["likes_count"]) == (str(reply.id), 1)
+    assert not Like.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_mail_queued_at_that_moment_goes_with_the_page(page: Page, post: Post, bob: User) -> None:
+    delete_during(lambda: queue_deliveries(post.id), page)
+    assert not Delivery.objects.exists()
