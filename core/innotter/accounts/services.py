@@ -132,6 +132,10 @@ def log_out(*, token: str) -> None:
         RefreshToken.objects.filter(family=found.family).delete()
 
 
+def end_sessions(*, user: User) -> None:
+    RefreshToken.objects.filter(user=user).delete()
+
+
 def _token_pair(user: User, *, family: UUID) -> TokenPair:
     token = secrets.token_urlsafe(32)
     RefreshToken.objects.create(

@@ -87,6 +87,7 @@ INSTALLED_APPS = [
     "innotter.posts",
     "innotter.feed",
     "innotter.mail",
+    "innotter.moderation",
     "innotter.config",
 ]
 

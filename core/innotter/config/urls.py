@@ -10,6 +10,7 @@ api: list[URLPattern | URLResolver] = [
     path("", include("innotter.pages.urls")),
     path("", include("innotter.posts.urls")),
     path("", include("innotter.feed.urls")),
+    path("", include("innotter.moderation.urls")),
     path("schema", SpectacularAPIView.as_view(), name="schema"),
     path("docs", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
 ]

@@ -65,8 +65,13 @@ class Page(Record):
     @property
     def is_blocked(self) -> bool:
         """For one page in hand, its owner with it; lists ask selectors.is_blocked."""
+        return self.own_block_runs or self.owner.is_blocked
+
+    @property
+    def own_block_runs(self) -> bool:
+        """Whether the page itself is blocked, whatever became of its owner."""
         runs = self.unblock_date is not None and self.unblock_date > timezone.now()
-        return self.blocked_for_good or runs or self.owner.is_blocked
+        return self.blocked_for_good or runs
 
 
 class Follow(Record):

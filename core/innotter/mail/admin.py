@@ -1,0 +1,30 @@
+from typing import Any, ClassVar
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+
+from innotter.common.admin import ReadOnlyAdmin
+from innotter.mail.models import Delivery
+
+
+class StateFilter(admin.SimpleListFilter):
+    title = "state"
+    parameter_name = "state"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("waiting", "waiting"), ("sent", "sent")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Delivery]) -> QuerySet[Delivery]:
+        if self.value() is None:
+            return queryset
+        return queryset.filter(sent_at__isnull=self.value() == "waiting")
+
+
+@admin.register(Delivery)
+class DeliveryAdmin(ReadOnlyAdmin):
+    list_display = ("recipient", "page", "post", "created_at", "sent_at")
+    list_display_links = ("recipient",)
+    list_filter = (StateFilter,)
+    list_select_related = ("recipient", "page", "post")
+    search_fields: ClassVar = ["recipient__username", "recipient__email", "page__uuid"]

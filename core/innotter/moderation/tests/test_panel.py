@@ -1,0 +1,307 @@
+"""The admin panel, as an admin's browser uses it."""
+
+import re
+from collections.abc import Callable
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+from django.utils import timezone
+
+from innotter.accounts.models import User
+from innotter.conftest import (
+    PASSWORD,
+    Events,
+    make_follower,
+    new_page,
+    new_post,
+    new_user,
+    no_trace,
+)
+from innotter.mail.services import queue_deliveries
+from innotter.moderation.models import ModerationAction
+from innotter.moderation.services import block_page
+from innotter.pages.models import Page
+from innotter.posts.models import Post
+
+if TYPE_CHECKING:
+    from django.test.client import _MonkeyPatchedWSGIResponse as Answer
+
+LISTS = [
+    "/admin/accounts/user/",
+    "/admin/events/outboxevent/",
+    "/admin/mail/delivery/",
+    "/admin/moderation/moderationaction/",
+    "/admin/pages/page/",
+    "/admin/pages/tag/",
+    "/admin/posts/post/",
+]
+TOMORROW = (timezone.now() + timedelta(days=1)).strftime("%Y-%m-%dT%H:%M")
+
+
+@pytest.fixture
+def browser(admin: User) -> Client:
+    """An admin's, signed in."""
+    browser = Client()
+    browser.force_login(admin)
+    return browser
+
+
+def address(row: User | Page | Post, view: str = "changelist", *args: Any) -> str:
+    return reverse(f"admin:{row._meta.app_label}_{row._meta.model_name}_{view}", args=args)
+
+
+def act(browser: Client, action: str, *rows: Any, **words: str) -> list[str]:
+    """Chooses the action for the rows in their list and confirms it; what the panel says then."""
+    chosen = {"action": action, ACTION_CHECKBOX_NAME: [row.pk for row in rows]}
+    asked = browser.post(address(rows[0]), {**chosen, "index": 0})
+    assert asked.status_code == 200
+    assert all(str(row.pk) in asked.content.decode() for row in rows)
+    done = browser.post(address(rows[0]), {**chosen, "confirmed": "yes", **words}, follow=True)
+    assert done.redirect_chain == [(address(rows[0]), 302)]
+    return messages(done)
+
+
+def messages(answer: "Answer") -> list[str]:
+    return [str(message) for message in answer.context["messages"]]
+
+
+# Who gets in
+
+
+@pytest.mark.parametrize("path", ["/admin/", *LISTS])
+def test_nobody_but_an_admin_gets_in(
+    eve: User, ann: User, moderator: User, admin: User, path: str
+) -> None:
+    User.objects.filter(pk=ann.pk).update(role=User.Role.ADMIN, is_blocked=True)
+    browser = Client()
+    for outsider in (None, eve, ann, moderator):
+        if outsider is not None:
+            browser.force_login(outsider)
+        answer = browser.get(path)
+        assert (answer.status_code, answer["Location"]) == (302, f"/admin/login/?next={path}")
+    browser.force_login(admin)
+    assert browser.get(path).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("username", "gets_in"),
+    [("admin", True), ("ADMIN", True), ("moderator", False), ("eve", False), ("blocked", False)],
+)
+def test_one_logs_in_by_username(
+    eve: User, moderator: User, admin: User, *, username: str, gets_in: bool
+) -> None:
+    new_user("blocked", role=User.Role.ADMIN, is_blocked=True)
+    answer = Client().post("/admin/login/", {"username": username, "password": PASSWORD})
+    assert answer.status_code == (302 if gets_in else 200)
+
+
+def test_who_is_blocked_or_demoted_is_out_at_once(browser: Client, admin: User) -> None:
+    for change in ({"is_blocked": True}, {"role": User.Role.MODERATOR}):
+        assert browser.get("/admin/").status_code == 200
+        User.objects.filter(pk=admin.pk).update(**change)
+        assert browser.get("/admin/").status_code == 302
+        User.objects.filter(pk=admin.pk).update(is_blocked=False, role=User.Role.ADMIN)
+
+
+# What it shows
+
+
+def test_it_shows_these_and_nothing_else(browser: Client) -> None:
+    found = re.findall(r'href="(/admin/\w+/\w+/)"', browser.get("/admin/").content.decode())
+    assert sorted(set(found)) == LISTS
+
+
+@pytest.mark.parametrize("path", LISTS)
+@pytest.mark.parametrize("query", ["", "?q=ann", "?q=a%00b", "?q=%27%22%25", "?p=99999", "?x=y"])
+def test_a_list_can_be_searched_for_anything(
+    browser: Client, post: Post, path: str, query: str
+) -> None:
+    assert browser.get(path + query, follow=True).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("q=ann", {"ann", "ann-private", "until", "over", "good"}),
+        ("q=until", {"until"}),
+        ("q=eve", {"of-blocked"}),
+        ("block=blocked", {"until", "good", "of-blocked"}),
+        ("block=free", {"ann", "ann-private", "over"}),
+        ("block=for+good", {"good"}),
+        ("is_private__exact=1", {"ann-private"}),
+    ],
+)
+def test_pages_are_found_by_their_names_and_blocks(
+    browser: Client, ann: User, page: Page, private_page: Page, query: str, found: set[str]
+) -> None:
+    now, day = timezone.now(), timedelta(days=1)
+    new_page(new_user("eve", is_blocked=True), uuid="of-blocked")
+    for uuid, block in {
+        "until": {"unblock_date": now + day},
+        "over": {"unblock_date": now - day},
+        "good": {"blocked_for_good": True},
+    }.items():
+        Page.objects.filter(pk=new_page(ann, uuid=uuid).pk).update(**block)
+    rows = browser.get(f"/admin/pages/page/?{query}").context["cl"].result_list
+    assert {row.uuid for row in rows} == found
+
+
+def grow(start: int, stop: int) -> None:
+    """More of everything that a list shows, by `start` to `stop`."""
+    for number in range(start, stop):
+        owner = new_user(f"user-{number}", role=User.Role.MODERATOR)
+        page = new_page(owner, tags=[f"tag-{number}"])
+        make_follower(new_user(f"reader-{number}"), page)
+        post = new_post(page)
+        new_post(page, reply_to=post)
+        queue_deliveries(post.id)
+        block_page(actor=owner, page=page, until=timezone.now() + timedelta(days=1))
+
+
+@pytest.mark.parametrize("path", LISTS)
+def test_a_list_costs_the_same_number_of_queries_at_any_size(browser: Client, path: str) -> None:
+    counts = []
+    for start, stop in ((0, 2), (2, 12)):
+        grow(start, stop)
+        with CaptureQueriesContext(connection) as queries:
+            answer = browser.get(path)
+        assert len(answer.context["cl"].result_list) >= stop
+        counts.append(len(queries))
+        # Each count stops somewhere.
+        asked = [query["sql"] for query in queries if "COUNT(" in query["sql"]]
+        assert asked
+        assert all("LIMIT" in sql for sql in asked)
+    # Session, user, count, rows; one more where a list shows nothing of others.
+    assert counts[0] == counts[1] <= 5
+
+
+def test_no_form_writes(browser: Client, page: Page, post: Post, eve: User) -> None:
+    for row in (eve, page, post):
+        shown = browser.get(address(row, "change", row.pk))
+        assert shown.status_code == 200
+        assert 'name="_save"' not in shown.content.decode()
+        with no_trace():
+            written = {"role": "admin", "is_blocked": "on", "content": "x", "name": "x"}
+            assert browser.post(address(row, "change", row.pk), written).status_code == 403
+            assert browser.post(address(row, "delete", row.pk), {"post": "yes"}).status_code == 403
+            assert browser.post(address(row, "add"), written).status_code == 403
+            deletion = {"action": "delete_selected", ACTION_CHECKBOX_NAME: [row.pk], "index": 0}
+            browser.post(address(row), deletion)
+
+
+def test_a_users_password_is_not_shown(browser: Client, eve: User) -> None:
+    shown = browser.get(address(eve, "change", eve.pk)).content.decode()
+    assert eve.email in shown
+    assert eve.password not in shown
+
+
+def test_a_post_whose_parent_is_gone_is_shown(browser: Client, page: Page, post: Post) -> None:
+    reply = new_post(page, reply_to=post)
+    Post.objects.filter(pk=post.pk).delete()
+    assert browser.get(address(reply, "change", reply.pk)).status_code == 200
+
+
+def test_the_log_of_one_target(browser: Client, ann: User, page: Page) -> None:
+    act(browser, "block_for_good", page)
+    act(browser, "block_user", ann)
+    history = browser.get(address(page, "history", page.pk), follow=True)
+    assert [row.target_id for row in history.context["cl"].result_list] == [page.id]
+
+
+# What it does
+
+
+type Prepare = dict[str, Any]
+ACTIONS: dict[str, tuple[str, Prepare, dict[str, str], Callable[[Any], bool], str]] = {
+    "block_until": ("page", {}, {"until": TOMORROW}, lambda page: page.unblock_date, "block"),
+    "block_for_good": ("page", {}, {}, lambda page: page.blocked_for_good, "block"),
+    "lift": (
+        *("page", {"blocked_for_good": True}, {}),
+        *(lambda page: not page.is_blocked, "unblock"),
+    ),
+    "block_user": ("eve", {}, {}, lambda user: user.is_blocked, "block"),
+    "unblock_user": (
+        *("eve", {"is_blocked": True}, {}),
+        *(lambda user: not user.is_blocked, "unblock"),
+    ),
+    "make_user": ("moderator", {}, {}, lambda user: user.role == "user", "make_user"),
+    "make_moderator": ("eve", {}, {}, lambda user: user.role == "moderator", "make_moderator"),
+    "make_admin": ("eve", {}, {}, lambda user: user.role == "admin", "make_admin"),
+}
+
+
+@pytest.mark.parametrize("action", ACTIONS)
+def test_each_action_asks_for_a_reason_and_is_in_the_log(
+    request: pytest.FixtureRequest, browser: Client, admin: User, action: str
+) -> None:
+    fixture, before, words, happened, logged = ACTIONS[action]
+    row = request.getfixturevalue(fixture)
+    type(row).objects.filter(pk=row.pk).update(**before)
+    [message] = act(browser, action, row, reason="because", **words)
+    assert message.endswith(f": 1 {row._meta.verbose_name}.")
+    row.refresh_from_db()
+    assert happened(row)
+    kept = ModerationAction.objects.get()
+    assert (kept.actor, kept.action, kept.target_id) == (admin, logged, row.pk)
+    assert kept.reason == "because"
+
+
+def test_posts_are_deleted_with_a_reason(
+    browser: Client, page: Page, post: Post, events: Events
+) -> None:
+    second = new_post(page, "Another")
+    kept = new_post(page, "A third")
+    assert act(browser, "delete_posts", post, second, reason="spam") == ["Delete posts: 2 posts."]
+    assert list(Post.objects.all()) == [kept]
+    assert set(ModerationAction.objects.values_list("target", "reason")) == {
+        ("ann: Hello, world", "spam"),
+        ("ann: Another", "spam"),
+    }
+
+
+def test_asking_changes_nothing(browser: Client, page: Page) -> None:
+    chosen = {"action": "block_for_good", ACTION_CHECKBOX_NAME: [page.pk], "index": 0}
+    with no_trace():
+        assert "For the moderation log" in browser.post(address(page), chosen).content.decode()
+
+
+@pytest.mark.parametrize("until", ["", "soon", "2020-13-01T00:00"])
+def test_a_wrong_end_is_asked_for_again(browser: Client, page: Page, until: str) -> None:
+    chosen = {"action": "block_until", ACTION_CHECKBOX_NAME: [page.pk]}
+    with no_trace():
+        answer = browser.post(address(page), {**chosen, "confirmed": "yes", "until": until})
+    assert answer.context["form"].errors.keys() == {"until"}
+
+
+def test_what_a_service_refuses_is_said_and_the_rest_is_done(
+    browser: Client, admin: User, eve: User, page: Page
+) -> None:
+    said = act(browser, "block_user", admin, eve)
+    assert said == ["admin: Nobody can do this to themselves.", "Block user: 1 user."]
+    eve.refresh_from_db()
+    assert eve.is_blocked
+    with no_trace():
+        [said_of_page] = act(browser, "block_until", page, until="2020-01-01T00:00")
+    assert said_of_page.endswith("This moment is past.")
+
+
+def test_one_row_is_acted_on_from_its_own_page(browser: Client, page: Page) -> None:
+    own = address(page, "change", page.pk)
+    choice = {"CHANGE_FORM-action": "block_for_good", ACTION_CHECKBOX_NAME: page.pk}
+    asked = browser.post(own, choice)
+    assert asked.context["list_url"] == address(page)
+    assert act(browser, "block_for_good", page) == ["Block for good: 1 page."]
+
+
+def test_not_too_many_at_once(browser: Client, page: Page) -> None:
+    Page.objects.bulk_create(Page(owner=page.owner, name="x") for _ in range(100))
+    chosen = {"action": "block_for_good", "select_across": 1, "index": 0}
+    with no_trace():
+        answer = browser.post(address(page), {**chosen, ACTION_CHECKBOX_NAME: page.pk}, follow=True)
+    assert messages(answer) == ["At most 100 at a time."]

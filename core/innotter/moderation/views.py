@@ -1,0 +1,97 @@
+from http import HTTPStatus
+from typing import ClassVar
+
+from drf_spectacular.utils import extend_schema
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from innotter.accounts.permissions import signed_in
+from innotter.accounts.selectors import user_named
+from innotter.accounts.serializers import UserSerializer
+from innotter.common.schema import ProblemSerializer
+from innotter.common.views import RoomViewSet
+from innotter.moderation import services
+from innotter.moderation.permissions import Admin, Moderator, PostOwnerOrModerator
+from innotter.moderation.serializers import PageBlockSerializer, ReasonSerializer, RoleSerializer
+from innotter.pages.selectors import page_at
+from innotter.pages.serializers import PageSerializer
+from innotter.posts.views import PostViewSet
+from innotter_contracts.problems import MEDIA_TYPE
+
+# drf-spectacular shows no body of a DELETE; one that is not valid is refused all the same.
+LIFTED = {204: None, (400, MEDIA_TYPE): ProblemSerializer}
+
+
+class PageBlockViewSet(RoomViewSet):
+    access: ClassVar = {"block": Moderator, "unblock": Moderator}
+    serializer_class = PageSerializer
+    lookup_field = "uuid"
+    lookup_value_regex = r"[\w-]+"
+
+    @extend_schema(request=PageBlockSerializer, responses=PageSerializer)
+    @action(detail=True, methods=["post"])
+    def block(self, request: Request, uuid: str) -> Response:
+        """Block a page until a moment, or for good (admins), whatever block there was."""
+        page = page_at(uuid, request.user)
+        services.block_page(actor=signed_in(request), page=page, **self.body(PageBlockSerializer))
+        return Response(self.get_serializer(page_at(uuid, request.user)).data)
+
+    @extend_schema(responses=LIFTED)
+    @block.mapping.delete
+    def unblock(self, request: Request, uuid: str) -> Response:
+        """Lift a page's block; one for good can be lifted by admins alone.
+
+        A `reason` in the body goes to the log.
+        """
+        page = page_at(uuid, request.user)
+        services.unblock_page(actor=signed_in(request), page=page, **self.body(ReasonSerializer))
+        return Response(status=HTTPStatus.NO_CONTENT)
+
+
+class UserModerationViewSet(RoomViewSet):
+    access: ClassVar = {"block": Admin, "unblock": Admin, "role": Admin}
+    serializer_class = UserSerializer
+    lookup_field = "username"
+    lookup_value_regex = r"[\w.-]+"
+
+    @extend_schema(request=ReasonSerializer, responses={204: None})
+    @action(detail=True, methods=["post"])
+    def block(self, request: Request, username: str) -> Response:
+        """Shut a user out, and their pages with them. Repeating it changes nothing."""
+        user = user_named(username)
+        services.block_user(actor=signed_in(request), user=user, **self.body(ReasonSerializer))
+        return Response(status=HTTPStatus.NO_CONTENT)
+
+    @extend_schema(responses=LIFTED)
+    @block.mapping.delete
+    def unblock(self, request: Request, username: str) -> Response:
+        """Let a user in again. Repeating it changes nothing.
+
+        A `reason` in the body goes to the log.
+        """
+        user = user_named(username)
+        services.unblock_user(actor=signed_in(request), user=user, **self.body(ReasonSerializer))
+        return Response(status=HTTPStatus.NO_CONTENT)
+
+    @extend_schema(request=RoleSerializer, responses=UserSerializer)
+    @action(detail=True, methods=["put"])
+    def role(self, request: Request, username: str) -> Response:
+        """Make somebody else a user, a moderator or an admin."""
+        user = user_named(username)
+        user = services.set_role(actor=signed_in(request), user=user, **self.body(RoleSerializer))
+        return Response(self.get_serializer(user).data)
+
+
+class ModeratedPostViewSet(PostViewSet):
+    """Posts as the API serves them: what moderators delete is in the log, which posts know not."""
+
+    access: ClassVar = {**PostViewSet.access, "destroy": PostOwnerOrModerator}
+
+    @extend_schema(responses={204: None})
+    def destroy(self, request: Request, id: str) -> Response:
+        """Delete a post: its page's owner, and moderators. Replies to it stay."""
+        post = self._post(id)
+        self.check_object_permissions(request, post)
+        services.delete_post(actor=signed_in(request), post=post)
+        return Response(status=HTTPStatus.NO_CONTENT)
