@@ -27,8 +27,9 @@ class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg] # generic in th
     ordering: ClassVar = ["-id"]
     list_per_page = 50
     paginator = BoundedPaginator
-    # No second COUNT for "50 results (1,000,000 total)".
+    # No second COUNT for "50 results (1,000,000 total)", and none for each choice of a filter.
     show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

@@ -5,5 +5,9 @@ from django.contrib.auth.models import Group
 
 admin.site.site_title = admin.site.site_header = "Innotter"
 admin.site.index_title = "Admin panel"
+admin.site.index_template = "config/admin_index.html"
+# There is no site to view; and the lists need the room.
+admin.site.site_url = None
+admin.site.enable_nav_sidebar = False
 # Roles are ours.
 admin.site.unregister(Group)

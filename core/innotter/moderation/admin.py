@@ -120,7 +120,7 @@ class ModerationAdmin(ReadOnlyAdmin):
 
 @admin.register(User)
 class UserAdmin(ModerationAdmin):
-    list_display = ("username", "title", "email", "role", "is_blocked", "created_at")
+    list_display = ("username", "title", "email", "role", "block", "created_at")
     list_filter = ("role", "is_blocked")
     search_fields: ClassVar = ["username", "title", "email"]
     fields = (
@@ -128,7 +128,7 @@ class UserAdmin(ModerationAdmin):
         "title",
         "email",
         "role",
-        "is_blocked",
+        "block",
         "email_notifications",
         "language",
         "created_at",
@@ -142,6 +142,9 @@ class UserAdmin(ModerationAdmin):
             for role in User.Role.values
         ),
     )
+
+    def block(self, user: User) -> str:
+        return "blocked" if user.is_blocked else "-"
 
 
 class BlockFilter(admin.SimpleListFilter):
@@ -168,7 +171,7 @@ class PageAdmin(ModerationAdmin):
         "uuid",
         "name",
         "owner",
-        "is_private",
+        "privacy",
         "block",
         "followers_count",
         "posts_count",
@@ -183,7 +186,7 @@ class PageAdmin(ModerationAdmin):
         "owner",
         "description",
         "tags",
-        "is_private",
+        "privacy",
         "block",
         "followers_count",
         "posts_count",
@@ -191,18 +194,20 @@ class PageAdmin(ModerationAdmin):
         "updated_at",
     )
     actions = (
-        asking("block_until", "Block until…", services.block_page, BlockForm),
+        asking("block_until", "Block until a moment", services.block_page, BlockForm),
         asking("block_for_good", "Block for good", partial(services.block_page, until=None)),
         asking("lift", "Lift the block", services.unblock_page),
     )
 
-    @admin.display(empty_value="-")
-    def block(self, page: Page) -> str | None:
+    def privacy(self, page: Page) -> str:
+        return "private" if page.is_private else "-"
+
+    def block(self, page: Page) -> str:
         if page.blocked_for_good:
             return "for good"
         if page.own_block_runs:
             return f"until {_moment(page.unblock_date)}"
-        return "owner blocked" if page.owner.is_blocked else None
+        return "owner blocked" if page.owner.is_blocked else "-"
 
 
 class KindFilter(admin.SimpleListFilter):
@@ -220,7 +225,7 @@ class KindFilter(admin.SimpleListFilter):
 
 @admin.register(Post)
 class PostAdmin(ModerationAdmin):
-    list_display = ("content", "page", "likes_count", "replies_count", "created_at")
+    list_display = ("content", "address", "likes_count", "replies_count", "created_at")
     list_filter = (KindFilter,)
     list_select_related = ("page",)
     search_fields: ClassVar = ["content", "page__uuid", "id__exact"]
@@ -235,6 +240,10 @@ class PostAdmin(ModerationAdmin):
         "updated_at",
     )
     actions = (asking("delete_posts", "Delete posts", services.delete_post),)
+
+    @admin.display(description="page")
+    def address(self, post: Post) -> str:
+        return post.page.uuid
 
 
 @admin.register(ModerationAction)
@@ -254,12 +263,12 @@ class ModerationActionAdmin(ReadOnlyAdmin):
         "reason",
     )
 
-    @admin.display(description="until", empty_value="-")
-    def end(self, action: ModerationAction) -> str | None:
+    @admin.display(description="until")
+    def end(self, action: ModerationAction) -> str:
         if action.until is not None:
             return _moment(action.until)
         blocks_page = (ModerationAction.Action.BLOCK, ModerationAction.Kind.PAGE)
-        return "for good" if (action.action, action.target_kind) == blocks_page else None
+        return "for good" if (action.action, action.target_kind) == blocks_page else "-"
 
 
 def _moment(moment: datetime | None) -> str:

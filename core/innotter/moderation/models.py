@@ -34,7 +34,6 @@ class ModerationAction(Record):
     until = models.DateTimeField(null=True)
 
     class Meta:
-        verbose_name_plural = "moderation log"
         indexes: ClassVar = [
             models.Index(name="moderation_of_target", fields=["target_id", "-id"]),
         ]

@@ -30,7 +30,6 @@ class Migration(migrations.Migration):
                 ('actor', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
             ],
             options={
-                'verbose_name_plural': 'moderation log',
                 'indexes': [models.Index(fields=['target_id', '-id'], name='moderation_of_target')],
             },
         ),

@@ -142,11 +142,12 @@ def test_pages_are_found_by_their_names_and_blocks(
 ) -> None:
     now, day = timezone.now(), timedelta(days=1)
     new_page(new_user("eve", is_blocked=True), uuid="of-blocked")
-    for uuid, block in {
+    blocks: dict[str, dict[str, Any]] = {
         "until": {"unblock_date": now + day},
         "over": {"unblock_date": now - day},
         "good": {"blocked_for_good": True},
-    }.items():
+    }
+    for uuid, block in blocks.items():
         Page.objects.filter(pk=new_page(ann, uuid=uuid).pk).update(**block)
     rows = browser.get(f"/admin/pages/page/?{query}").context["cl"].result_list
     assert {row.uuid for row in rows} == found
