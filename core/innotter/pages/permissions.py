@@ -2,6 +2,7 @@ from typing import TYPE_CHECKING
 
 from rest_framework.request import Request
 
+from innotter.accounts.permissions import signed_in
 from innotter.common.permissions import SignedIn
 from innotter.pages.models import Page
 
@@ -15,3 +16,10 @@ class PageOwner(SignedIn):
 
     def has_object_permission(self, request: Request, view: "APIView", obj: Page) -> bool:
         return obj.owner_id == request.user.pk
+
+
+class PageOwnerOrModerator(PageOwner):
+    """The owner of the page, and moderators and admins."""
+
+    def has_object_permission(self, request: Request, view: "APIView", obj: Page) -> bool:
+        return signed_in(request).is_moderator or super().has_object_permission(request, view, obj)

@@ -63,3 +63,25 @@ class Like(Record):
 
     def __str__(self) -> str:
         return f"{self.user_id} likes {self.post_id}"
+
+
+class IdempotencyKey(Record):
+    """A word under which a user had a post made, so that it is not made again."""
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+", db_index=False)
+    key = models.CharField(max_length=255)
+    # SHA-256, in hexadecimal, of what was asked for.
+    fingerprint = models.CharField(max_length=64)
+    # Empty while it is being made; the row outlives the post that it names.
+    post = models.ForeignKey(
+        Post, null=True, on_delete=DO_NOTHING, db_constraint=False, db_index=False, related_name="+"
+    )
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["user", "key"], name="idempotency_key_once"),
+        ]
+        indexes: ClassVar = [models.Index(name="idempotency_key_age", fields=["created_at"])]
+
+    def __str__(self) -> str:
+        return f"{self.user_id} {self.key}"

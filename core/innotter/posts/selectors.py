@@ -5,6 +5,7 @@ from uuid import UUID
 
 from django.db.models import (
     BooleanField,
+    Case,
     Count,
     Exists,
     ExpressionWrapper,
@@ -13,6 +14,7 @@ from django.db.models import (
     QuerySet,
     Subquery,
     Value,
+    When,
 )
 from django.db.models.functions import Coalesce
 
@@ -29,7 +31,8 @@ def posts_for(viewer: Viewer) -> QuerySet[Post]:
 
 
 def with_context(posts: QuerySet[Post], viewer: Viewer) -> QuerySet[Post]:
-    """`viewer_liked`, and `parent_visible`: whether the post that this one answers may be named."""
+    """`viewer_liked`; `visible_replies`, how many replies the viewer may see; `parent_visible`,
+    whether the post that this one answers may be named."""
     liked: Exists | Value = Value(False)
     if isinstance(viewer, User):
         liked = Exists(Like.objects.filter(post=OuterRef("pk"), page=OuterRef("page"), user=viewer))
@@ -37,7 +40,9 @@ def with_context(posts: QuerySet[Post], viewer: Viewer) -> QuerySet[Post]:
         visible_to(viewer, "reply_to__page__"), output_field=BooleanField()
     )
     return posts.select_related("page", "reply_to__page").annotate(
-        viewer_liked=liked, parent_visible=parent_visible
+        viewer_liked=liked,
+        parent_visible=parent_visible,
+        visible_replies=_replies_visible_to(viewer),
     )
 
 
@@ -57,6 +62,20 @@ def posts_of(page: Page, viewer: Viewer) -> QuerySet[Post]:
 
 def replies_to(post: Post, viewer: Viewer) -> QuerySet[Post]:
     return posts_for(viewer).filter(reply_to=post)
+
+
+def liked_by(user: User) -> QuerySet[Post]:
+    """The posts that the user likes and may see, each with its `like_id`."""
+    return posts_for(user).filter(likes__user=user).annotate(like_id=F("likes__id"))
+
+
+def _replies_visible_to(viewer: Viewer) -> Case | F:
+    """The stored count would tell of replies that the viewer may not know of (decision 10)."""
+    if isinstance(viewer, User) and viewer.is_moderator:
+        return F("replies_count")
+    visible = Post.objects.filter(visible_to(viewer, "page__"), reply_to=OuterRef("pk"))
+    count = visible.values("reply_to").values(count=Count("pk"))
+    return Case(When(replies_count=0, then=Value(0)), default=Coalesce(Subquery(count), 0))
 
 
 @dataclass(frozen=True)

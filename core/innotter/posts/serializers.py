@@ -29,6 +29,9 @@ class PostViewerSerializer(serializers.Serializer[Post]):
 class PostSerializer(serializers.ModelSerializer[Post]):
     page = PageRefSerializer(read_only=True)
     reply_to = serializers.SerializerMethodField()
+    replies_count = serializers.IntegerField(
+        source="visible_replies", help_text="The replies that you may see."
+    )
     viewer = PostViewerSerializer(source="*", read_only=True)
 
     class Meta:
@@ -63,6 +66,12 @@ class NewPostSerializer(serializers.ModelSerializer[Post]):
     class Meta:
         model = Post
         fields: ClassVar[tuple[str, ...]] = ("content", "reply_to")
+
+
+class EditedPostSerializer(NewPostSerializer):
+    class Meta:
+        model = Post
+        fields: ClassVar[tuple[str, ...]] = ("content",)
 
 
 class LikeSerializer(serializers.Serializer[Any]):

@@ -1,14 +1,18 @@
 import unicodedata
+from collections.abc import Callable
+from datetime import timedelta
+from hashlib import sha256
 
 from django.db import connection, transaction
 from django.db.models import Count, F, OuterRef, Q, Subquery
+from django.utils import timezone
 
 from innotter.accounts.models import User
-from innotter.common.errors import Forbidden, Invalid, NotFound
+from innotter.common.errors import Conflict, Forbidden, Invalid, NotFound
 from innotter.events.services import record
 from innotter.pages.models import Page
 from innotter.pages.services import locked as locked_page
-from innotter.posts.models import MAX_LENGTH, Like, Post
+from innotter.posts.models import MAX_LENGTH, IdempotencyKey, Like, Post
 from innotter.posts.selectors import WrongCount, counted
 from innotter_contracts.events import (
     PageDeleted,
@@ -20,10 +24,23 @@ from innotter_contracts.events import (
     PostUnliked,
 )
 
+# Kept for at least as long; and how many of those that are older one call clears away.
+KEY_LIFETIME = timedelta(hours=24)
+KEYS_CLEARED = 100
+# What a reader sees nothing of: controls, formats and spaces, marks that sit on no letter, and
+# characters that are called letters or symbols and leave their place empty.
+BLANK_CATEGORIES = {"Cc", "Cf", "Zs", "Zl", "Zp", "Mn", "Mc", "Me"}
+BLANK_CHARACTERS = set("\u115f\u1160\u2800\u3164\uffa0\U0001d159")
+
 
 class PageBlocked(Forbidden):
     code = "page_blocked"
     detail = "This page is blocked: nothing can be written on it."
+
+
+class KeyReused(Conflict):
+    code = "idempotency_key_reused"
+    detail = "You have used this Idempotency-Key for something else."
 
 
 @transaction.atomic
@@ -32,9 +49,7 @@ def create_post(*, author: User, page: Page, content: str, reply_to: Post | None
 
     Raises PageBlocked, Invalid.
     """
-    page = locked_page(page)
-    if page.is_blocked:
-        raise PageBlocked
+    page = _locked_open_page(page)
     post = Post.objects.create(
         page=page,
         content=_written(content),
@@ -49,6 +64,62 @@ def create_post(*, author: User, page: Page, content: str, reply_to: Post | None
     payload = PostCreated.Payload(post_id=post.id, page_id=page.id, reply_to=parent)
     record(PostCreated(actor=author.id, occurred_at=post.created_at, payload=payload))
     return post
+
+
+def once(*, user: User, key: str, asked: str, make: Callable[[], Post]) -> Post:
+    """The post that `make` made when this user first asked for this under this key.
+
+    Whoever comes with the key at the same time waits for the first. What `make` raises leaves
+    the key unused. Raises KeyReused.
+    """
+    _clear_old_keys()
+    fingerprint = sha256(asked.encode()).hexdigest()
+    with transaction.atomic():
+        claim = IdempotencyKey(user=user, key=key, fingerprint=fingerprint)
+        # Locks the row, be it new or old; waits for whoever has just written it.
+        IdempotencyKey.objects.bulk_create(
+            [claim],
+            update_conflicts=True,
+            unique_fields=["user", "key"],
+            update_fields=["key"],
+        )
+        kept = IdempotencyKey.objects.get(user=user, key=key)
+        if kept.fingerprint != fingerprint:
+            raise KeyReused
+        if kept.post_id is None:
+            kept.post = make()
+            kept.save(update_fields=["post"])
+            return kept.post
+        post = Post.objects.filter(pk=kept.post_id).first()
+        if post is None:
+            raise KeyReused("The post that was made under this Idempotency-Key is deleted.")
+        return post
+
+
+@transaction.atomic
+def edit_post(*, post: Post, content: str) -> None:
+    """Other words for a post. Raises PageBlocked, Invalid, and NotFound for one that is gone."""
+    _locked_open_page(post.page)
+    post = _locked(post)
+    content = _written(content)
+    if content != post.content:
+        post.content = content
+        post.save(update_fields=["content", "updated_at"])
+
+
+@transaction.atomic
+def delete_post(*, actor: User, post: Post) -> None:
+    """Deletes a post with its likes. Replies to it stay. Raises NotFound for one that is gone."""
+    page = locked_page(post.page)
+    _lock_posts(Q(pk=post.pk) | Q(pk=post.reply_to_id))
+    found = Post.objects.filter(pk=post.pk).first()
+    if found is None:
+        raise NotFound
+    record(_deleted(found, actor=actor))
+    Page.objects.filter(pk=page.pk).update(posts_count=F("posts_count") - 1)
+    if found.reply_to_id:
+        Post.objects.filter(pk=found.reply_to_id).update(replies_count=F("replies_count") - 1)
+    found.delete()
 
 
 @transaction.atomic
@@ -105,11 +176,27 @@ def correct_count(*, wrong: WrongCount) -> None:
 def _written(content: str) -> str:
     """The content in NFC, otherwise untouched. Raises Invalid for what no reader would see."""
     content = unicodedata.normalize("NFC", content)
-    if all(unicodedata.category(c) in ("Cc", "Cf", "Zs", "Zl", "Zp") for c in content):
+    if all(c in BLANK_CHARACTERS or unicodedata.category(c) in BLANK_CATEGORIES for c in content):
         raise Invalid("content", "A post cannot be blank.")
     if len(content) > MAX_LENGTH:
         raise Invalid("content", f"A post has at most {MAX_LENGTH} characters.")
     return content
+
+
+def _clear_old_keys() -> None:
+    """In a transaction of its own, and without waiting: it can stand in nobody's way."""
+    with transaction.atomic():
+        old = IdempotencyKey.objects.filter(created_at__lt=timezone.now() - KEY_LIFETIME)
+        some = old.select_for_update(skip_locked=True).order_by("created_at")[:KEYS_CLEARED]
+        IdempotencyKey.objects.filter(pk__in=some.values("pk")).delete()
+
+
+def _locked_open_page(page: Page) -> Page:
+    """The page as it is now, if it may be written on. Raises PageBlocked."""
+    page = locked_page(page)
+    if page.is_blocked:
+        raise PageBlocked
+    return page
 
 
 def _locked(post: Post) -> Post:

@@ -1,9 +1,10 @@
 from rest_framework.routers import SimpleRouter
 
-from innotter.posts.views import PagePostsViewSet, WholePageViewSet
+from innotter.posts.views import OwnLikesViewSet, PagePostsViewSet, WholePageViewSet
 
 router = SimpleRouter(trailing_slash=False)
 router.register("pages", WholePageViewSet, basename="page")
 router.register(r"pages/(?P<uuid>[\w-]+)/posts", PagePostsViewSet, basename="page-post")
-# A post by its id is in moderation/urls.py: moderators delete there too, and leave a trace.
+router.register("users/me/likes", OwnLikesViewSet, basename="own-like")
+# A post by its id is routed by moderation/urls.py: what moderators delete is in the log.
 urlpatterns = router.urls

@@ -1,8 +1,10 @@
+import json
+import re
 from http import HTTPStatus
-from typing import ClassVar
+from typing import Any, ClassVar
 from uuid import UUID
 
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -11,12 +13,26 @@ from innotter.accounts.permissions import signed_in
 from innotter.common.errors import DomainError, Invalid
 from innotter.common.permissions import Anyone, SignedIn
 from innotter.common.views import RoomViewSet, id_or_404
-from innotter.pages.permissions import PageOwner
-from innotter.pages.selectors import open_page_at, page_at
+from innotter.pages.models import Page
+from innotter.pages.permissions import PageOwner, PageOwnerOrModerator
+from innotter.pages.selectors import open_page_at
 from innotter.pages.views import PageViewSet, own_page
 from innotter.posts import selectors, services
 from innotter.posts.models import Post
-from innotter.posts.serializers import LikeSerializer, NewPostSerializer, PostSerializer
+from innotter.posts.serializers import (
+    EditedPostSerializer,
+    LikeSerializer,
+    NewPostSerializer,
+    PostSerializer,
+)
+
+IDEMPOTENCY_KEY = OpenApiParameter(
+    "Idempotency-Key",
+    {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
+    OpenApiParameter.HEADER,
+    description="Chosen by you. Asking again with the same key gives the same post again, for "
+    "24 hours at least.",
+)
 
 
 class WholePageViewSet(PageViewSet):
@@ -41,17 +57,32 @@ class PagePostsViewSet(RoomViewSet):
         posts = selectors.posts_of(open_page_at(uuid, request.user), request.user)
         return self.listed(lambda window: window.over(posts))
 
-    @extend_schema(request=NewPostSerializer, responses={201: PostSerializer})
+    @extend_schema(
+        parameters=[IDEMPOTENCY_KEY],
+        request=NewPostSerializer,
+        responses={201: PostSerializer},
+    )
     def create(self, request: Request, uuid: str) -> Response:
         """A post, or a reply in the name of this page, by its owner."""
-        page = page_at(uuid, request.user)
-        self.check_object_permissions(request, page)
+        page = own_page(self, uuid)
         body = self.body(NewPostSerializer)
-        if body.get("reply_to"):
-            body["reply_to"] = self._parent(body["reply_to"])
-        post = services.create_post(author=signed_in(request), page=page, **body)
+        key = _idempotency_key(request)
+        if key is None:
+            post = self._write(page, **body)
+        else:
+            post = services.once(
+                user=signed_in(request),
+                key=key,
+                asked=json.dumps([page.id, body["content"], body.get("reply_to")], default=str),
+                make=lambda: self._write(page, **body),
+            )
         shown = selectors.post_at(post.id, request.user)
         return Response(self.get_serializer(shown).data, HTTPStatus.CREATED)
+
+    def _write(self, page: Page, content: str, reply_to: UUID | None = None) -> Post:
+        parent = self._parent(reply_to) if reply_to else None
+        author = signed_in(self.request)
+        return services.create_post(author=author, page=page, content=content, reply_to=parent)
 
     def _parent(self, post_id: UUID) -> Post:
         try:
@@ -63,6 +94,8 @@ class PagePostsViewSet(RoomViewSet):
 class PostViewSet(RoomViewSet):
     access: ClassVar = {
         "retrieve": Anyone,
+        "partial_update": PageOwner,
+        "destroy": PageOwnerOrModerator,
         "replies": Anyone,
         "like": SignedIn,
         "unlike": SignedIn,
@@ -74,6 +107,18 @@ class PostViewSet(RoomViewSet):
     def retrieve(self, request: Request, id: str) -> Response:
         """One post."""
         return Response(self.get_serializer(self._post(id)).data)
+
+    @extend_schema(request=EditedPostSerializer)
+    def partial_update(self, request: Request, id: str) -> Response:
+        """Other words for a post, by the owner of its page. `updated_at` tells of it."""
+        post = self._governed_post(id)
+        services.edit_post(post=post, **self.body(EditedPostSerializer))
+        return Response(self.get_serializer(self._post(id)).data)
+
+    def destroy(self, request: Request, id: str) -> Response:
+        """Delete a post of your page; as a moderator, any. Replies to it stay."""
+        services.delete_post(actor=signed_in(request), post=self._governed_post(id))
+        return Response(status=HTTPStatus.NO_CONTENT)
 
     @extend_schema(responses=PostSerializer(many=True))
     @action(detail=True)
@@ -98,3 +143,28 @@ class PostViewSet(RoomViewSet):
 
     def _post(self, id: str) -> Post:
         return selectors.post_at(id_or_404(id), self.request.user)
+
+    def _governed_post(self, id: str) -> Post:
+        """A post, for an action that depends on whose its page is."""
+        post = self._post(id)
+        self.check_object_permissions(self.request, post.page)
+        return post
+
+
+class OwnLikesViewSet(RoomViewSet):
+    access: ClassVar = {"list": SignedIn}
+    serializer_class = PostSerializer
+
+    def list(self, request: Request) -> Response:
+        """The posts that you like and may still see, the latest like first."""
+        liked = selectors.liked_by(signed_in(request))
+        return self.listed(
+            lambda window: window.over(liked, key="like_id"), key=lambda post: post.like_id
+        )
+
+
+def _idempotency_key(request: Request) -> str | None:
+    key: Any = request.headers.get("Idempotency-Key")
+    if key is not None and not re.fullmatch("[!-~]{1,255}", key):
+        raise Invalid("Idempotency-Key", "1 to 255 visible ASCII characters are expected.")
+    return key  # type: ignore[no-any-return]

@@ -17,7 +17,7 @@ from innotter.moderation.services import block_user, unblock_user
 from innotter.pages.models import Page
 from innotter.pages.services import edit_page, follow, reject_requests, unfollow
 from innotter.posts.models import Post
-from innotter.posts.services import delete_page, like, unlike
+from innotter.posts.services import delete_page, delete_post, like, unlike
 from innotter_contracts.events import EXCHANGE, MAIL_QUEUE, STATS_QUEUE, Event, parse_event
 
 SAMPLES = files("innotter_contracts") / "samples"
@@ -50,6 +50,13 @@ def delete_page_with_reply(page: Page) -> None:
     delete_page(page=page)
 
 
+def delete_liked_post(page: Page, *users: User) -> None:
+    post = new_post(page)
+    for user in users:
+        like(user=user, post=post)
+    delete_post(actor=page.owner, post=post)
+
+
 # Each sample, and something that a person does to make the core emit such an event.
 type Deed = Callable[[User, User], Any]
 DEEDS: dict[str, Deed] = {
@@ -74,6 +81,7 @@ DEEDS: dict[str, Deed] = {
     "post.created.reply.v2": lambda ann, _: new_post(
         new_page(ann), reply_to=new_post(new_page(ann))
     ),
+    "post.deleted.v2": lambda ann, eve: delete_liked_post(new_page(ann), ann, eve, new_user("joe")),
     "post.deleted.reply.v2": lambda ann, _: delete_page_with_reply(new_page(ann)),
     "post.liked.v2": lambda ann, eve: like(user=eve, post=new_post(new_page(ann))),
     "post.unliked.v2": lambda ann, eve: like_and_unlike(eve, new_post(new_page(ann))),

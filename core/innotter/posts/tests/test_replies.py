@@ -144,3 +144,31 @@ def test_replies_on_pages_that_cannot_be_seen_are_left_out(
     assert seen(None) == seen(eve) == ["From eve"]
     assert seen(bob) == ["From eve", "From ann-private"]
     assert seen(moderator) == ["From eve", "From ann-private", "From blocked"]
+
+
+def test_replies_are_counted_as_far_as_they_can_be_seen(
+    *, api: Api, ann: User, bob: User, eve: User, moderator: User, eves: Page, private_page: Page
+) -> None:
+    """At every door that shows the post."""
+    new_page(bob, uuid="bob")
+    blocked = new_page(new_user("dora"), uuid="blocked")
+    shown = new_post(eves, "Shown")
+    for place in (eves, private_page, blocked, new_page(new_user("gone"))):
+        new_post(place, reply_to=shown)
+    new_post(eves, "Answers", reply_to=shown)
+    Page.objects.filter(pk=blocked.pk).update(blocked_for_good=True)
+    User.objects.filter(username="gone").update(is_blocked=True)
+    for user in (ann, bob, moderator):
+        api(user).post("/pages/eve/follow")
+    for user in (ann, bob, eve, moderator):
+        api(user).post(f"/posts/{shown.id}/like")
+
+    counts = {None: 2, eve: 2, bob: 3, ann: 3, moderator: 5}
+    for user, count in counts.items():
+        doors = ["/pages/eve/posts", "/feed", "/users/me/likes"] if user else ["/pages/eve/posts"]
+        rows = [row for door in doors for row in api(user).walk(door) if row["content"] == "Shown"]
+        rows.append(api(user).get(f"/posts/{shown.id}").json())
+        assert [row["replies_count"] for row in rows] == [count] * (len(doors) + 1)
+        assert len(api(user).walk(f"/posts/{shown.id}/replies")) == count
+    # What is stored is the truth all the same.
+    assert Post.objects.get(pk=shown.pk).replies_count == 5

@@ -69,6 +69,8 @@ def test_posts_are_listed_newest_first(api: Api, page: Page) -> None:
         "🏴󠁧󠁢󠁳󠁣󠁴󠁿 ❤️ 1️⃣ 👍🏽",
         "<b>&amp;</b> \\u0041 '; DROP TABLE posts_post; --",
         "a\u200bb\u0327\u0301",
+        "\u0301a",
+        "\x07a\u2800\u3164",
     ],
 )
 def test_what_is_in_nfc_already_is_kept_byte_for_byte(
@@ -97,6 +99,13 @@ def test_characters_are_counted_as_people_count_them(api: Api, ann: User, page: 
         "\x01\x02\x7f",
         "\u200b\u200c\u200d\u2060\ufeff",
         "\u202a \u202c\u00ad",
+        "\u2800",
+        "\u3164 \u115f\u1160\uffa0",
+        "\u0301",
+        " \u0301\ufe0f\u20e3",
+        "\U000e0061\U000e007f",
+        "\ud800",
+        "fine but for \udfff",
         "x" * 181,
         "e\u0301" * 181,
         "👍" * 181,

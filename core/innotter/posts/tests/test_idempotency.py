@@ -1,0 +1,127 @@
+"""The same Idempotency-Key makes one post, however often and however concurrently it comes."""
+
+import json
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from innotter.accounts.models import User
+from innotter.accounts.tokens import mint_access_token
+from innotter.conftest import Events, at_once, bad_fields, new_page, new_post, no_trace, refusal
+from innotter.pages.models import Page
+from innotter.posts import services
+from innotter.posts.models import IdempotencyKey, Post
+from innotter.posts.services import delete_post, like
+
+
+def write(user: User, key: str, content: str = "Hello", uuid: str = "ann", **fields: Any) -> Any:
+    return Client().post(
+        f"/api/v1/pages/{uuid}/posts",
+        json.dumps({"content": content, **fields}),
+        "application/json",
+        headers={"Authorization": f"Bearer {mint_access_token(user)}", "Idempotency-Key": key},
+    )
+
+
+def test_the_same_key_and_body_give_the_same_post_as_it_is_now(
+    ann: User, eve: User, page: Page, events: Events
+) -> None:
+    first = write(ann, "k-1")
+    assert first.status_code == 201
+    like(user=eve, post=Post.objects.get())
+    again = write(ann, "k-1", likes_count=7)
+    assert again.status_code == 201
+    assert again.json() == {**first.json(), "likes_count": 1}
+    assert events() == ["post.created", "post.liked"]
+    assert write(ann, "k-2").json()["id"] != first.json()["id"]
+
+
+def test_a_key_means_one_thing(ann: User, eve: User, page: Page) -> None:
+    new_page(ann, uuid="other")
+    parent = new_post(new_page(eve))
+    write(ann, "k")
+    with no_trace():
+        for other in (
+            write(ann, "k", "Something else"),
+            write(ann, "k", uuid="other"),
+            write(ann, "k", reply_to=str(parent.id)),
+        ):
+            assert refusal(other) == (409, "idempotency_key_reused")
+
+
+def test_each_user_has_keys_of_their_own(ann: User, eve: User, page: Page) -> None:
+    new_page(eve, uuid="eve")
+    assert write(ann, "k").json()["id"] != write(eve, "k", uuid="eve").json()["id"]
+
+
+def test_what_was_refused_leaves_the_key_unused(ann: User, eve: User, page: Page) -> None:
+    with no_trace():
+        assert bad_fields(write(ann, "k", " ")) == ["content"]
+        assert bad_fields(write(ann, "k", reply_to=str(page.id))) == ["reply_to"]
+        assert refusal(write(eve, "k")) == (403, "forbidden")
+    assert write(ann, "k").status_code == 201
+
+
+def test_a_replay_asks_nothing_of_what_has_changed_since(ann: User, eve: User, page: Page) -> None:
+    parent = new_post(new_page(eve))
+    first = write(ann, "k", reply_to=str(parent.id)).json()
+    delete_post(actor=eve, post=parent)
+    Page.objects.filter(pk=page.pk).update(blocked_for_good=True)
+    again = write(ann, "k", reply_to=str(parent.id))
+    assert (again.status_code, again.json()["id"]) == (201, first["id"])
+    assert again.json()["reply_to"] == {"id": None}
+
+
+def test_the_key_of_a_deleted_post_makes_no_second_one(ann: User, page: Page) -> None:
+    write(ann, "k")
+    delete_post(actor=ann, post=Post.objects.get())
+    with no_trace():
+        assert refusal(write(ann, "k")) == (409, "idempotency_key_reused")
+
+
+@pytest.mark.parametrize("key", ["", " ", "a b", "k" * 256, "ключ", "k\x7f", "\u00e9", "\t"])
+def test_a_key_is_1_to_255_visible_ascii_characters(ann: User, page: Page, key: str) -> None:
+    with no_trace():
+        assert bad_fields(write(ann, key)) == ["Idempotency-Key"]
+
+
+@pytest.mark.parametrize("key", ["!", "~" * 255, '"8e03978e-40d5-43dd-bc93-6894a57f9324"'])
+def test_any_other_key_will_do(ann: User, page: Page, key: str) -> None:
+    assert write(ann, key).status_code == 201
+
+
+@pytest.mark.django_db(transaction=True)
+def test_twenty_clients_at_once_make_one_post(ann: User, page: Page, events: Events) -> None:
+    answers = at_once(*[lambda: write(ann, "k")] * 20)
+    assert {answer.status_code for answer in answers} == {201}
+    assert len({answer.json()["id"] for answer in answers}) == Post.objects.count() == 1
+    assert events() == ["post.created"]
+    page.refresh_from_db()
+    assert page.posts_count == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_one_of_many_bodies_at_once_wins(ann: User, page: Page, events: Events) -> None:
+    answers = at_once(*[lambda n=n: write(ann, "k", f"Take {n}").status_code for n in range(10)])
+    assert sorted(answers) == [201] + [409] * 9
+    assert events() == ["post.created"]
+
+
+def test_old_keys_are_cleared_away_some_at_a_time(
+    ann: User, page: Page, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(services, "KEYS_CLEARED", 3)
+    for number in range(6):
+        write(ann, f"k-{number}")
+    assert IdempotencyKey.objects.count() == 6
+    old = timezone.now() - services.KEY_LIFETIME
+    IdempotencyKey.objects.exclude(key="k-5").update(created_at=old - timedelta(seconds=1))
+    IdempotencyKey.objects.filter(key="k-5").update(created_at=old + timedelta(minutes=1))
+    first = write(ann, "k-5").json()["id"]
+    assert IdempotencyKey.objects.count() == 3
+    write(ann, "new")
+    assert set(IdempotencyKey.objects.values_list("key", flat=True)) == {"k-5", "new"}
+    assert write(ann, "k-5").json()["id"] == first
