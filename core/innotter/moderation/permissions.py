@@ -4,7 +4,6 @@ from rest_framework.request import Request
 
 from innotter.accounts.permissions import signed_in
 from innotter.common.permissions import SignedIn
-from innotter.posts.models import Post
 
 if TYPE_CHECKING:
     # DRF's views import the permissions that the settings name.
@@ -21,10 +20,3 @@ class Moderator(SignedIn):
 class Admin(SignedIn):
     def has_permission(self, request: Request, view: "APIView") -> bool:
         return super().has_permission(request, view) and signed_in(request).is_admin
-
-
-class PostOwnerOrModerator(SignedIn):
-    """For a post that the view has looked up first: what cannot be seen is 404."""
-
-    def has_object_permission(self, request: Request, view: "APIView", obj: Post) -> bool:
-        return obj.page.owner_id == request.user.pk or signed_in(request).is_moderator

@@ -12,6 +12,7 @@ from innotter.events.services import record
 from innotter.moderation.models import ModerationAction
 from innotter.pages.models import Page
 from innotter.posts.models import Post
+from innotter.posts.services import delete_post as delete_any_post
 from innotter_contracts.events import UserBlocked, UserRef, UserUnblocked
 
 Action = ModerationAction.Action
@@ -115,10 +116,6 @@ def delete_post(*, actor: User, post: Post, reason: str = "") -> None:
     if post.page.owner_id != actor.id:
         _log(Action.DELETE, post, actor=actor, reason=reason)
     delete_any_post(actor=actor, post=post)
-
-
-def delete_any_post(*, actor: User, post: Post) -> None:
-    post.delete()
 
 
 def _locked_page(page: Page) -> Page:

@@ -14,7 +14,7 @@ from innotter.common.errors import DomainError, Invalid
 from innotter.common.permissions import Anyone, SignedIn
 from innotter.common.views import RoomViewSet, id_or_404
 from innotter.pages.models import Page
-from innotter.pages.permissions import PageOwner, PageOwnerOrModerator
+from innotter.pages.permissions import PageOwner
 from innotter.pages.selectors import open_page_at
 from innotter.pages.views import PageViewSet, own_page
 from innotter.posts import selectors, services
@@ -95,7 +95,6 @@ class PostViewSet(RoomViewSet):
     access: ClassVar = {
         "retrieve": Anyone,
         "partial_update": PageOwner,
-        "destroy": PageOwnerOrModerator,
         "replies": Anyone,
         "like": SignedIn,
         "unlike": SignedIn,
@@ -114,11 +113,6 @@ class PostViewSet(RoomViewSet):
         post = self._governed_post(id)
         services.edit_post(post=post, **self.body(EditedPostSerializer))
         return Response(self.get_serializer(self._post(id)).data)
-
-    def destroy(self, request: Request, id: str) -> Response:
-        """Delete a post of your page; as a moderator, any. Replies to it stay."""
-        services.delete_post(actor=signed_in(request), post=self._governed_post(id))
-        return Response(status=HTTPStatus.NO_CONTENT)
 
     @extend_schema(responses=PostSerializer(many=True))
     @action(detail=True)
