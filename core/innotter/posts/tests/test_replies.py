@@ -164,11 +164,13 @@ def test_replies_are_counted_as_far_as_they_can_be_seen(
         api(user).post(f"/posts/{shown.id}/like")
 
     counts = {None: 2, eve: 2, bob: 3, ann: 3, moderator: 5}
-    for user, count in counts.items():
-        doors = ["/pages/eve/posts", "/feed", "/users/me/likes"] if user else ["/pages/eve/posts"]
-        rows = [row for door in doors for row in api(user).walk(door) if row["content"] == "Shown"]
-        rows.append(api(user).get(f"/posts/{shown.id}").json())
+    for viewer, count in counts.items():
+        doors = ["/pages/eve/posts", "/feed", "/users/me/likes"] if viewer else ["/pages/eve/posts"]
+        rows = [
+            row for door in doors for row in api(viewer).walk(door) if row["content"] == "Shown"
+        ]
+        rows.append(api(viewer).get(f"/posts/{shown.id}").json())
         assert [row["replies_count"] for row in rows] == [count] * (len(doors) + 1)
-        assert len(api(user).walk(f"/posts/{shown.id}/replies")) == count
+        assert len(api(viewer).walk(f"/posts/{shown.id}/replies")) == count
     # What is stored is the truth all the same.
     assert Post.objects.get(pk=shown.pk).replies_count == 5
