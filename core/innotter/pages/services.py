@@ -129,8 +129,13 @@ def follow(*, user: User, page: Page) -> Follow:
 
 @transaction.atomic
 def unfollow(*, user: User, page: Page) -> None:
-    """Stops following, or withdraws the request; nothing when there is neither."""
+    """Stops following, or withdraws the request; nothing when there is neither.
+
+    Raises OwnPage.
+    """
     page = locked(page)
+    if page.owner_id == user.id:
+        raise OwnPage
     follow = Follow.objects.filter(page=page, user=user).first()
     if follow is None:
         return
