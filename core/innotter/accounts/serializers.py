@@ -3,6 +3,7 @@ from typing import Any, ClassVar
 from rest_framework import serializers
 
 from innotter.accounts.models import User
+from innotter.common.serializers import ModelSerializer, TextField
 
 
 class UserSerializer(serializers.ModelSerializer[User]):
@@ -44,28 +45,28 @@ class MeSerializer(UserSerializer):
         read_only_fields: ClassVar[tuple[str, ...]] = fields
 
 
-class RegistrationSerializer(serializers.ModelSerializer[User]):
-    password = serializers.CharField(write_only=True, max_length=128, trim_whitespace=False)
-    title = serializers.CharField(required=False, max_length=100)
+class RegistrationSerializer(ModelSerializer[User]):
+    password = TextField(write_only=True, max_length=128, trim_whitespace=False)
+    title = TextField(required=False, max_length=100)
 
     class Meta:
         model = User
         fields: ClassVar[tuple[str, ...]] = ("username", "email", "password", "title")
 
 
-class EditedUserSerializer(serializers.ModelSerializer[User]):
+class EditedUserSerializer(ModelSerializer[User]):
     class Meta:
         model = User
         fields: ClassVar[tuple[str, ...]] = ("title", "email", "email_notifications", "language")
 
 
 class LoginSerializer(serializers.Serializer[Any]):
-    login = serializers.CharField(max_length=254)
-    password = serializers.CharField(max_length=128, trim_whitespace=False)
+    login = TextField(max_length=254)
+    password = TextField(max_length=128, trim_whitespace=False)
 
 
 class RefreshSerializer(serializers.Serializer[Any]):
-    refresh = serializers.CharField(max_length=100)
+    refresh = TextField(max_length=100)
 
 
 class TokenPairSerializer(serializers.Serializer[Any]):

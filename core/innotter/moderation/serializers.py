@@ -3,10 +3,11 @@ from typing import Any, ClassVar
 from rest_framework import serializers
 
 from innotter.accounts.models import User
+from innotter.common.serializers import ModelSerializer
 from innotter.moderation.models import ModerationAction
 
 
-class ReasonSerializer(serializers.ModelSerializer[ModerationAction]):
+class ReasonSerializer(ModelSerializer[ModerationAction]):
     """Why, for the log."""
 
     class Meta:

@@ -4,6 +4,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from innotter.accounts.serializers import OwnerSerializer, UserSerializer
+from innotter.common.serializers import FlagField, ModelSerializer, PatternField, TextField
 from innotter.pages.models import Follow, Page, Tag
 
 # In one call that accepts or rejects their requests.
@@ -71,9 +72,9 @@ class PageRefSerializer(serializers.ModelSerializer[Page]):
         read_only_fields: ClassVar[tuple[str, ...]] = fields
 
 
-class NewPageSerializer(serializers.ModelSerializer[Page]):
-    uuid = serializers.RegexField(r"^[A-Za-z0-9_-]+\Z", max_length=30, required=False)
-    tags = serializers.ListField(child=serializers.CharField(), required=False)
+class NewPageSerializer(ModelSerializer[Page]):
+    uuid = PatternField(r"^[A-Za-z0-9_-]+\Z", max_length=30, required=False)
+    tags = serializers.ListField(child=TextField(), required=False)
 
     class Meta:
         model = Page
@@ -114,10 +115,8 @@ class FollowRequestSerializer(serializers.ModelSerializer[Follow]):
 class AnswerRequestsSerializer(serializers.Serializer[Any]):
     """Whose requests are answered: exactly one of the two."""
 
-    usernames = serializers.ListField(
-        child=serializers.CharField(), required=False, max_length=MAX_USERNAMES
-    )
-    all = serializers.BooleanField(required=False, help_text="true, or left out.")
+    usernames = serializers.ListField(child=TextField(), required=False, max_length=MAX_USERNAMES)
+    all = FlagField(required=False, help_text="true, or left out.")
 
     def validate_all(self, value: bool) -> bool:
         if not value:

@@ -3,6 +3,7 @@ from typing import Any, ClassVar
 from drf_spectacular.utils import extend_schema_field, inline_serializer
 from rest_framework import serializers
 
+from innotter.common.serializers import ModelSerializer, TextField
 from innotter.pages.serializers import PageRefSerializer
 from innotter.posts.models import Post
 
@@ -59,8 +60,8 @@ class PostSerializer(serializers.ModelSerializer[Post]):
         return ParentSerializer(post.reply_to).data
 
 
-class NewPostSerializer(serializers.ModelSerializer[Post]):
-    content = serializers.CharField(trim_whitespace=False, max_length=1000)
+class NewPostSerializer(ModelSerializer[Post]):
+    content = TextField(trim_whitespace=False, max_length=1000)
     reply_to = serializers.UUIDField(required=False, allow_null=True)
 
     class Meta:

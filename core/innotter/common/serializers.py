@@ -1,0 +1,37 @@
+"""Fields that take a value for what it is.
+
+DRF's own read the number 5 as the text "5", and "yes" or 1 as true.
+"""
+
+from typing import Any, ClassVar
+
+from django.db import models
+from rest_framework import serializers
+
+
+class TextField(serializers.CharField):
+    def to_internal_value(self, data: Any) -> str:
+        if not isinstance(data, str):
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
+class PatternField(TextField, serializers.RegexField):
+    """A text that matches a regular expression."""
+
+
+class FlagField(serializers.BooleanField):
+    def to_internal_value(self, data: Any) -> bool:
+        if not isinstance(data, bool):
+            self.fail("invalid", input=data)
+        return data
+
+
+class ModelSerializer[M: models.Model](serializers.ModelSerializer[M]):
+    """For the bodies that are made from a model's fields."""
+
+    serializer_field_mapping: ClassVar = {
+        **serializers.ModelSerializer.serializer_field_mapping,
+        models.CharField: TextField,
+        models.BooleanField: FlagField,
+    }
