@@ -253,12 +253,13 @@ def events(request: pytest.FixtureRequest, db: None) -> Events:
 @contextmanager
 def no_trace() -> Iterator[None]:
     """What is done inside leaves every row of the core as it was, the outbox included."""
-    before = _all_rows()
+    before = all_rows()
     yield
-    assert _all_rows() == before
+    assert all_rows() == before
 
 
-def _all_rows() -> dict[str, list[dict[str, Any]]]:
+def all_rows() -> dict[str, list[dict[str, Any]]]:
+    """By the name of the model."""
     models = [m for m in apps.get_models(include_auto_created=True) if "innotter" in m.__module__]
     return {m._meta.label: list(m._default_manager.order_by("pk").values()) for m in models}
 

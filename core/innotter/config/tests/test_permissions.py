@@ -1,0 +1,233 @@
+"""Who may do what: the table of the rules, against every route of the API."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from django.db import transaction
+
+from innotter.accounts.models import User
+from innotter.accounts.services import log_in
+from innotter.config.tests.routes import bodies, routes, tomorrow
+from innotter.conftest import (
+    PASSWORD,
+    Caller,
+    all_rows,
+    make_follower,
+    new_page,
+    new_post,
+    new_user,
+)
+from innotter.moderation.services import block_page, block_user
+from innotter.pages.models import Page
+from innotter.pages.services import follow
+from innotter.posts.models import Post
+
+# The owner is that of the page; the requester waits at its door where it is private. The
+# blocked one holds a token from before the block.
+ROLES = "anonymous stranger requester follower owner moderator admin blocked".split()
+REFUSED = {401, 403, 404, 409}
+
+# The page is public, private, blocked until a moment or for good.
+TABLE = """
+                                            |                 | anon str req fol own mod adm blo
+POST   /auth/register                       |                 | 201 201 201 201 201 201 201 401
+POST   /auth/login                          |                 | 200 200 200 200 200 200 200 401
+POST   /auth/login                          | as blocked      | 403 403 403 403 403 403 403 401
+POST   /auth/refresh                        |                 | 200 200 200 200 200 200 200 401
+POST   /auth/refresh                        | as blocked      | 401 401 401 401 401 401 401 401
+POST   /auth/logout                         |                 | 204 204 204 204 204 204 204 401
+
+GET    /users/me                            |                 | 401 200 200 200 200 200 200 401
+PATCH  /users/me                            |                 | 401 200 200 200 200 200 200 401
+GET    /users/me/pages                      |                 | 401 200 200 200 200 200 200 401
+GET    /users/me/follows                    |                 | 401 200 200 200 200 200 200 401
+GET    /users/me/likes                      |                 | 401 200 200 200 200 200 200 401
+GET    /users/{username}                    |                 | 200 200 200 200 200 200 200 401
+GET    /users/{username}/pages              |                 | 200 200 200 200 200 200 200 401
+POST   /users/{username}/block              |                 | 401 403 403 403 403 403 204 401
+POST   /users/{username}/block              | the admin       | 401 403 403 403 403 403 409 401
+DELETE /users/{username}/block              |                 | 401 403 403 403 403 403 204 401
+PUT    /users/{username}/role               |                 | 401 403 403 403 403 403 200 401
+PUT    /users/{username}/role               | the admin       | 401 403 403 403 403 403 409 401
+
+GET    /pages                               |                 | 200 200 200 200 200 200 200 401
+POST   /pages                               |                 | 401 201 201 201 201 201 201 401
+
+GET    /pages/{uuid}                        | public          | 200 200 200 200 200 200 200 401
+GET    /pages/{uuid}                        | private         | 200 200 200 200 200 200 200 401
+GET    /pages/{uuid}                        | blocked         | 404 404 404 404 200 200 200 401
+GET    /pages/{uuid}                        | for good        | 404 404 404 404 200 200 200 401
+PATCH  /pages/{uuid}                        | public          | 401 403 403 403 200 403 403 401
+PATCH  /pages/{uuid}                        | private         | 401 403 403 403 200 403 403 401
+PATCH  /pages/{uuid}                        | blocked         | 401 404 404 404 200 403 403 401
+DELETE /pages/{uuid}                        | public          | 401 403 403 403 204 403 403 401
+DELETE /pages/{uuid}                        | private         | 401 403 403 403 204 403 403 401
+DELETE /pages/{uuid}                        | blocked         | 401 404 404 404 204 403 403 401
+PUT    /pages/{uuid}/tags/{tag}             | public          | 401 403 403 403 200 403 403 401
+PUT    /pages/{uuid}/tags/{tag}             | private         | 401 403 403 403 200 403 403 401
+PUT    /pages/{uuid}/tags/{tag}             | blocked         | 401 404 404 404 200 403 403 401
+DELETE /pages/{uuid}/tags/{tag}             | public          | 401 403 403 403 200 403 403 401
+DELETE /pages/{uuid}/tags/{tag}             | private         | 401 403 403 403 200 403 403 401
+DELETE /pages/{uuid}/tags/{tag}             | blocked         | 401 404 404 404 200 403 403 401
+
+POST   /pages/{uuid}/follow                 | public          | 401 200 200 200 409 200 200 401
+POST   /pages/{uuid}/follow                 | private         | 401 200 200 200 409 200 200 401
+POST   /pages/{uuid}/follow                 | blocked         | 401 404 404 404 409 200 200 401
+DELETE /pages/{uuid}/follow                 | public          | 401 204 204 204 409 204 204 401
+DELETE /pages/{uuid}/follow                 | private         | 401 204 204 204 409 204 204 401
+DELETE /pages/{uuid}/follow                 | blocked         | 401 404 404 404 409 204 204 401
+GET    /pages/{uuid}/followers              | public          | 200 200 200 200 200 200 200 401
+GET    /pages/{uuid}/followers              | private         | 403 403 403 200 200 200 200 401
+GET    /pages/{uuid}/followers              | blocked         | 404 404 404 404 200 200 200 401
+GET    /pages/{uuid}/follow-requests        | public          | 401 403 403 403 200 403 403 401
+GET    /pages/{uuid}/follow-requests        | private         | 401 403 403 403 200 403 403 401
+GET    /pages/{uuid}/follow-requests        | blocked         | 401 404 404 404 200 403 403 401
+POST   /pages/{uuid}/follow-requests/accept | private         | 401 403 403 403 200 403 403 401
+POST   /pages/{uuid}/follow-requests/accept | blocked         | 401 404 404 404 200 403 403 401
+POST   /pages/{uuid}/follow-requests/reject | private         | 401 403 403 403 200 403 403 401
+POST   /pages/{uuid}/follow-requests/reject | blocked         | 401 404 404 404 200 403 403 401
+
+POST   /pages/{uuid}/block                  | public          | 401 403 403 403 403 200 200 401
+POST   /pages/{uuid}/block                  | blocked         | 401 403 403 403 403 200 200 401
+POST   /pages/{uuid}/block                  | for good        | 401 403 403 403 403 403 200 401
+POST   /pages/{uuid}/block                  | public, no end  | 401 403 403 403 403 403 200 401
+POST   /pages/{uuid}/block                  | blocked, no end | 401 403 403 403 403 403 200 401
+DELETE /pages/{uuid}/block                  | public          | 401 403 403 403 403 204 204 401
+DELETE /pages/{uuid}/block                  | blocked         | 401 403 403 403 403 204 204 401
+DELETE /pages/{uuid}/block                  | for good        | 401 403 403 403 403 403 204 401
+
+GET    /pages/{uuid}/posts                  | public          | 200 200 200 200 200 200 200 401
+GET    /pages/{uuid}/posts                  | private         | 403 403 403 200 200 200 200 401
+GET    /pages/{uuid}/posts                  | blocked         | 404 404 404 404 200 200 200 401
+POST   /pages/{uuid}/posts                  | public          | 401 403 403 403 201 403 403 401
+POST   /pages/{uuid}/posts                  | private         | 401 403 403 403 201 403 403 401
+POST   /pages/{uuid}/posts                  | blocked         | 401 404 404 404 403 403 403 401
+GET    /posts/{id}                          | public          | 200 200 200 200 200 200 200 401
+GET    /posts/{id}                          | private         | 403 403 403 200 200 200 200 401
+GET    /posts/{id}                          | blocked         | 404 404 404 404 200 200 200 401
+GET    /posts/{id}                          | for good        | 404 404 404 404 200 200 200 401
+PATCH  /posts/{id}                          | public          | 401 403 403 403 200 403 403 401
+PATCH  /posts/{id}                          | private         | 401 403 403 403 200 403 403 401
+PATCH  /posts/{id}                          | blocked         | 401 404 404 404 403 403 403 401
+DELETE /posts/{id}                          | public          | 401 403 403 403 204 204 204 401
+DELETE /posts/{id}                          | private         | 401 403 403 403 204 204 204 401
+DELETE /posts/{id}                          | blocked         | 401 404 404 404 204 204 204 401
+GET    /posts/{id}/replies                  | public          | 200 200 200 200 200 200 200 401
+GET    /posts/{id}/replies                  | private         | 403 403 403 200 200 200 200 401
+GET    /posts/{id}/replies                  | blocked         | 404 404 404 404 200 200 200 401
+POST   /posts/{id}/like                     | public          | 401 200 200 200 200 200 200 401
+POST   /posts/{id}/like                     | private         | 401 403 403 200 200 200 200 401
+POST   /posts/{id}/like                     | blocked         | 401 404 404 404 200 200 200 401
+DELETE /posts/{id}/like                     | public          | 401 200 200 200 200 200 200 401
+DELETE /posts/{id}/like                     | private         | 401 403 403 200 200 200 200 401
+DELETE /posts/{id}/like                     | blocked         | 401 404 404 404 200 200 200 401
+
+GET    /feed                                |                 | 401 200 200 200 200 200 200 401
+GET    /tags                                |                 | 200 200 200 200 200 200 200 401
+"""
+
+
+@dataclass(frozen=True)
+class Row:
+    """What each role is answered to one call in one case."""
+
+    call: str
+    case: str
+    statuses: list[int]
+
+    def __str__(self) -> str:
+        return f"{self.call} ({self.case})" if self.case else self.call
+
+
+def rows() -> Iterator[Row]:
+    for line in TABLE.splitlines()[2:]:
+        if line:
+            call, case, statuses = line.split("|")
+            yield Row(
+                " ".join(call.split()), case.strip(), [int(word) for word in statuses.split()]
+            )
+
+
+@dataclass(frozen=True)
+class World:
+    callers: dict[str, Caller]
+    # One of each kind, each with a post.
+    posts: dict[str, Post]
+    bodies: dict[str, dict[str, Any]]
+
+    def call(self, row: Row, role: str) -> int:
+        """The status of the answer."""
+        method, path = row.call.split()
+        kind = row.case.partition(",")[0]
+        values = {"username": "admin" if row.case == "the admin" else "target", "tag": "garden"}
+        if kind in self.posts:
+            post = self.posts[kind]
+            values |= {"uuid": post.page.uuid, "id": str(post.id)}
+        caller = self.callers[role]
+        address = path.format(**values)
+        if method == "GET":
+            return int(caller.get(address).status_code)
+        send = getattr(caller, method.lower())
+        return int(send(address, self._body(row)).status_code)
+
+    def _body(self, row: Row) -> dict[str, Any] | None:
+        match row:
+            case Row("POST /auth/login", "as blocked"):
+                return {"login": "blocked", "password": PASSWORD}
+            case Row("POST /auth/refresh", "as blocked"):
+                return self.bodies["POST /auth/refresh as blocked"]
+            case Row("POST /pages/{uuid}/block", case) if case.endswith("no end"):
+                return {"until": None}
+        return self.bodies.get(row.call)
+
+
+@pytest.fixture
+def world(db: None, eve: User, ann: User, bob: User, moderator: User, admin: User) -> World:
+    requester, blocked, target = (new_user(name) for name in ("requester", "blocked", "target"))
+    pages = {
+        "public": new_page(ann, uuid="public"),
+        "private": new_page(ann, uuid="private", is_private=True),
+        "blocked": new_page(ann, uuid="blocked"),
+        "for good": new_page(ann, uuid="for-good"),
+    }
+    posts = {kind: new_post(page) for kind, page in pages.items()}
+    for page in pages.values():
+        make_follower(bob, page)
+    follow(user=requester, page=pages["private"])
+    known = bodies(refresh=log_in(login="target", password=PASSWORD).refresh)
+    spent = log_in(login="blocked", password=PASSWORD).refresh
+    block_user(actor=admin, user=blocked)
+    block_page(actor=admin, page=pages["blocked"], until=tomorrow())
+    block_page(actor=admin, page=pages["for good"], until=None)
+    people: dict[str, User | None] = {
+        "anonymous": None,
+        "stranger": eve,
+        "requester": requester,
+        "follower": bob,
+    }
+    people |= {"owner": ann, "moderator": moderator, "admin": admin, "blocked": blocked}
+    for post in posts.values():
+        post.page = Page.objects.get(pk=post.page_id)
+    callers = {role: Caller(user) for role, user in people.items()}
+    return World(callers, posts, {**known, "POST /auth/refresh as blocked": {"refresh": spent}})
+
+
+def test_every_route_answers_every_role_as_the_table_says(world: World) -> None:
+    """A call that is refused leaves no row and no event."""
+    table = list(rows())
+    assert sorted({row.call for row in table}) == sorted(str(route) for route in routes())
+    # Of all cells: what a call does is rolled back after it.
+    before = all_rows()
+    wrong = []
+    for row in table:
+        for role, expected in zip(ROLES, row.statuses, strict=True):
+            with transaction.atomic():
+                status = world.call(row, role)
+                if status != expected:
+                    wrong.append(f"{row}, {role}: {status} instead of {expected}")
+                elif status in REFUSED and all_rows() != before:
+                    wrong.append(f"{row}, {role}: {status}, and left a trace")
+                transaction.set_rollback(True)
+    assert wrong == []
