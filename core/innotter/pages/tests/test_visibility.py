@@ -142,6 +142,16 @@ def test_a_profile_says_whether_and_until_when_it_is_blocked(
     assert (end and datetime.fromisoformat(end)) == unblock_date
 
 
+@pytest.mark.parametrize("own_block_ends", [TOMORROW, YESTERDAY])
+def test_while_its_owner_is_blocked_no_moment_ends_a_pages_block(
+    api: Api, ann: User, moderator: User, page: Page, own_block_ends: datetime
+) -> None:
+    Page.objects.update(unblock_date=own_block_ends)
+    User.objects.filter(pk=ann.pk).update(is_blocked=True)
+    profile = api(moderator).get("/pages/ann").json()
+    assert (profile["is_blocked"], profile["unblock_date"]) == (True, None)
+
+
 def _someone_who_asked(page: Page) -> User:
     """Waits for an answer of the page, whatever becomes of it."""
     Page.objects.filter(pk=page.pk).update(is_private=True)

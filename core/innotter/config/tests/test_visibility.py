@@ -1,0 +1,418 @@
+"""Who sees what: every door of the house against a plain statement of the one rule.
+
+A page is blocked while its own block runs or its owner is blocked. It may be found by
+moderators and its owner, and by everybody while it is not blocked. What is on it is visible to
+moderators and its owner, and to others while it is not blocked and is public or followed by
+them. Nothing that a door shows may tell of what its viewer may not see.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from django.db import transaction
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from innotter.accounts.models import User
+from innotter.common.models import new_id
+from innotter.conftest import Api, property_test
+from innotter.pages.models import Follow, Page, Tag
+from innotter.posts.models import Like, Post
+
+NOW = datetime.now(UTC)
+TOMORROW = NOW + timedelta(days=1)
+BLOCKS: dict[str, dict[str, Any]] = {
+    "none": {},
+    "runs": {"unblock_date": TOMORROW},
+    "ended": {"unblock_date": NOW - timedelta(days=1)},
+    "for good": {"blocked_for_good": True},
+}
+TAGS = ["fog", "sea"]
+# What no rule here speaks of.
+ELSEWHERE = ("title", "image", "description", "created_at", "updated_at")
+
+# The world, drawn
+
+
+@dataclass(frozen=True)
+class Person:
+    role: str
+    is_blocked: bool
+
+
+@dataclass(frozen=True)
+class Place:
+    """A page. Owners are numbers of people, counted round."""
+
+    owner: int
+    is_private: bool
+    block: str
+    tags: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Words:
+    """A post on a page, in answer to nothing, to a post before it or to one that is gone."""
+
+    place: int
+    answers: int | str | None
+
+
+people = st.builds(
+    Person,
+    role=st.sampled_from(["user", "user", "moderator", "admin"]),
+    is_blocked=st.sampled_from([False, False, False, True]),
+)
+places = st.builds(
+    Place,
+    owner=st.integers(0, 9),
+    is_private=st.booleans(),
+    block=st.sampled_from(["none", "none", "none", *BLOCKS]),
+    tags=st.frozensets(st.sampled_from(TAGS)),
+)
+words = st.builds(
+    Words,
+    place=st.integers(0, 9),
+    answers=st.one_of(st.none(), st.just("gone"), st.integers(0, 9), st.integers(0, 9)),
+)
+pairs = st.tuples(st.integers(0, 9), st.integers(0, 9))
+
+
+@dataclass
+class World:
+    """The rows, oldest first, and the rule over them in plain words."""
+
+    users: list[User] = field(default_factory=list)
+    pages: list[Page] = field(default_factory=list)
+    tags: dict[Page, list[str]] = field(default_factory=dict)
+    follows: list[Follow] = field(default_factory=list)
+    posts: list[Post] = field(default_factory=list)
+    likes: list[Like] = field(default_factory=list)
+
+    def blocked(self, page: Page) -> bool:
+        return self.blocked_itself(page) or page.owner.is_blocked
+
+    def blocked_itself(self, page: Page) -> bool:
+        return page.blocked_for_good or page.unblock_date == TOMORROW
+
+    def governs(self, viewer: User | None, page: Page) -> bool:
+        return viewer is not None and (viewer.role != "user" or page.owner == viewer)
+
+    def may_find(self, viewer: User | None, page: Page) -> bool:
+        return self.governs(viewer, page) or not self.blocked(page)
+
+    def may_see(self, viewer: User | None, page: Page) -> bool:
+        open_to = not page.is_private or self.follow(viewer, page) == "following"
+        return self.governs(viewer, page) or (not self.blocked(page) and open_to)
+
+    def follow(self, viewer: User | None, page: Page) -> str:
+        for follow in self.follows:
+            if (follow.user, follow.page) == (viewer, page):
+                return "following" if follow.accepted_at else "requested"
+        return "none"
+
+    def parent(self, post: Post) -> Post | None:
+        return next((other for other in self.posts if other.pk == post.reply_to_id), None)
+
+    # How things are shown
+
+    def page(self, viewer: User | None, page: Page) -> dict[str, Any]:
+        lifts_itself = self.blocked(page) and not (page.blocked_for_good or page.owner.is_blocked)
+        return {
+            "id": str(page.id),
+            "uuid": page.uuid,
+            "name": page.name,
+            "tags": self.tags[page],
+            "owner": {"username": page.owner.username},
+            "is_private": page.is_private,
+            "followers_count": sum(f.page == page for f in self.follows if f.accepted_at),
+            "posts_count": sum(post.page == page for post in self.posts),
+            "is_blocked": self.blocked(page),
+            "unblock_date": in_json(TOMORROW) if lifts_itself else None,
+            "viewer": {"is_owner": page.owner == viewer, "follow": self.follow(viewer, page)},
+        }
+
+    def post(self, viewer: User | None, post: Post) -> dict[str, Any]:
+        replies = [other for other in self.posts if other.reply_to_id == post.pk]
+        likers = [like.user for like in self.likes if like.post == post]
+        return {
+            "id": str(post.id),
+            "page": {"uuid": post.page.uuid, "name": post.page.name},
+            "content": post.content,
+            "reply_to": self.reply_to(viewer, post),
+            "likes_count": len(likers),
+            "replies_count": sum(self.may_see(viewer, reply.page) for reply in replies),
+            "viewer": {"liked": viewer in likers},
+        }
+
+    def reply_to(self, viewer: User | None, post: Post) -> dict[str, Any] | None:
+        if post.reply_to_id is None:
+            return None
+        parent = self.parent(post)
+        if parent is None or not self.may_see(viewer, parent.page):
+            return {"id": None}
+        where = {"uuid": parent.page.uuid, "name": parent.page.name}
+        return {"id": str(parent.id), "page": where}
+
+    def user(self, user: User) -> dict[str, Any]:
+        return {
+            "id": str(user.id),
+            "username": user.username,
+            "role": user.role,
+            "is_blocked": user.is_blocked,
+        }
+
+
+# The doors: each path, and what it answers to this viewer
+
+type Doors = Iterator[tuple[str, Any]]
+
+
+def doors(world: World, viewer: User | None) -> Doors:
+    for page in world.pages:
+        yield from doors_of_page(world, viewer, page)
+    for post in world.posts:
+        yield from doors_of_post(world, viewer, post)
+    yield from lists_of_pages(world, viewer)
+    yield from own_lists(world, viewer)
+
+
+def doors_of_page(world: World, viewer: User | None, page: Page) -> Doors:
+    at = f"/pages/{page.uuid}"
+    posts = [world.post(viewer, post) for post in newest(world.posts) if post.page == page]
+    follows = [follow for follow in world.follows if follow.page == page]
+    followers = [world.user(follow.user) for follow in newest(follows) if follow.accepted_at]
+    waiting = [world.user(follow.user) for follow in follows if not follow.accepted_at]
+    yield at, world.page(viewer, page) if world.may_find(viewer, page) else (404, "not_found")
+    refused = refusal_of_what_is_on(world, viewer, page)
+    yield f"{at}/posts", refused or listed(posts)
+    yield f"{at}/followers", refused or listed(followers)
+    if viewer is None:
+        waiting_list: Any = (401, "unauthenticated")
+    elif page.owner == viewer:
+        waiting_list = listed({"user": user} for user in waiting)
+    else:
+        hidden = not world.may_find(viewer, page)
+        waiting_list = (404, "not_found") if hidden else (403, "forbidden")
+    yield f"{at}/follow-requests", waiting_list
+
+
+def doors_of_post(world: World, viewer: User | None, post: Post) -> Doors:
+    refused = refusal_of_what_is_on(world, viewer, post.page)
+    replies = [
+        world.post(viewer, other)
+        for other in world.posts
+        if other.reply_to_id == post.pk and world.may_see(viewer, other.page)
+    ]
+    yield f"/posts/{post.id}", refused or world.post(viewer, post)
+    yield f"/posts/{post.id}/replies", refused or listed(replies)
+    if post.reply_to_id and not world.parent(post):
+        yield f"/posts/{post.reply_to_id}", (404, "not_found")
+
+
+def lists_of_pages(world: World, viewer: User | None) -> Doors:
+    found = [page for page in newest(world.pages) if world.may_find(viewer, page)]
+
+    def shown(pages: Iterable[Page]) -> dict[str, Any]:
+        return listed(world.page(viewer, page) for page in pages)
+
+    yield "/pages", shown(found)
+    for owner in world.users:
+        theirs = shown(page for page in found if page.owner == owner)
+        yield f"/pages?owner={owner.username.upper()}", theirs
+        yield f"/users/{owner.username}/pages", theirs
+    for tag in TAGS:
+        yield f"/pages?tag={tag}", shown(page for page in found if tag in world.tags[page])
+    counts = [(tag, sum(tag in world.tags[page] for page in found)) for tag in TAGS]
+    tags = [{"name": tag, "pages_count": count} for tag, count in counts if count]
+    yield "/tags", listed(tags)
+
+
+def search(world: World, viewer: User | None) -> Doors:
+    """Each page by what it alone is called, and all of a tag: their addresses in any order."""
+    found = [page for page in world.pages if world.may_find(viewer, page)]
+    for page in world.pages:
+        for word in (page.name, page.uuid):
+            yield f"/search?type=page&q={word}", [page.uuid] if page in found else []
+    for tag in TAGS:
+        tagged = sorted(page.uuid for page in found if tag in world.tags[page])
+        yield f"/search?type=page&q={tag}", tagged
+
+
+def own_lists(world: World, viewer: User | None) -> Doors:
+    if viewer is None:
+        for path in ("/feed", "/users/me/likes", "/users/me/pages", "/users/me/follows"):
+            yield path, (401, "unauthenticated")
+        return
+    following = [follow for follow in newest(world.follows) if follow.user == viewer]
+    followed = [follow.page for follow in following if follow.accepted_at]
+    liked = [like.post for like in newest(world.likes) if like.user == viewer]
+    feed = [
+        world.post(viewer, post)
+        for post in newest(world.posts)
+        if world.may_see(viewer, post.page) and (post.page in followed or post.page.owner == viewer)
+    ]
+    yield "/feed", listed(feed)
+    yield (
+        "/users/me/likes",
+        listed(world.post(viewer, post) for post in liked if world.may_see(viewer, post.page)),
+    )
+    yield (
+        "/users/me/pages",
+        listed(world.page(viewer, page) for page in newest(world.pages) if page.owner == viewer),
+    )
+    yield (
+        "/users/me/follows",
+        listed(world.page(viewer, page) for page in followed if world.may_find(viewer, page)),
+    )
+
+
+def refusal_of_what_is_on(world: World, viewer: User | None, page: Page) -> Any:
+    if world.may_see(viewer, page):
+        return None
+    return (403, "page_private") if world.may_find(viewer, page) else (404, "not_found")
+
+
+def newest[T](rows: list[T]) -> list[T]:
+    return rows[::-1]
+
+
+def listed(rows: Iterable[Any]) -> dict[str, Any]:
+    return {"next": None, "previous": None, "results": list(rows)}
+
+
+# What is compared
+
+
+def told(path: str, answer: Any) -> Any:
+    """What an answer says of the rule: status and code of a refusal, or its JSON."""
+    document = answer.json()
+    if answer.status_code != 200:
+        return answer.status_code, document["code"]
+    if path.startswith("/search"):
+        return sorted(hit["page"]["uuid"] for hit in document["results"])
+    return of_the_rule(document)
+
+
+def of_the_rule(value: Any) -> Any:
+    match value:
+        case dict():
+            return {key: of_the_rule(v) for key, v in value.items() if key not in ELSEWHERE}
+        case list():
+            return [of_the_rule(inner) for inner in value]
+    return value
+
+
+def in_json(moment: datetime) -> str:
+    return moment.isoformat().replace("+00:00", "Z")
+
+
+@settings(property_test, max_examples=5)
+@given(
+    everybody=st.lists(people, min_size=3, max_size=4),
+    somewhere=st.lists(places, min_size=3, max_size=4),
+    following=st.lists(st.tuples(pairs, st.booleans()), min_size=3, max_size=10),
+    said=st.lists(words, min_size=3, max_size=6),
+    liking=st.lists(pairs, max_size=8),
+)
+def test_every_door_shows_each_viewer_what_the_rule_says(
+    *,
+    api: Api,
+    db: None,
+    everybody: list[Person],
+    somewhere: list[Place],
+    following: list[tuple[tuple[int, int], bool]],
+    said: list[Words],
+    liking: list[tuple[int, int]],
+) -> None:
+    with transaction.atomic():
+        world = World()
+        settle(world, everybody, somewhere)
+        follow(world, following)
+        speak(world, said)
+        like(world, liking)
+        keep_counts(world)
+        for viewer in (None, *world.users):
+            for path, expected in doors(world, viewer):
+                shut_out = viewer is not None and viewer.is_blocked
+                right = (401, "user_blocked") if shut_out else expected
+                assert told(path, api(viewer).get(path)) == right, f"{viewer} at {path}"
+        transaction.set_rollback(True)
+
+
+# The world, made
+
+# No two have three letters in a row in common.
+NAMES = ["Harbour", "Windmill", "Quicksand", "Jetty", "Volcano"]
+ADDRESSES = ["xylem", "oboe-9", "guppy", "tundra", "kiwi_3"]
+
+
+def settle(world: World, everybody: list[Person], somewhere: list[Place]) -> None:
+    world.users = User.objects.bulk_create(
+        User(username=name, email=f"{name}@example.com", **vars(person))
+        for name, person in zip(["ann", "bob", "eve", "zoe"], everybody, strict=False)
+    )
+    world.pages = Page.objects.bulk_create(
+        Page(
+            owner=nth(world.users, place.owner),
+            uuid=ADDRESSES[number],
+            name=NAMES[number],
+            is_private=place.is_private,
+            **BLOCKS[place.block],
+        )
+        for number, place in enumerate(somewhere)
+    )
+    tags = {tag.name: tag for tag in Tag.objects.bulk_create(Tag(name=name) for name in TAGS)}
+    for page, place in zip(world.pages, somewhere, strict=True):
+        world.tags[page] = sorted(place.tags)
+        page.tags.set(tags[name] for name in place.tags)
+
+
+def follow(world: World, following: list[tuple[tuple[int, int], bool]]) -> None:
+    wanted = {
+        (nth(world.users, who), nth(world.pages, where)): accepted
+        for (who, where), accepted in following
+    }
+    world.follows = Follow.objects.bulk_create(
+        # Only a private page lets one wait.
+        Follow(user=user, page=page, accepted_at=NOW if accepted or not page.is_private else None)
+        for (user, page), accepted in wanted.items()
+        if page.owner != user
+    )
+
+
+def speak(world: World, said: list[Words]) -> None:
+    for number, post in enumerate(said):
+        parent = None
+        if isinstance(post.answers, int) and world.posts:
+            parent = nth(world.posts, post.answers).pk
+        elif post.answers == "gone":
+            parent = new_id()
+        page = nth(world.pages, post.place)
+        world.posts.append(Post(page=page, content=f"{number}", reply_to_id=parent))
+    Post.objects.bulk_create(world.posts)
+
+
+def like(world: World, liking: list[tuple[int, int]]) -> None:
+    wanted = dict.fromkeys((nth(world.users, who), nth(world.posts, what)) for who, what in liking)
+    world.likes = Like.objects.bulk_create(
+        Like(user=user, post=post, page=post.page) for user, post in wanted
+    )
+
+
+def keep_counts(world: World) -> None:
+    """As the services would have kept them."""
+    for page in world.pages:
+        page.followers_count = sum(f.page == page for f in world.follows if f.accepted_at)
+        page.posts_count = sum(post.page == page for post in world.posts)
+    Page.objects.bulk_update(world.pages, ["followers_count", "posts_count"])
+    for post in world.posts:
+        post.likes_count = sum(like.post == post for like in world.likes)
+        post.replies_count = sum(other.reply_to_id == post.pk for other in world.posts)
+    Post.objects.bulk_update(world.posts, ["likes_count", "replies_count"])
+
+
+def nth[T](rows: list[T], number: int) -> T:
+    return rows[number % len(rows)]
