@@ -81,7 +81,9 @@ def _field_errors(detail: Any, field: str = "") -> Any:
         for inner in detail:
             yield from _field_errors(inner, field)
     else:
-        yield FieldError(field=field, code=detail.code or "invalid", detail=str(detail))
+        # It may quote what came in, lone surrogates too, which no answer can carry.
+        said = str(detail).encode(errors="replace").decode()
+        yield FieldError(field=field, code=detail.code or "invalid", detail=said)
 
 
 def _headers(error: exceptions.APIException) -> dict[str, str]:

@@ -1,13 +1,16 @@
 """How the OpenAPI document is written: every operation with the problems that it may answer."""
 
 import inspect
+import re
 from http import HTTPStatus
 from typing import Any
 
 from drf_spectacular.openapi import AutoSchema
+from drf_spectacular.plumbing import force_instance
 from drf_spectacular.utils import OpenApiExample, OpenApiResponse
 from rest_framework import serializers
 
+from innotter.common.permissions import Anyone
 from innotter_contracts.problems import MEDIA_TYPE, problem
 
 DETAILS = {
@@ -16,6 +19,31 @@ DETAILS = {
     HTTPStatus.FORBIDDEN: ("forbidden", "You may not do this."),
     HTTPStatus.NOT_FOUND: ("not_found", "There is nothing here, or nothing that you may see."),
     HTTPStatus.CONFLICT: ("conflict", "This does not go together with what is there already."),
+}
+
+# What DRF calls the actions that need no names of their own.
+USUAL_ACTIONS = ("list", "create", "retrieve", "update", "partial_update", "destroy")
+
+# What stands in the example of a request's body, by the name of the field.
+EXAMPLES: dict[str, Any] = {
+    "username": "ann",
+    "email": "ann@example.com",
+    "login": "ann",
+    "password": "a quiet harbour 7",
+    "title": "Ann of the harbour",
+    "refresh": "the-refresh-token-of-the-last-answer",
+    "email_notifications": "daily",
+    "language": "en",
+    "uuid": "harbour",
+    "name": "The harbour",
+    "description": "What comes in and what goes out.",
+    "tags": ["boats", "fog"],
+    "is_private": False,
+    "content": "Fog over the harbour.",
+    "usernames": ["bob", "eve"],
+    "until": "2030-01-01T00:00:00Z",
+    "reason": "Advertising.",
+    "role": "moderator",
 }
 
 
@@ -37,10 +65,40 @@ class ProblemSerializer(serializers.Serializer[Any]):
 
 
 class Schema(AutoSchema):
+    def get_operation_id(self) -> str:
+        """`pages_follow` and `pages_unfollow`, where DRF's words would hide what is done."""
+        action = getattr(self.view, "action", "")
+        if not action or action in USUAL_ACTIONS:
+            return str(super().get_operation_id())
+        words = [*self._tokenize_path()[:-1], action]
+        return "_".join(words).replace("-", "_")
+
     def get_description(self) -> str:  # type: ignore[override] # drf-spectacular asks without words
         """What the action promises; the class that views share is nobody's promise."""
         action = getattr(self.view, "action", "")
         return inspect.getdoc(getattr(self.view, action, None)) or ""
+
+    def get_summary(self) -> str:
+        """The first sentence of the description."""
+        paragraph = " ".join(self.get_description().split("\n\n")[0].split())
+        return re.split(r"[.:;] ", paragraph)[0].rstrip(".")
+
+    def get_auth(self) -> list[dict[str, Any]]:
+        """A token, or none where anybody may ask."""
+        auth: list[dict[str, Any]] = super().get_auth()
+        public = any(isinstance(each, Anyone) for each in self.view.get_permissions())
+        return [*auth, {}] if public else auth
+
+    def _get_request_body(self, direction: Any = "request") -> Any:
+        written: Any = super()._get_request_body  # untyped there
+        body: Any = written(direction)
+        if body:
+            instance: Any = force_instance  # untyped there
+            serializer = instance(self.get_request_serializer())
+            example = {name: EXAMPLES[name] for name in serializer.fields if name in EXAMPLES}
+            for content in body["content"].values():
+                content.setdefault("example", example)
+        return body
 
     def _get_response_bodies(self, direction: Any = "response") -> dict[str, Any]:
         bodies: dict[str, Any] = super()._get_response_bodies(direction)

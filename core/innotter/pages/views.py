@@ -84,7 +84,7 @@ class PageViewSet(RoomViewSet):
         services.add_tag(page=own_page(self, uuid), tag=tag)
         return self._profile(uuid)
 
-    @extend_schema(responses=PageSerializer)
+    @extend_schema(responses={200: PageSerializer})
     @add_tag.mapping.delete
     def remove_tag(self, request: Request, uuid: str, tag: str) -> Response:
         """Take a tag from your page. Nothing changes where there is none."""

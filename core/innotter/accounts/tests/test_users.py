@@ -1,8 +1,10 @@
 from typing import Any
 
 import pytest
+from django.test import Client
 
 from innotter.accounts.models import User
+from innotter.accounts.tokens import mint_access_token
 from innotter.conftest import Api, at_once, bad_fields, new_user, no_trace, refusal
 
 
@@ -101,3 +103,14 @@ def test_of_ten_who_want_an_address_at_once_one_gets_it(api: Api) -> None:
     body = {"email": "same@example.com"}
     answers = at_once(*(lambda who=who: api(who).patch("/users/me", body) for who in people))
     assert sorted(answer.status_code for answer in answers) == [200] + [409] * 9
+
+
+def test_a_refusal_that_quotes_a_lone_surrogate_can_be_sent(api: Api, ann: User) -> None:
+    answer = Client().generic(
+        "PATCH",
+        "/api/v1/users/me",
+        '{"language": "\\ud800"}',
+        "application/json",
+        headers={"Authorization": f"Bearer {mint_access_token(ann)}"},
+    )
+    assert bad_fields(answer) == ["language"]

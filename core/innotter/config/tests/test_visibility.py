@@ -16,10 +16,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from innotter.accounts.models import User
-from innotter.common.models import new_id
 from innotter.conftest import Api, property_test
 from innotter.pages.models import Follow, Page, Tag
 from innotter.posts.models import Like, Post
+from innotter_contracts.ids import new_id
 
 NOW = datetime.now(UTC)
 TOMORROW = NOW + timedelta(days=1)
