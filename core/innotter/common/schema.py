@@ -117,7 +117,7 @@ class Schema(AutoSchema):
             problems.append(HTTPStatus.BAD_REQUEST)
         if "{" in self.path:
             problems += [HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND]
-        if self.method in ("POST", "PUT", "PATCH"):
+        if self.method != "GET":
             problems.append(HTTPStatus.CONFLICT)
         return problems
 

@@ -26,7 +26,7 @@ from innotter.posts.models import Post
 
 # The owner is that of the page; the requester waits at its door where it is private. The
 # blocked one holds a token from before the block.
-ROLES = "anonymous stranger requester follower owner moderator admin blocked".split()
+ROLES = ["anonymous", "stranger", "requester", "follower", "owner", "moderator", "admin", "blocked"]
 REFUSED = {401, 403, 404, 409}
 
 # The page is public, private, blocked until a moment or for good.
@@ -185,7 +185,7 @@ class World:
 
 @pytest.fixture
 def world(db: None, eve: User, ann: User, bob: User, moderator: User, admin: User) -> World:
-    requester, blocked, target = (new_user(name) for name in ("requester", "blocked", "target"))
+    requester, blocked, _target = (new_user(name) for name in ("requester", "blocked", "target"))
     pages = {
         "public": new_page(ann, uuid="public"),
         "private": new_page(ann, uuid="private", is_private=True),
