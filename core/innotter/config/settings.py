@@ -88,6 +88,7 @@ INSTALLED_APPS = [
     "innotter.feed",
     "innotter.mail",
     "innotter.moderation",
+    "innotter.search",
     "innotter.config",
 ]
 

@@ -11,6 +11,7 @@ api: list[URLPattern | URLResolver] = [
     path("", include("innotter.posts.urls")),
     path("", include("innotter.feed.urls")),
     path("", include("innotter.moderation.urls")),
+    path("", include("innotter.search.urls")),
     path("schema", SpectacularAPIView.as_view(), name="schema"),
     path("docs", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
 ]

@@ -1,0 +1,172 @@
+"""Finding pages and users by what they are called, in one order.
+
+The database ranks, in one query over both: each text that pages or users are found by gives its
+candidates by an index, and the best of them are left. What is merely like the question is looked
+for only where what begins with it does not fill the answer; and there is an end to the candidates
+that are looked at, so that a word of everybody's costs little more than a rare one.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import reduce
+from typing import Any
+from uuid import UUID
+
+from django.contrib.postgres.search import TrigramSimilarity, TrigramWordSimilarity
+from django.db import connection, transaction
+from django.db.models import (
+    BooleanField,
+    F,
+    FloatField,
+    Func,
+    IntegerField,
+    Q,
+    QuerySet,
+    TextField,
+    Value,
+)
+from django.db.models.expressions import RawSQL
+from django.db.models.functions import Cast, Round
+
+from innotter.accounts.models import User
+from innotter.common.errors import Invalid
+from innotter.common.pagination import Window
+from innotter.pages.models import Page
+from innotter.pages.selectors import Viewer, findable_by, pages_for
+
+# How many candidates one text gives: those that begin with the question, in alphabetical order,
+# so that what is called exactly that is among them; and those that are like it.
+BEGINNING, ALIKE = 500, 3_000
+# Shorter questions have no trigrams to be told by, and are looked for at the beginning alone.
+SHORTEST_ALIKE = 3
+# How many of all their trigrams a question and some whole words in a row have to share: six letters
+# and the same six, two of which have changed places in the middle, share 3 of 11.
+LIKENESS = 0.27
+# The distance at which those that do not begin with the question come after those that do.
+BEHIND = 1_000
+
+# Workers take longer to start than an answer may take.
+SETTINGS = f"""
+SET LOCAL pg_trgm.strict_word_similarity_threshold = {LIKENESS};
+SET LOCAL max_parallel_workers_per_gather = 0
+"""
+RANKED = """
+WITH beginning (type, id, distance) AS MATERIALIZED ({beginning}), enough AS MATERIALIZED (
+    SELECT count(*) > %s AS enough FROM (
+        SELECT FROM beginning GROUP BY type, id {after}
+    ) AS counted
+)
+SELECT type, id, min(distance) FROM ({candidates}) AS candidate (type, id, distance)
+GROUP BY type, id {after} ORDER BY min(distance) {order}, id {order} LIMIT %s
+"""
+NOT_ENOUGH = RawSQL("NOT (SELECT enough FROM enough)", [], BooleanField())
+
+type Rows = QuerySet[Any, Any]
+
+
+@dataclass(frozen=True)
+class Hit:
+    """A page or a user that was found; `type` says which. The nearest come first."""
+
+    type: str
+    row: Page | User
+    # 0 for what is called exactly as asked, up to 2 * BEHIND.
+    distance: int
+
+    @property
+    def place(self) -> str:
+        """Where it stands in the order, for a cursor."""
+        return f"{self.distance}:{self.row.id.hex}"
+
+
+class SearchText(Func):
+    """A column as the indexes of this room have it."""
+
+    function = "search_text"
+    template = '(%(function)s(%(expressions)s) COLLATE "C")'
+    output_field = TextField()
+
+
+def normal_text(text: str) -> str:
+    return unicodedata.normalize("NFC", text).lower().replace("ё", "е")
+
+
+def found(text: str, viewer: Viewer, window: Window, type: str | None = None) -> list[Hit]:
+    """Pages by name, uuid or tag, users by username or title: first those that begin with the
+    text, then those that have something like it, each the most similar first. As `Window.over`
+    gives rows. Raises Invalid for a window whose position is no Hit's place.
+    """
+    texts = list(_texts(viewer, type))
+    query = _ranking(normal_text(text), texts, window, _place(window.position))
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(SETTINGS)
+        cursor.execute(*query)
+        ranked = cursor.fetchall()
+    rows: dict[UUID, Page | User] = {
+        **pages_for(viewer).in_bulk([row_id for kind, row_id, _ in ranked if kind == "page"]),
+        **User.objects.in_bulk([row_id for kind, row_id, _ in ranked if kind == "user"]),
+    }
+    # What has gone in between is left out.
+    return [Hit(kind, rows[row_id], far) for kind, row_id, far in ranked if row_id in rows]
+
+
+def _texts(viewer: Viewer, type: str | None) -> Iterator[Rows]:
+    """Each text that something is found by: its `type`, and its rows with their `text`."""
+    if type != "user":
+        pages = Page.objects.filter(findable_by(viewer))
+        for column in ("name", "uuid", "tags__name"):
+            yield pages.annotate(type=Value("page", TextField()), text=SearchText(column))
+    if type != "page":
+        for column in ("username", "title"):
+            yield User.objects.annotate(type=Value("user", TextField()), text=SearchText(column))
+
+
+def _ranking(
+    text: str, texts: list[Rows], window: Window, place: tuple[int, UUID] | None
+) -> tuple[str, list[Any]]:
+    """The query for the types, ids and distances of the window's hits."""
+    sign, order = ("<", "DESC") if window.backwards else (">", "ASC")
+    after, position = "", []
+    if place is not None:
+        after, position = f"HAVING (min(distance), id) {sign} (%s, %s)", [*place]
+    beginning, beginning_params = _sql([_beginning(rows, text) for rows in texts])
+    candidates, candidates_params = "SELECT * FROM beginning", list[Any]()
+    if len(text) >= SHORTEST_ALIKE:
+        alike, candidates_params = _sql([_alike(rows, text) for rows in texts])
+        candidates = f"{candidates} UNION ALL {alike}"
+    sql = RANKED.format(beginning=beginning, candidates=candidates, after=after, order=order)
+    own = [window.limit, *position, *candidates_params, *position, window.limit + 1]
+    return sql, [*beginning_params, *own]
+
+
+def _beginning(rows: Rows, text: str) -> Rows:
+    near = rows.filter(text__startswith=text).order_by("text", "id")
+    return _measured(near, TrigramSimilarity("text", text))[:BEGINNING]
+
+
+def _alike(rows: Rows, text: str) -> Rows:
+    within = Q(text__contains=f" {text}") | Q(text__trigram_strict_word_similar=text)
+    near = rows.filter(NOT_ENOUGH, within).exclude(text__startswith=text)
+    return _measured(near, TrigramWordSimilarity(text, "text"), BEHIND)[:ALIKE]
+
+
+def _measured(rows: Rows, similarity: Func, behind: int = 0) -> Rows:
+    far = Round(BEHIND * (Value(1.0, FloatField()) - similarity))
+    return rows.values_list("type", F("id"), Cast(far, IntegerField()) + behind)
+
+
+def _sql(parts: list[Rows]) -> tuple[str, list[Any]]:
+    union = reduce(lambda some, more: some.union(more, all=True), parts)
+    sql, params = union.query.sql_with_params()
+    return sql, [*params]
+
+
+def _place(position: object) -> tuple[int, UUID] | None:
+    if position is None:
+        return None
+    match = re.fullmatch("([0-9]{1,4}):([0-9a-f]{32})", str(position))
+    if match is None:
+        raise Invalid("cursor", "This cursor is not one of ours.")
+    return int(match[1]), UUID(match[2])

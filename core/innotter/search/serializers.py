@@ -1,0 +1,26 @@
+from typing import Any
+
+from rest_framework import serializers
+
+from innotter.accounts.serializers import UserSerializer
+from innotter.pages.serializers import PageSerializer
+from innotter.search.selectors import Hit
+
+TYPES = ["page", "user"]
+
+
+class QuestionSerializer(serializers.Serializer[Any]):
+    q = serializers.CharField(max_length=100, help_text="Taken as it is: it has no wildcards.")
+    type = serializers.ChoiceField(
+        choices=TYPES, required=False, help_text="Both, where it is left out."
+    )
+
+
+class HitSerializer(serializers.Serializer[Hit]):
+    type = serializers.ChoiceField(choices=TYPES)
+    page = PageSerializer(required=False)
+    user = UserSerializer(required=False)
+
+    def to_representation(self, instance: Hit) -> dict[str, Any]:
+        shown: Any = {"type": instance.type, instance.type: instance.row}
+        return super().to_representation(shown)

@@ -1,0 +1,26 @@
+from typing import ClassVar
+
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from innotter.common.permissions import Anyone
+from innotter.common.views import RoomViewSet
+from innotter.search.selectors import found
+from innotter.search.serializers import HitSerializer, QuestionSerializer
+
+
+class SearchViewSet(RoomViewSet):
+    access: ClassVar = {"list": Anyone}
+    serializer_class = HitSerializer
+
+    @extend_schema(parameters=[QuestionSerializer])
+    def list(self, request: Request) -> Response:
+        """Pages by name, uuid or tag and users by username or title, the best first: those that
+        begin with the question, then those that contain something like it."""
+        question = self.query(QuestionSerializer)
+        return self.listed(
+            lambda window: found(question["q"], request.user, window, question.get("type")),
+            key=lambda hit: hit.place,
+            key_type=str,
+        )
