@@ -126,7 +126,11 @@ DELETE /posts/{id}/like                     | blocked         | 401 404 404 404 
 
 GET    /feed                                |                 | 401 200 200 200 200 200 200 401
 GET    /tags                                |                 | 200 200 200 200 200 200 200 401
+GET    /search                              |                 | 200 200 200 200 200 200 200 401
 """
+
+# What a call has to ask for.
+QUESTIONS = {"GET /search": {"q": "public"}}
 
 
 @dataclass(frozen=True)
@@ -168,7 +172,7 @@ class World:
         caller = self.callers[role]
         address = path.format(**values)
         if method == "GET":
-            return int(caller.get(address).status_code)
+            return int(caller.get(address, **QUESTIONS.get(row.call, {})).status_code)
         send = getattr(caller, method.lower())
         return int(send(address, self._body(row)).status_code)
 
