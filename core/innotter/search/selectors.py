@@ -137,7 +137,9 @@ def _ranking(
         alike, candidates_params = _sql([_alike(rows, text) for rows in texts])
         candidates = f"{candidates} UNION ALL {alike}"
     sql = RANKED.format(beginning=beginning, candidates=candidates, after=after, order=order)
-    own = [window.limit, *position, *candidates_params, *position, window.limit + 1]
+    # On the way back the merely alike are met first, and never to be left out.
+    enough = BEGINNING * len(texts) if window.backwards else window.limit
+    own = [enough, *position, *candidates_params, *position, window.limit + 1]
     return sql, [*beginning_params, *own]
 
 
