@@ -35,7 +35,8 @@ class Publisher:
         self._producer = Producer(channel, auto_declare=False)
         self._exchange = Exchange(EXCHANGE, type="topic", no_declare=True)
         self._sent = 0
-        self._confirmed: set[int] = set()
+        # Delivery tags on the way; the broker counts them from 1 as we do.
+        self._unconfirmed: set[int] = set()
         self._failure: str | None = None
         return self
 
@@ -60,7 +61,7 @@ class Publisher:
             message_id=str(event.id),
             correlation_id=event.request_id or "",
         )
-        self._sent += 1
+        self._count()
 
     def send(self, task: Signature[Any], event: Event) -> None:
         """A task that follows from the event, to the Celery queue that it is routed to."""
@@ -72,11 +73,11 @@ class Publisher:
             mandatory=True,
             retry=False,
         )
-        self._sent += 1
+        self._count()
 
     def confirm(self) -> None:
         """Returns when the broker has taken charge of all that was sent. Raises PublishError."""
-        while len(self._confirmed) < self._sent and self._failure is None:
+        while self._unconfirmed and self._failure is None:
             self._connection.drain_events(timeout=CONFIRM_TIMEOUT)
         if self._failure is not None:
             raise PublishError(self._failure)
@@ -87,8 +88,13 @@ class Publisher:
         with suppress(TimeoutError):
             self._connection.drain_events(timeout=0.001)
 
+    def _count(self) -> None:
+        self._sent += 1
+        self._unconfirmed.add(self._sent)
+
     def _on_ack(self, tag: int, multiple: bool) -> None:
-        self._confirmed.update(range(1, tag + 1) if multiple else (tag,))
+        acked = {sent for sent in self._unconfirmed if sent <= tag} if multiple else {tag}
+        self._unconfirmed -= acked
 
     def _on_nack(self, tag: int, multiple: bool) -> None:
         self._failure = f"the broker refused message {tag}"
