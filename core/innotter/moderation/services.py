@@ -7,10 +7,11 @@ from django.utils import timezone
 
 from innotter.accounts.models import User
 from innotter.accounts.services import end_sessions
-from innotter.common.errors import Conflict, Forbidden, Invalid, NotFound
+from innotter.common.errors import Conflict, Forbidden, Invalid
 from innotter.events.services import record
 from innotter.moderation.models import ModerationAction
 from innotter.pages.models import Page
+from innotter.pages.services import locked as locked_page
 from innotter.posts.models import Post
 from innotter.posts.services import delete_post as delete_any_post
 from innotter_contracts.events import UserBlocked, UserRef, UserUnblocked
@@ -34,7 +35,7 @@ def block_page(*, actor: User, page: Page, until: datetime | None, reason: str =
 
     `actor` is a moderator. Raises BlockForGood, Invalid, NotFound.
     """
-    page = _locked_page(page)
+    page = locked_page(page)
     if (until is None or page.blocked_for_good) and not actor.is_admin:
         raise BlockForGood
     if until is not None and until <= timezone.now():
@@ -49,7 +50,7 @@ def unblock_page(*, actor: User, page: Page, reason: str = "") -> None:
 
     `actor` is a moderator. Raises BlockForGood, NotFound.
     """
-    page = _locked_page(page)
+    page = locked_page(page)
     if not page.own_block_runs:
         return
     if page.blocked_for_good and not actor.is_admin:
@@ -116,14 +117,6 @@ def delete_post(*, actor: User, post: Post, reason: str = "") -> None:
     if post.page.owner_id != actor.id:
         _log(Action.DELETE, post, actor=actor, reason=reason)
     delete_any_post(actor=actor, post=post)
-
-
-def _locked_page(page: Page) -> Page:
-    """The page as it is now. Whoever writes on it or blocks it waits here for the others."""
-    locked = Page.objects.select_for_update(no_key=True).filter(pk=page.pk).first()
-    if locked is None:
-        raise NotFound
-    return locked
 
 
 def _set_block(page: Page, *, for_good: bool, until: datetime | None) -> None:
