@@ -68,7 +68,8 @@ def test_a_list_costs_the_same_number_of_queries_at_any_size(
             rows = api(bob).get(f"{path}{'&' if '?' in path else '?'}limit=100").json()["results"]
         assert len(rows) >= stop
         counts.append(len(queries))
-    assert counts[0] == counts[1] <= 8
+    # Search sets a threshold in a transaction of its own, and asks each source.
+    assert counts[0] == counts[1] <= (8 if path.startswith("/search") else 5)
 
 
 FOLLOWED, OTHERS, POSTS_EACH = 300, 50, 200
