@@ -29,7 +29,7 @@ def pytest_runtest_makereport(
     report = yield
     house = getattr(item, "funcargs", {}).get("house")
     if report.failed and isinstance(house, House):
-        for process in house.processes.by_name.values():
-            lines = process.log.read_text(errors="replace").splitlines()[-TAIL:]
-            report.sections.append((f"log of {process.name}", "\n".join(lines)))
+        for name in house.processes.by_name:
+            lines = house.log(name).splitlines()[-TAIL:]
+            report.sections.append((f"log of {name}", "\n".join(lines)))
     return report

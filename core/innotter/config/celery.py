@@ -17,7 +17,7 @@ log = structlog.get_logger("innotter.task")
 
 
 class LoggedTask(Task[..., Any]):
-    """Runs under the id of the request that caused it, and leaves one line."""
+    """Runs under the id of the request that caused it, and leaves a line at each end."""
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         headers = self.request.headers or {}
