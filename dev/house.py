@@ -1,4 +1,4 @@
-"""The five processes that are Innotter, on whatever parts their environment names."""
+"""The seven processes that are Innotter, on whatever parts their environment names."""
 
 import sys
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ from dev.aws import answers
 from dev.paths import ROOT
 from dev.ports import HOST, Port
 from dev.processes import Console, Processes
-from innotter_contracts.events import MAIL_QUEUE, STATS_QUEUE
+from innotter_contracts.events import HOUSEKEEPING_QUEUE, MAIL_QUEUE, STATS_QUEUE
 
 CORE = ROOT / "core"
 # Seconds that a process may take to serve.
@@ -17,7 +17,7 @@ READY_BOUND = 60
 
 
 class House:
-    """Core, relay, worker, statistics and consumer; a stopped house stays stopped."""
+    """All of them, by the names of `_commands`; a stopped house stays stopped."""
 
     def __init__(
         self,
@@ -37,19 +37,20 @@ class House:
         self._commands = _commands(core_port.number, stats_port.number)
 
     def start(self, name: str | None = None) -> None:
-        """All, or the one of that name: `core`, `relay`, `worker`, `stats`, `consumer`."""
+        """All, or the one of that name."""
         for each in [name] if name else self._commands:
             if each in self._ports:
                 self._ports[each].release()
             self.processes.start(each, self._commands[each], env=self.env)
 
     def wait_until_ready(self) -> None:
-        """Both services serve, and both queues are being read."""
+        """Both services serve, and all queues are being read."""
         amqp = self.env["AMQP_URL"]
         checks = {
             "core": lambda: answers(f"{self.core_url}/health/ready"),
             "stats": lambda: answers(f"{self.stats_url}/health/ready"),
             "worker": lambda: topology.consumers(amqp, MAIL_QUEUE) > 0,
+            "housekeeper": lambda: topology.consumers(amqp, HOUSEKEEPING_QUEUE) > 0,
             "consumer": lambda: topology.consumers(amqp, STATS_QUEUE) > 0,
         }
         for name, ready in checks.items():
@@ -78,6 +79,7 @@ def manage(*words: str | Path) -> list[str]:
 
 def _commands(core_port: int, stats_port: int) -> dict[str, list[str]]:
     python = [sys.executable, "-m"]
+    celery = [*python, "celery", "--quiet", "-A", "innotter.config"]
     return {
         "core": [
             *(*python, "gunicorn", "--config", str(CORE / "gunicorn.conf.py")),
@@ -89,9 +91,10 @@ def _commands(core_port: int, stats_port: int) -> dict[str, list[str]]:
             *("--host", HOST, "--port", str(stats_port)),
         ],
         "relay": manage("relay"),
-        "worker": [
-            *(*python, "celery", "--quiet", "-A", "innotter.config", "worker"),
-            *("--queues", MAIL_QUEUE, "--concurrency", "2"),
-        ],
+        # Each queue has a worker of its own: mail never waits behind housekeeping.
+        "worker": [*celery, "worker", "--queues", MAIL_QUEUE, "--concurrency", "2"],
+        "housekeeper": [*celery, "worker", "--queues", HOUSEKEEPING_QUEUE, "--concurrency", "1"],
+        # Celery's plain scheduler: keeps its state in memory and writes no file.
+        "scheduler": [*celery, "beat", "--scheduler", "celery.beat:Scheduler"],
         "consumer": [*python, "innotter_stats.consumer"],
     }

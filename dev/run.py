@@ -79,8 +79,8 @@ class _Run:
     def start(self) -> None:
         # RabbitMQ takes longest: the two services, which do not wait for it, start beside it.
         together(self.processes, self._services, self._broker)
-        with step("All five processes"):
-            for name in ("relay", "worker", "consumer"):
+        with step("All seven processes"):
+            for name in ("relay", "worker", "housekeeper", "scheduler", "consumer"):
                 self.house.start(name)
             self.house.wait_until_ready()
         # A database of the user's own is left to its owner.

@@ -1,4 +1,4 @@
-"""One house for all tests here: five processes on parts of their own, in one worker of pytest."""
+"""One house for all tests here: seven processes on parts of their own, in one worker of pytest."""
 
 import logging
 from collections.abc import Generator, Iterator

@@ -25,6 +25,7 @@ from innotter_contracts.ids import new_id
 EXCHANGE = "innotter.events"
 STATS_QUEUE = "stats"
 MAIL_QUEUE = "celery.mail"
+HOUSEKEEPING_QUEUE = "celery.housekeeping"
 
 
 class InvalidEvent(ValueError):

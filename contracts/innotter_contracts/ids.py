@@ -1,3 +1,4 @@
+from datetime import datetime
 from uuid import UUID
 
 import uuid6
@@ -9,3 +10,8 @@ def new_id() -> UUID:
     The standard library has `uuid.uuid7` from Python 3.14 on; we support 3.13.
     """
     return UUID(int=uuid6.uuid7().int)
+
+
+def first_id_of(moment: datetime) -> UUID:
+    """Sorts before every id that is made in that millisecond or later."""
+    return UUID(int=int(moment.timestamp() * 1000) << 80)

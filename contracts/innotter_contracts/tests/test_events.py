@@ -89,7 +89,7 @@ def test_the_reason_does_not_repeat_what_was_sent() -> None:
 def test_the_broker_has_the_places_that_events_travel_through() -> None:
     topology = json.loads((REPOSITORY / "deploy/rabbitmq/definitions.json").read_text())
     queues = {queue["name"] for queue in topology["queues"]}
-    assert {events.STATS_QUEUE, events.MAIL_QUEUE} <= queues
+    assert {events.STATS_QUEUE, events.MAIL_QUEUE, events.HOUSEKEEPING_QUEUE} <= queues
     assert events.EXCHANGE in {exchange["name"] for exchange in topology["exchanges"]}
     assert (events.EXCHANGE, events.STATS_QUEUE) in {
         (binding["source"], binding["destination"]) for binding in topology["bindings"]

@@ -9,7 +9,8 @@ from celery.signals import setup_logging
 from django.conf import settings
 from kombu import Exchange, Queue
 
-from innotter_contracts.events import MAIL_QUEUE
+from innotter.config.schedule import EVERY
+from innotter_contracts.events import HOUSEKEEPING_QUEUE, MAIL_QUEUE
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "innotter.config.settings")
 
@@ -48,13 +49,18 @@ app.conf.update(
     broker_connection_retry_on_startup=True,
     # For ever: what is owed is delivered when the broker returns.
     broker_connection_max_retries=None,
-    task_queues=[_queue(MAIL_QUEUE)],
+    task_queues=[_queue(MAIL_QUEUE), _queue(HOUSEKEEPING_QUEUE)],
     task_create_missing_queues=False,
-    task_default_queue=MAIL_QUEUE,
+    task_default_queue=HOUSEKEEPING_QUEUE,
     task_default_exchange="celery",
     task_default_exchange_type="topic",
-    task_default_routing_key=MAIL_QUEUE,
+    task_default_routing_key=HOUSEKEEPING_QUEUE,
     task_routes={"innotter.mail.*": {"queue": MAIL_QUEUE}},
+    beat_schedule={
+        # What waits until its next turn is not worth doing any more: that turn does it.
+        name: {"task": name, "schedule": interval, "options": {"expires": interval.total_seconds()}}
+        for name, interval in EVERY.items()
+    },
     task_ignore_result=True,
     # A task that dies with its worker is delivered again: every task may run twice.
     task_acks_late=True,

@@ -1,11 +1,29 @@
+from datetime import timedelta
+
 from django.db import connection
+from django.utils import timezone
 
 from innotter.events.models import OutboxEvent
 from innotter_contracts.events import Event
+from innotter_contracts.ids import first_id_of
 from innotter_contracts.logs import current_request_id
 
 # The relay listens here.
 CHANNEL = "innotter_outbox"
+# Published events are kept for those who ask where one stands, and then deleted: so many in one
+# transaction, and so many transactions in one run.
+KEPT = timedelta(days=7)
+PRUNED_AT_ONCE = 5_000
+PRUNINGS = 20
+# Ids sort by their moment: what is too young is never looked at.
+PRUNE = """
+    DELETE FROM events_outboxevent WHERE id IN (
+        SELECT id FROM events_outboxevent
+        WHERE id < %s AND published_at < %s
+        ORDER BY id LIMIT %s
+        FOR UPDATE SKIP LOCKED
+    )
+"""
 
 
 def record(*events: Event) -> None:
@@ -15,6 +33,22 @@ def record(*events: Event) -> None:
     OutboxEvent.objects.bulk_create(map(_owed, events))
     with connection.cursor() as cursor:
         cursor.execute(f"NOTIFY {CHANNEL}")
+
+
+def prune_outbox() -> int:
+    """Deletes what was published more than KEPT ago, oldest first; how many events.
+
+    Several at once share the work.
+    """
+    until = timezone.now() - KEPT
+    pruned = 0
+    for _ in range(PRUNINGS):
+        with connection.cursor() as cursor:
+            cursor.execute(PRUNE, [first_id_of(until), until, PRUNED_AT_ONCE])
+            pruned += cursor.rowcount
+            if cursor.rowcount < PRUNED_AT_ONCE:
+                break
+    return pruned
 
 
 def _owed(event: Event) -> OutboxEvent:

@@ -18,7 +18,14 @@ from innotter.pages.models import Page
 from innotter.pages.services import edit_page, follow, reject_requests, unfollow
 from innotter.posts.models import Post
 from innotter.posts.services import delete_page, delete_post, like, unlike
-from innotter_contracts.events import EXCHANGE, MAIL_QUEUE, STATS_QUEUE, Event, parse_event
+from innotter_contracts.events import (
+    EXCHANGE,
+    HOUSEKEEPING_QUEUE,
+    MAIL_QUEUE,
+    STATS_QUEUE,
+    Event,
+    parse_event,
+)
 
 SAMPLES = files("innotter_contracts") / "samples"
 DEFINITIONS = Path(__file__).parents[4] / "deploy" / "rabbitmq" / "definitions.json"
@@ -143,7 +150,7 @@ def test_the_broker_is_told_of_the_same_names() -> None:
     definitions = json.loads(DEFINITIONS.read_text())
     assert EXCHANGE in {exchange["name"] for exchange in definitions["exchanges"]}
     queues = {queue["name"]: queue["arguments"] for queue in definitions["queues"]}
-    for name in (STATS_QUEUE, MAIL_QUEUE):
+    for name in (STATS_QUEUE, MAIL_QUEUE, HOUSEKEEPING_QUEUE):
         assert queues[name]["x-queue-type"] == "quorum"
         assert queues[name]["x-delivery-limit"] > 0
         dead = (queues[name]["x-dead-letter-exchange"], queues[name]["x-dead-letter-routing-key"])

@@ -1,0 +1,9 @@
+from datetime import UTC, datetime, timedelta
+
+from innotter_contracts.ids import first_id_of, new_id
+
+
+def test_the_first_id_of_a_moment_parts_earlier_ids_from_later_ones() -> None:
+    now = datetime.now(UTC)
+    assert first_id_of(now) < new_id() < first_id_of(now + timedelta(seconds=10))
+    assert new_id() > first_id_of(now - timedelta(seconds=10))

@@ -1,0 +1,28 @@
+"""What happens by the clock: each of it a task that there is, on the queue of housekeeping."""
+
+from datetime import timedelta
+
+from innotter.config.celery import app
+from innotter.config.schedule import EVERY
+from innotter_contracts.events import HOUSEKEEPING_QUEUE, MAIL_QUEUE
+
+
+def test_each_name_is_a_task_of_ours_and_comes_within_the_hour() -> None:
+    app.loader.import_default_modules()
+    assert set(EVERY) <= set(app.tasks)
+    assert all(timedelta() < interval <= timedelta(hours=1) for interval in EVERY.values())
+
+
+def test_what_waits_past_its_next_turn_is_dropped() -> None:
+    for name, interval in EVERY.items():
+        assert app.conf.beat_schedule[name]["options"]["expires"] == interval.total_seconds()
+
+
+def test_mail_has_a_queue_of_its_own_and_everything_else_is_housekeeping() -> None:
+    def queue(task: str) -> str:
+        name: str = app.amqp.router.route({}, task)["queue"].name
+        return name
+
+    assert queue("innotter.mail.notify_followers") == MAIL_QUEUE
+    assert queue("innotter.events.prune_outbox") == HOUSEKEEPING_QUEUE
+    assert queue("innotter.another.task") == HOUSEKEEPING_QUEUE

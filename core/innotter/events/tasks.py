@@ -1,0 +1,9 @@
+from celery import shared_task
+
+from innotter.events import services
+
+
+@shared_task(name="innotter.events.prune_outbox")
+def prune_outbox() -> int:
+    """Deletes events that the world was told of long ago; how many."""
+    return services.prune_outbox()
