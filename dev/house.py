@@ -1,5 +1,6 @@
 """The seven processes that are Innotter, on whatever parts their environment names."""
 
+import shutil
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,6 +13,8 @@ from dev.processes import Console, Processes
 from innotter_contracts.events import HOUSEKEEPING_QUEUE, MAIL_QUEUE, STATS_QUEUE
 
 CORE = ROOT / "core"
+# The processes that serve /metrics, each at a port of its own.
+MEASURED = ("core", "relay", "worker", "housekeeper")
 # Seconds that a process may take to serve.
 READY_BOUND = 60
 
@@ -25,6 +28,7 @@ class House:
         *,
         core_port: Port,
         stats_port: Port,
+        metrics_ports: Mapping[str, Port],
         logs: Path,
         console: Console | None = None,
     ) -> None:
@@ -33,15 +37,20 @@ class House:
         self.stats_url = f"http://localhost:{stats_port.number}"
         self.processes = Processes(logs, console)
         self._logs = logs
-        self._ports = {"core": core_port, "stats": stats_port}
-        self._commands = _commands(core_port.number, stats_port.number)
+        self._ports = {"core": [core_port], "stats": [stats_port]}
+        for name, port in metrics_ports.items():
+            self._ports.setdefault(name, []).append(port)
+        self._metrics = {name: port.number for name, port in metrics_ports.items()}
+        self._commands = _commands(core_port.number, stats_port.number, self._metrics["core"])
 
     def start(self, name: str | None = None) -> None:
         """All, or the one of that name."""
         for each in [name] if name else self._commands:
-            if each in self._ports:
-                self._ports[each].release()
-            self.processes.start(each, self._commands[each], env=self.env)
+            for port in self._ports.get(each, []):
+                port.release()
+            self.processes.start(
+                each, self._commands[each], env={**self.env, **self._counting(each)}
+            )
 
     def wait_until_ready(self) -> None:
         """Both services serve, and all queues are being read."""
@@ -67,9 +76,26 @@ class House:
         """All that the process has said."""
         return (self._logs / f"{name}.log").read_text(errors="replace")
 
+    def metrics_url(self, name: str) -> str:
+        """Where the process of that name serves what it counts."""
+        return f"http://{HOST}:{self._metrics[name]}/metrics"
+
     def waiting(self, queue: str) -> int:
         """Messages in the queue that no reader has been given."""
         return topology.waiting(self.env["AMQP_URL"], queue)
+
+    def _counting(self, name: str) -> dict[str, str]:
+        """What a process has to know in order to serve what it counts."""
+        if name not in self._metrics:
+            return {}
+        port = {"METRICS_HOST": HOST, "METRICS_PORT": str(self._metrics[name])}
+        if name == "relay":
+            return port
+        # Of several processes; what the last ones counted is gone with them.
+        folder = self._logs / "metrics" / name
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        return {**port, "PROMETHEUS_MULTIPROC_DIR": str(folder)}
 
 
 def manage(*words: str | Path) -> list[str]:
@@ -77,13 +103,14 @@ def manage(*words: str | Path) -> list[str]:
     return [sys.executable, str(CORE / "manage.py"), *map(str, words)]
 
 
-def _commands(core_port: int, stats_port: int) -> dict[str, list[str]]:
+def _commands(core_port: int, stats_port: int, core_metrics_port: int) -> dict[str, list[str]]:
     python = [sys.executable, "-m"]
     celery = [*python, "celery", "--quiet", "-A", "innotter.config"]
     return {
         "core": [
             *(*python, "gunicorn", "--config", str(CORE / "gunicorn.conf.py")),
-            *("--bind", f"{HOST}:{core_port}", "--workers", "2", "--threads", "4"),
+            *("--bind", f"{HOST}:{core_port}", "--bind", f"{HOST}:{core_metrics_port}"),
+            *("--workers", "2", "--threads", "4"),
             "innotter.config.wsgi",
         ],
         "stats": [

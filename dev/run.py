@@ -10,7 +10,7 @@ from pathlib import Path
 from dev import demo, settings
 from dev.aws import prepare_aws
 from dev.errors import Failed
-from dev.house import House, manage
+from dev.house import MEASURED, House, manage
 from dev.locks import locked
 from dev.parts import PORTS, Parts
 from dev.paths import DATA, STATE
@@ -55,11 +55,12 @@ class _Run:
         core, stats = _front_ports(given)
         self.console = Console()
         self.processes = Processes(STATE / "logs")
+        ports = inner_ports([*PORTS, *map(_metrics, MEASURED)], STATE / "ports.json")
         self.parts = Parts(
             self.processes,
             STATE,
             given=given,
-            ports=inner_ports(PORTS, STATE / "ports.json"),
+            ports=ports,
             password=settings.remembered(SECRETS / "password"),
         )
         own = settings.defaults(
@@ -72,6 +73,7 @@ class _Run:
             self.env,
             core_port=core,
             stats_port=stats,
+            metrics_ports={name: ports[_metrics(name)] for name in MEASURED},
             logs=STATE / "logs",
             console=self.console,
         )
@@ -98,8 +100,9 @@ class _Run:
         }
         if self.parts.aws_endpoint_url:
             addresses["Mail inbox"] = f"{self.parts.aws_endpoint_url}/_ministack/ses/messages"
+        addresses |= {f"Metrics, {name}": self.house.metrics_url(name) for name in MEASURED}
         for name, address in addresses.items():
-            print(f"  {name:<16} {address}")
+            print(f"  {name:<20} {address}")
         if DEMO_IS_THERE.exists():
             print("\n  Username         Password          Who")
             for username, password, who in demo.ACCOUNTS:
@@ -161,6 +164,11 @@ class _Run:
                 self.parts.start_aws()
             with step("Bucket, sender, table"):
                 prepare_aws(self.env)
+
+
+def _metrics(name: str) -> str:
+    """What a process's port for its metrics is remembered by."""
+    return f"metrics of {name}"
 
 
 def _front_ports(given: dict[str, str]) -> tuple[Port, Port]:

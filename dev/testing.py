@@ -8,7 +8,7 @@ from pathlib import Path
 
 from dev import postgres, rabbitmq, topology
 from dev.aws import prepare_aws
-from dev.house import House
+from dev.house import MEASURED, House
 from dev.ports import Port
 
 
@@ -36,7 +36,13 @@ def house_for_tests() -> Iterator[House]:
     prepare_aws(env)
     topology.purge(env["AMQP_URL"])
     logs = Path(os.environ["TEST_LOGS"]) / name
-    house = House(env, core_port=core_port, stats_port=stats_port, logs=logs)
+    house = House(
+        env,
+        core_port=core_port,
+        stats_port=stats_port,
+        metrics_ports={name: Port() for name in MEASURED},
+        logs=logs,
+    )
     try:
         house.start()
         house.wait_until_ready()

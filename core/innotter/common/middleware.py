@@ -4,6 +4,7 @@ from collections.abc import Callable
 import structlog
 from django.http import HttpRequest, HttpResponse
 
+from innotter.common.metrics import REQUESTS
 from innotter_contracts.logs import REQUEST_ID_HEADER, request_id_from
 
 log = structlog.get_logger("innotter.request")
@@ -28,14 +29,17 @@ class RequestLogMiddleware:
     def _logged(self, request: HttpRequest) -> HttpResponse:
         started = time.perf_counter()
         response = self.get_response(request)
+        seconds = time.perf_counter() - started
         if not request.path.startswith("/health/"):
+            route = request.resolver_match.route if request.resolver_match else "none"
+            REQUESTS.labels(request.method, route, response.status_code).observe(seconds)
             user = getattr(request, "user", None)
             log.info(
                 "request",
                 method=request.method,
                 path=request.path,
                 status=response.status_code,
-                ms=round((time.perf_counter() - started) * 1000, 1),
+                ms=round(seconds * 1000, 1),
                 user=str(user.pk) if user and user.is_authenticated else None,
             )
         return response

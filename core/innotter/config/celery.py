@@ -5,10 +5,11 @@ from typing import Any
 
 import structlog
 from celery import Celery, Task
-from celery.signals import setup_logging
+from celery.signals import setup_logging, worker_ready
 from django.conf import settings
 from kombu import Exchange, Queue
 
+from innotter.common.metrics import TASK_SECONDS, TASKS, serve_metrics
 from innotter.config.schedule import EVERY
 from innotter_contracts.events import HOUSEKEEPING_QUEUE, MAIL_QUEUE
 
@@ -24,12 +25,20 @@ class LoggedTask(Task[..., Any]):
         headers = self.request.headers or {}
         with structlog.contextvars.bound_contextvars(request_id=headers.get("request_id")):
             log.info("started", task=self.name, task_id=self.request.id, **kwargs)
-            result = super().__call__(*args, **kwargs)
+            with TASK_SECONDS.labels(self.name).time():
+                result = super().__call__(*args, **kwargs)
             log.info("done", task=self.name, task_id=self.request.id, result=result)
         return result
 
     def on_retry(self, exc: Exception, task_id: str, *_: Any) -> None:
+        TASKS.labels(self.name, "retry").inc()
         log.warning("put_off", task=self.name, task_id=task_id, reason=str(exc))
+
+    def on_success(self, *_: Any) -> None:
+        TASKS.labels(self.name, "success").inc()
+
+    def on_failure(self, *_: Any) -> None:
+        TASKS.labels(self.name, "failure").inc()
 
 
 def _queue(name: str) -> Queue:
@@ -75,3 +84,8 @@ app.autodiscover_tasks()
 @setup_logging.connect
 def leave_logging_alone(**_: Any) -> None:
     """Celery sets up nothing where somebody listens here: the settings have done it."""
+
+
+@worker_ready.connect
+def _serve_metrics(**_: Any) -> None:
+    serve_metrics()

@@ -34,6 +34,9 @@ class Environment(BaseSettings):
     allowed_hosts: str = "localhost,127.0.0.1,[::1]"
     mail_from: str = "Innotter <mail@innotter.localhost>"
     media_bucket: str = "innotter-media"
+    # Where this process serves what it counts; nowhere without a port.
+    metrics_host: str = "127.0.0.1"
+    metrics_port: int | None = None
     # Set by the test runner: a migrated database that the tests' own are copied from.
     test_database_template: str | None = None
 
@@ -62,6 +65,8 @@ ALLOWED_HOSTS = environment.allowed_hosts.split(",")
 CORE_URL = environment.core_url
 AMQP_URL = environment.amqp_url.get_secret_value()
 MAIL_FROM = environment.mail_from
+METRICS_HOST = environment.metrics_host
+METRICS_PORT = environment.metrics_port
 # Errors are problem documents and log lines everywhere, development included.
 DEBUG = False
 

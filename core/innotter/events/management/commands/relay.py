@@ -6,6 +6,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand
 from django.utils.module_loading import import_string
 
+from innotter.common.metrics import serve_metrics
 from innotter.events.relay import run_relay
 
 
@@ -16,6 +17,7 @@ class Command(BaseCommand):
         stop = Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
+        serve_metrics()
         run_relay(
             amqp_url=settings.AMQP_URL,
             reactions=import_string(settings.OUTBOX_REACTIONS),

@@ -1,0 +1,7 @@
+from prometheus_client import Counter
+
+MAILS = Counter(
+    "innotter_mails",
+    "Mails by what became of them: sent, retried, failed, left_out.",
+    ["outcome"],
+)

@@ -1,0 +1,60 @@
+"""Each process tells what it counts, at a port that is not the public's."""
+
+import re
+
+import httpx
+import pytest
+
+from dev.house import House
+from tests.people import Person, eventually
+
+pytestmark = pytest.mark.xdist_group("house")
+
+
+def measured(house: House, name: str) -> dict[str, float]:
+    """What a process says it has counted, by the name and labels of each figure."""
+    text = httpx.get(house.metrics_url(name)).raise_for_status().text
+    return {key: float(value) for key, value in re.findall(r"^([^#\s].*) (\S+)$", text, re.M)}
+
+
+def figure(house: House, process: str, name: str, **labels: str) -> float:
+    """The sum of a figure over all labels that are not given."""
+    wanted = [f'{label}="{value}"' for label, value in labels.items()]
+    return sum(
+        value
+        for key, value in measured(house, process).items()
+        if key.partition("{")[0] == name and all(label in key for label in wanted)
+    )
+
+
+def test_requests_are_counted_by_route_and_never_by_path(house: House) -> None:
+    ann = Person.arrives(house, "ann")
+    uuid = ann.new_page()
+    before = figure(house, "core", "innotter_request_seconds_count", method="GET", status="200")
+    for _ in range(20):
+        ann.get(f"/pages/{uuid}")
+    # Whichever of gunicorn's processes answers, it answers for all of them.
+    after = figure(house, "core", "innotter_request_seconds_count", method="GET", status="200")
+    assert after - before == 20
+    assert uuid not in str(measured(house, "core"))
+
+
+def test_the_public_does_not_reach_the_figures(house: House) -> None:
+    inner = httpx.URL(house.metrics_url("core"))
+    for headers in ({}, {"Host": inner.netloc.decode()}):
+        assert httpx.get(f"{house.core_url}/metrics", headers=headers).status_code == 404
+    # And whoever reaches that port finds nothing else there.
+    assert "innotter_request" in httpx.get(inner.join("/api/v1/pages")).text
+
+
+def test_tasks_are_counted_by_name_and_outcome(house: House) -> None:
+    ann = Person.arrives(house, "ann")
+    uuid = ann.new_page()
+    labels = {"task": "innotter.mail.notify_followers", "outcome": "success"}
+
+    def ended() -> float:
+        return figure(house, "worker", "innotter_tasks_total", **labels)
+
+    before = ended()
+    ann.post(f"/pages/{uuid}/posts", content="Count me.", expect=201)
+    assert eventually(ended, lambda count: count > before) == before + 1
