@@ -39,6 +39,12 @@ def test_requests_are_counted_by_route_and_never_by_path(house: House) -> None:
     assert uuid not in str(measured(house, "core"))
 
 
+def test_a_made_up_method_makes_no_figure_of_its_own(house: House) -> None:
+    httpx.request("MADEUP", f"{house.core_url}/api/v1/pages")
+    assert figure(house, "core", "innotter_request_seconds_count", method="other") >= 1
+    assert "MADEUP" not in str(measured(house, "core"))
+
+
 def test_the_public_does_not_reach_the_figures(house: House) -> None:
     inner = httpx.URL(house.metrics_url("core"))
     for headers in ({}, {"Host": inner.netloc.decode()}):

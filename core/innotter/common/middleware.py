@@ -9,6 +9,9 @@ from innotter_contracts.logs import REQUEST_ID_HEADER, request_id_from
 
 log = structlog.get_logger("innotter.request")
 
+# A caller may make up others, without end; what we count has an end.
+METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})
+
 type GetResponse = Callable[[HttpRequest], HttpResponse]
 
 
@@ -32,7 +35,8 @@ class RequestLogMiddleware:
         seconds = time.perf_counter() - started
         if not request.path.startswith("/health/"):
             route = request.resolver_match.route if request.resolver_match else "none"
-            REQUESTS.labels(request.method, route, response.status_code).observe(seconds)
+            method = request.method if request.method in METHODS else "other"
+            REQUESTS.labels(method, route, response.status_code).observe(seconds)
             user = getattr(request, "user", None)
             log.info(
                 "request",
