@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, date, datetime
 from importlib.util import find_spec
 from typing import Annotated, Any, NamedTuple
+from uuid import UUID
 
 from fastapi import APIRouter, Depends, FastAPI, Query, Request, Security
 from fastapi.exceptions import RequestValidationError
@@ -45,6 +46,10 @@ def create_app(config: Settings) -> FastAPI:
         app.state.keys = keys
         yield
 
+    def is_blocked(user_id: UUID) -> bool:
+        store: Store = app.state.store
+        return store.is_blocked(user_id)
+
     app = FastAPI(
         title="Innotter statistics",
         version="1",
@@ -62,7 +67,12 @@ def create_app(config: Settings) -> FastAPI:
     app.mount("/docs/assets", StaticFiles(directory=_swagger_ui()))
     handle_errors(app)
     # The one that is added last is the outermost.
-    app.add_middleware(JWTMiddleware, keys=keys, issuer=config.core_url)
+    app.add_middleware(
+        JWTMiddleware,
+        keys=keys,
+        issuer=config.core_url,
+        is_blocked=is_blocked,
+    )
     app.add_middleware(RequestLogMiddleware)
     app.openapi = lambda: _document(app)  # type: ignore[method-assign]
     return app

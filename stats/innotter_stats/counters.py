@@ -4,7 +4,7 @@ Two kinds of change. A *delta* is added to a counter, so it must be added exactl
 overwrites, so it may be written any number of times, as long as an older one never wins.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from typing import Literal, NamedTuple, get_args
 from uuid import UUID
@@ -51,6 +51,14 @@ class Fact(NamedTuple):
     since: datetime
 
 
+class Block(NamedTuple):
+    """That a user is shut out, or is not, since a moment: a fact too."""
+
+    user_id: UUID
+    blocked: bool
+    since: datetime
+
+
 # One counter of the event's page, one up or one down.
 _STEPS: Mapping[type[Envelope], tuple[Metric, int]] = {
     PostLiked: ("likes", 1),
@@ -88,8 +96,11 @@ def deltas(event: Event) -> list[Delta]:
             return [Delta(event.payload.page_id, metric, amount)]
 
 
-def facts(event: Event) -> list[Fact]:
-    """What the event tells about its page; the uuid last, because it makes the page findable."""
+def facts(event: Event) -> Sequence[Fact | Block]:
+    """What the event tells about its page; the uuid last, because it makes the page findable.
+
+    Or about a user.
+    """
     match event:
         case PageCreated(payload=page, occurred_at=since):
             return [
@@ -104,6 +115,10 @@ def facts(event: Event) -> list[Fact]:
             ]
         case PageDeleted(payload=page, occurred_at=since):
             return [Fact(page.page_id, "deleted", "yes", since)]
+        case UserBlocked(payload=user, occurred_at=since):
+            return [Block(user.user_id, True, since)]
+        case UserUnblocked(payload=user, occurred_at=since):
+            return [Block(user.user_id, False, since)]
         case _:
             return []
 

@@ -1,9 +1,12 @@
 """What happens to every request: a line in the log, and the question who is calling."""
 
 import time
+from collections.abc import Callable
 from typing import Any
+from uuid import UUID
 
 import structlog
+from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -13,6 +16,7 @@ from innotter_contracts.problems import challenge
 from innotter_contracts.tokens import Claims, InvalidToken, bearer_token, key_id, verify
 from innotter_stats.errors import problem_response
 from innotter_stats.keys import KeyCache, KeysUnavailable
+from innotter_stats.store import StoreUnavailable
 
 log = structlog.get_logger("innotter_stats.requests")
 
@@ -20,26 +24,33 @@ log = structlog.get_logger("innotter_stats.requests")
 class JWTMiddleware:
     """Verifies the access token of every request that carries one, on public addresses too.
 
-    `request.state.claims` is then who calls: verified Claims, or None for a stranger.
+    `request.state.claims` is then who calls: verified Claims, or None for a stranger. A user
+    who was blocked since the token was made is refused: events told this service of it.
     """
 
-    def __init__(self, app: ASGIApp, *, keys: KeyCache, issuer: str) -> None:
+    def __init__(
+        self, app: ASGIApp, *, keys: KeyCache, issuer: str, is_blocked: Callable[[UUID], bool]
+    ) -> None:
         self._app = app
         self._keys = keys
         self._issuer = issuer
+        self._is_blocked = is_blocked
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         try:
-            scope.setdefault("state", {})["claims"] = await self._claims(Headers(scope=scope))
+            claims = await self._claims(Headers(scope=scope))
+            blocked = claims is not None and await run_in_threadpool(self._is_blocked, claims.sub)
         except InvalidToken as error:
-            await _refusal(str(error))(scope, receive, send)
-        except KeysUnavailable:
+            await _refusal("invalid_token", str(error))(scope, receive, send)
+        except (KeysUnavailable, StoreUnavailable):
             await problem_response(503)(scope, receive, send)
         else:
-            await self._app(scope, receive, send)
+            scope.setdefault("state", {})["claims"] = claims
+            app = _refusal("user_blocked", "This account is blocked.") if blocked else self._app
+            await app(scope, receive, send)
 
     async def _claims(self, headers: Headers) -> Claims | None:
         match headers.getlist("authorization"):
@@ -91,10 +102,10 @@ class RequestLogMiddleware:
                 log.info("request", **_described(scope, status, started))
 
 
-def _refusal(reason: str) -> Response:
+def _refusal(code: str, reason: str) -> Response:
     return problem_response(
         401,
-        code="invalid_token",
+        code=code,
         detail=reason,
         headers={"WWW-Authenticate": challenge(reason)},
     )

@@ -8,6 +8,7 @@ One table, keys `pk` and `sk`:
 | page#<id>    | totals           | the six counters                                              |
 | page#<id>    | day#<YYYY-MM-DD> | the same counters, the change on that UTC day                 |
 | uuid#<lower> | page             | page_id, and since when                                       |
+| user#<id>    | user             | blocked (yes or no), and since when; only of who ever was     |
 | event#<id>   | event            | the marker that this event is counted; vanishes by expires_at |
 
 A uuid that a page gave up keeps pointing at it until another page takes it; the profile,
@@ -29,7 +30,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from innotter_contracts.events import Event
 from innotter_stats.backoff import delays
-from innotter_stats.counters import METRICS, Fact, Metric, day_of, deltas, facts
+from innotter_stats.counters import METRICS, Block, Fact, Metric, day_of, deltas, facts
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -160,6 +161,18 @@ class Store:
             days={_date(sk): _counts(item) for sk, item in items.items() if _date(sk) <= last},
         )
 
+    @_failure_is_unavailability()
+    def is_blocked(self, user_id: UUID) -> bool:
+        """Whether the user is shut out, as far as events have told."""
+        answer = self._client.get_item(
+            TableName=self._table,
+            Key=_key(_user(user_id)),
+            # Another replica of DynamoDB's might not know it yet.
+            ConsistentRead=True,
+        )
+        item = answer.get("Item")
+        return item is not None and item["blocked"]["S"] == "yes"
+
     def _page_id(self, uuid: str) -> str | None:
         answer = self._client.get_item(TableName=self._table, Key=_key(_uuid(uuid)))
         item = answer.get("Item")
@@ -174,7 +187,11 @@ class Store:
         )
         return {item["sk"]["S"]: item for page in pages for item in page["Items"]}
 
-    def _remember(self, fact: Fact) -> None:
+    def _remember(self, fact: Fact | Block) -> None:
+        if isinstance(fact, Block):
+            value = "yes" if fact.blocked else "no"
+            self._set(_user(fact.user_id), "blocked", value, fact.since)
+            return
         self._set((_page(str(fact.page_id)), "profile"), fact.name, fact.value, fact.since)
         if fact.name == "uuid":
             self._set(_uuid(fact.value), "page_id", str(fact.page_id), fact.since)
@@ -290,6 +307,10 @@ def _page(page_id: str) -> str:
 
 def _uuid(uuid: str) -> Row:
     return f"uuid#{uuid.lower()}", "page"
+
+
+def _user(user_id: UUID) -> Row:
+    return f"user#{user_id}", "user"
 
 
 def _day(day: date) -> str:

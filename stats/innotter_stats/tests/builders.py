@@ -12,6 +12,9 @@ from innotter_contracts.events import (
     PostLiked,
     PostRef,
     PostUnliked,
+    UserBlocked,
+    UserRef,
+    UserUnblocked,
 )
 from innotter_contracts.ids import new_id
 
@@ -58,6 +61,14 @@ def followed(page_id: UUID, *, at: datetime = NOON) -> PageFollowed:
     return PageFollowed(
         actor=user, occurred_at=at, payload=PageAndUser(page_id=page_id, user_id=user)
     )
+
+
+def blocked(user: UUID, *, at: datetime = NOON) -> UserBlocked:
+    return UserBlocked(actor=new_id(), occurred_at=at, payload=UserRef(user_id=user))
+
+
+def unblocked(user: UUID, *, at: datetime = NOON) -> UserUnblocked:
+    return UserUnblocked(actor=new_id(), occurred_at=at, payload=UserRef(user_id=user))
 
 
 def new_uuid() -> str:

@@ -1,3 +1,4 @@
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta, timezone
 from pathlib import Path
 from typing import NamedTuple
@@ -8,23 +9,26 @@ import pytest
 from innotter_contracts.events import parse_event
 from innotter_contracts.ids import new_id
 from innotter_contracts.tests.samples import SAMPLES
-from innotter_stats.counters import Delta, Fact, day_of, deltas, facts
+from innotter_stats.counters import Block, Delta, Fact, day_of, deltas, facts
 from innotter_stats.tests.builders import posted
 
 ANN = "01a19b45-b800-7991-9e0d-7d4b402e3017"
 COFFEE = UUID("01a1a0be-79c0-7729-8d74-ac4d186e3a8e")
 DIARY = UUID("01a1a600-4d00-7d7f-a146-fad64b8833cd")
+BORIS = UUID("01a19b4a-4be0-71b6-b7d8-fcd2c6da6359")
 
 
 class Change(NamedTuple):
     day: date
     deltas: list[Delta]
-    facts: list[Fact]
+    facts: Sequence[Fact | Block]
 
 
 CREATED = datetime(2026, 11, 3, 9, 30, 0, 120450, tzinfo=UTC)
 CHANGED = datetime(2026, 11, 21, 18, 2, 11, 50100, tzinfo=UTC)
 DELETED = datetime(2026, 11, 22, 20, 0, 0, 1, tzinfo=UTC)
+BLOCKED = datetime(2026, 11, 22, 11, 0, 0, 500, tzinfo=UTC)
+UNBLOCKED = datetime(2026, 11, 22, 12, 0, 0, 500, tzinfo=UTC)
 CHANGES = {
     "page.created.v2": Change(
         date(2026, 11, 3),
@@ -71,8 +75,8 @@ CHANGES = {
         [Delta(DIARY, "replies", -1), Delta(COFFEE, "replies_received", -1)],
         [],
     ),
-    "user.blocked.v2": Change(date(2026, 11, 22), [], []),
-    "user.unblocked.v2": Change(date(2026, 11, 22), [], []),
+    "user.blocked.v2": Change(date(2026, 11, 22), [], [Block(BORIS, True, BLOCKED)]),
+    "user.unblocked.v2": Change(date(2026, 11, 22), [], [Block(BORIS, False, UNBLOCKED)]),
     "post.liked.v2": Change(date(2026, 11, 20), [Delta(COFFEE, "likes", 1)], []),
     "post.unliked.v2": Change(date(2026, 11, 22), [Delta(COFFEE, "likes", -1)], []),
 }

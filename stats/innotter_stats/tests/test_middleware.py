@@ -2,6 +2,7 @@ import json
 import time
 from collections.abc import Iterator
 from typing import Any
+from uuid import UUID
 
 import pytest
 from fastapi import FastAPI, Request
@@ -14,13 +15,23 @@ from innotter_contracts.tests.signing import ISSUER, Signer
 from innotter_stats.errors import handle_errors
 from innotter_stats.keys import KeyCache
 from innotter_stats.middleware import JWTMiddleware, RequestLogMiddleware
+from innotter_stats.store import StoreUnavailable
 from innotter_stats.tests.conftest import Client, Core, serving
+
+BLOCKED = new_id()
+IN_DOUBT = new_id()
+
+
+def is_blocked(user: UUID) -> bool:
+    if user == IN_DOUBT:
+        raise StoreUnavailable
+    return user == BLOCKED
 
 
 def app(keys_url: str) -> FastAPI:
     app = FastAPI()
     handle_errors(app)
-    app.add_middleware(JWTMiddleware, keys=KeyCache(keys_url), issuer=ISSUER)
+    app.add_middleware(JWTMiddleware, keys=KeyCache(keys_url), issuer=ISSUER, is_blocked=is_blocked)
     app.add_middleware(RequestLogMiddleware)
 
     @app.get("/whoami")
@@ -115,6 +126,19 @@ def test_without_the_cores_keys_tokens_are_503_and_strangers_served() -> None:
         assert answer.json()["code"] == "unavailable"
         assert answer.headers["retry-after"]
         assert client.get("/whoami").status_code == 200
+
+
+def test_a_blocked_user_is_refused_on_public_addresses_too(client: Client, core: Core) -> None:
+    for address in ("/whoami", "/nowhere"):
+        answer = client.get(address, headers=bearer(core.signer.token(BLOCKED)))
+        assert (answer.status_code, answer.json()["code"]) == (401, "user_blocked")
+        assert "www-authenticate" in answer.headers
+
+
+def test_while_nobody_can_tell_who_is_blocked_tokens_are_503(client: Client, core: Core) -> None:
+    answer = client.get("/whoami", headers=bearer(core.signer.token(IN_DOUBT)))
+    assert answer.status_code == 503
+    assert answer.headers["retry-after"]
 
 
 # --- The log

@@ -26,11 +26,13 @@ from innotter_stats.store import (
 from innotter_stats.tests.builders import (
     DAY,
     NOON,
+    blocked,
     followed,
     liked,
     new_uuid,
     page_created,
     posted,
+    unblocked,
     unliked,
 )
 
@@ -319,6 +321,20 @@ def test_an_outdated_fact_does_not_keep_its_batch_from_being_counted(store: Stor
     store.apply([page_created(page_id, uuid, at=LATER)])
     store.apply([page_created(page_id, new_uuid(), at=NOON), liked(page_id)])
     assert read(store, uuid).totals == counts(likes=1)
+
+
+def test_nobody_is_blocked_until_an_event_tells_so(store: Store) -> None:
+    assert not store.is_blocked(new_id())
+
+
+@pytest.mark.parametrize("newest_first", [True, False])
+def test_the_last_word_about_a_block_counts(store: Store, newest_first: bool) -> None:
+    boris = new_id()
+    story: list[Event] = [blocked(boris, at=NOON), unblocked(boris, at=LATER)]
+    store.apply(reversed(story) if newest_first else story)
+    assert not store.is_blocked(boris)
+    store.apply([blocked(boris, at=LATER + timedelta(microseconds=1))])
+    assert store.is_blocked(boris)
 
 
 # --- Reading
