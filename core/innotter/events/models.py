@@ -1,12 +1,14 @@
 from typing import ClassVar
 
 from django.db import models
+from django.db.models import Q
 
 
 class OutboxEvent(models.Model):
     """An event that the world has not been told of yet, or was told of at `published_at`.
 
-    `id`, `type` and `occurred_at` repeat what is in `body`, the event as it goes out.
+    `id`, `type` and `occurred_at` repeat what is in `body`, the event as it goes out. One that
+    could not be published is set aside until a later moment, so that it does not hold up the rest.
     """
 
     id = models.UUIDField(primary_key=True)
@@ -14,11 +16,22 @@ class OutboxEvent(models.Model):
     body = models.JSONField()
     occurred_at = models.DateTimeField()
     published_at = models.DateTimeField(null=True)
+    set_aside_until = models.DateTimeField(null=True)
+    # In vain; and what went wrong the last time.
+    attempts = models.PositiveIntegerField(db_default=0)
+    error = models.TextField(db_default="")
 
     class Meta:
         indexes: ClassVar = [
             models.Index(
-                name="outbox_waiting", fields=["id"], condition=models.Q(published_at=None)
+                name="outbox_waiting",
+                fields=["id"],
+                condition=Q(published_at=None, set_aside_until=None),
+            ),
+            models.Index(
+                name="outbox_set_aside",
+                fields=["set_aside_until"],
+                condition=Q(published_at=None, set_aside_until__isnull=False),
             ),
         ]
 

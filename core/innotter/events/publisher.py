@@ -3,7 +3,9 @@
 from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
+from uuid import UUID
 
+from amqp import Message
 from celery.canvas import Signature
 from kombu import Connection, Exchange, Producer
 
@@ -11,10 +13,6 @@ from innotter_contracts.events import EXCHANGE, Event
 
 # Seconds that the broker may take to confirm a batch.
 CONFIRM_TIMEOUT = 30
-
-
-class PublishError(Exception):
-    """The broker refused a message or knew no queue for it; the batch has to be sent again."""
 
 
 class Publisher:
@@ -26,6 +24,11 @@ class Publisher:
         )
 
     def __enter__(self) -> Self:
+        self.reopen()
+        return self
+
+    def reopen(self) -> None:
+        """A new channel, with nothing on its way. Needed after a ChannelError."""
         # py-amqp's channel, whose confirms kombu's interface does not know.
         channel: Any = self._connection.channel()
         channel.confirm_select()
@@ -35,10 +38,10 @@ class Publisher:
         self._producer = Producer(channel, auto_declare=False)
         self._exchange = Exchange(EXCHANGE, type="topic", no_declare=True)
         self._sent = 0
-        # Delivery tags on the way; the broker counts them from 1 as we do.
-        self._unconfirmed: set[int] = set()
-        self._failure: str | None = None
-        return self
+        # The events of the messages on the way, by delivery tag: the broker counts them from 1,
+        # as we do.
+        self._unconfirmed: dict[int, UUID] = {}
+        self._failures: dict[UUID, str] = {}
 
     def __exit__(
         self,
@@ -61,7 +64,7 @@ class Publisher:
             message_id=str(event.id),
             correlation_id=event.request_id or "",
         )
-        self._count()
+        self._count(event)
 
     def send(self, task: Signature[Any], event: Event) -> None:
         """A task that follows from the event, to the Celery queue that it is routed to."""
@@ -70,17 +73,19 @@ class Publisher:
             # The same event sent again is the same task again.
             task_id=f"{event.id}.{task.task}",
             headers={"request_id": event.request_id or ""},
+            message_id=str(event.id),
             mandatory=True,
             retry=False,
         )
-        self._count()
+        self._count(event)
 
-    def confirm(self) -> None:
-        """Returns when the broker has taken charge of all that was sent. Raises PublishError."""
-        while self._unconfirmed and self._failure is None:
+    def confirm(self) -> dict[UUID, str]:
+        """Returns when the broker has answered for all that was sent: it has taken charge of it,
+        but for these events, each with the reason why not."""
+        while self._unconfirmed:
             self._connection.drain_events(timeout=CONFIRM_TIMEOUT)
-        if self._failure is not None:
-            raise PublishError(self._failure)
+        failures, self._failures = self._failures, {}
+        return failures
 
     def keep_alive(self) -> None:
         """Called about once a second while idle: answers the broker's heartbeats."""
@@ -88,18 +93,25 @@ class Publisher:
         with suppress(TimeoutError):
             self._connection.drain_events(timeout=0.001)
 
-    def _count(self) -> None:
+    def _count(self, event: Event) -> None:
         self._sent += 1
-        self._unconfirmed.add(self._sent)
+        self._unconfirmed[self._sent] = event.id
 
     def _on_ack(self, tag: int, multiple: bool) -> None:
-        acked = {sent for sent in self._unconfirmed if sent <= tag} if multiple else {tag}
-        self._unconfirmed -= acked
+        self._answered(tag, multiple)
 
     def _on_nack(self, tag: int, multiple: bool) -> None:
-        self._failure = f"the broker refused message {tag}"
+        for event_id in self._answered(tag, multiple):
+            self._failures[event_id] = "the broker refused it"
 
     def _on_return(
-        self, error: Exception, exchange: str, routing_key: str, message: object
+        self, error: Exception, exchange: str, routing_key: str, message: Message
     ) -> None:
-        self._failure = f"no queue for {exchange!r} {routing_key!r}"
+        """The broker confirms what it returns, a moment later."""
+        self._failures[UUID(message.properties["message_id"])] = (
+            f"no queue for {routing_key!r} at {exchange!r}"
+        )
+
+    def _answered(self, tag: int, multiple: bool) -> list[UUID]:
+        tags = [sent for sent in self._unconfirmed if sent <= tag] if multiple else [tag]
+        return [self._unconfirmed.pop(sent) for sent in tags]

@@ -1,4 +1,6 @@
+from collections.abc import Iterable
 from datetime import timedelta
+from uuid import UUID
 
 from django.db import connection
 from django.utils import timezone
@@ -24,6 +26,14 @@ PRUNE = """
         FOR UPDATE SKIP LOCKED
     )
 """
+PUT_BACK_DUE = """
+    UPDATE events_outboxevent SET set_aside_until = NULL WHERE id IN (
+        SELECT id FROM events_outboxevent
+        WHERE published_at IS NULL AND set_aside_until <= %s
+        ORDER BY set_aside_until LIMIT %s
+        FOR UPDATE SKIP LOCKED
+    )
+"""
 
 
 def record(*events: Event) -> None:
@@ -31,8 +41,24 @@ def record(*events: Event) -> None:
     so that both are kept or neither; the relay is woken when that transaction commits."""
     assert connection.in_atomic_block, "an event without its change"
     OutboxEvent.objects.bulk_create(map(_owed, events))
+    _wake_relay()
+
+
+def put_back(ids: Iterable[UUID] | None = None) -> int:
+    """Lets the relay try again at once what is set aside: all of it, or these events; how many."""
+    rows = OutboxEvent.objects.filter(published_at=None, set_aside_until__isnull=False)
+    if ids is not None:
+        rows = rows.filter(id__in=ids)
+    count = rows.update(set_aside_until=None)
+    _wake_relay()
+    return count
+
+
+def put_back_due(*, limit: int) -> int:
+    """The same for those whose time has come; how many."""
     with connection.cursor() as cursor:
-        cursor.execute(f"NOTIFY {CHANNEL}")
+        cursor.execute(PUT_BACK_DUE, [timezone.now(), limit])
+        return int(cursor.rowcount)
 
 
 def prune_outbox() -> int:
@@ -49,6 +75,11 @@ def prune_outbox() -> int:
             if cursor.rowcount < PRUNED_AT_ONCE:
                 break
     return pruned
+
+
+def _wake_relay() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(f"NOTIFY {CHANNEL}")
 
 
 def _owed(event: Event) -> OutboxEvent:

@@ -15,7 +15,7 @@ from kombu import Connection, Exchange, Queue
 from innotter.conftest import at_once
 from innotter.events import relay
 from innotter.events.models import OutboxEvent
-from innotter.events.publisher import Publisher, PublishError
+from innotter.events.publisher import Publisher
 from innotter.events.relay import relay_batch, run_relay
 from innotter.events.services import record
 from innotter.events.tests.test_outbox import an_event
@@ -90,16 +90,6 @@ def test_what_follows_from_an_event_goes_to_its_celery_queue(
     # The same event sent twice is the same task twice, and says so.
     assert message.headers["id"] == f"{event.id}.innotter.mail.greet"
     assert message.payload[1] == {"name": "Bob"}
-
-
-def test_a_message_that_no_queue_takes_leaves_its_event_owed(
-    amqp_url: str, broker: Connection
-) -> None:
-    owed()
-    nowhere = greet.s(name="Bob").set(queue=celery_queue("nowhere"))
-    with Publisher(amqp_url) as publisher, pytest.raises(PublishError, match="no queue"):
-        relay_batch(publisher, lambda _: [nowhere])
-    assert waiting() == 1
 
 
 def test_a_relay_that_dies_before_the_confirm_leaves_its_events_owed(
