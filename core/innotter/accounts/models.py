@@ -4,9 +4,11 @@ from typing import Any, ClassVar
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager
 from django.core.validators import RegexValidator
 from django.db import models
+from django.db.models import Q
 from django.db.models.functions import Lower
 
 from innotter.common.models import Record
+from innotter.media.models import Picture
 
 # `username__lower=`: the form that the unique indexes below can answer.
 models.CharField.register_lookup(Lower)
@@ -50,6 +52,14 @@ class User(Record, AbstractBaseUser):
     )
     email = models.EmailField(max_length=254)
     title = models.CharField(max_length=100)
+    image = models.ForeignKey(
+        Picture,
+        null=True,
+        to_field="name",
+        on_delete=models.PROTECT,
+        related_name="+",
+        db_index=False,
+    )
     role = models.CharField(max_length=10, choices=Role, default=Role.USER)
     is_blocked = models.BooleanField(default=False)
     email_notifications = models.CharField(
@@ -67,6 +77,11 @@ class User(Record, AbstractBaseUser):
         constraints: ClassVar = [
             models.UniqueConstraint(Lower("username"), name="user_username_unique"),
             models.UniqueConstraint(Lower("email"), name="user_email_unique"),
+        ]
+        indexes: ClassVar = [
+            models.Index(
+                name="user_with_image", fields=["image"], condition=Q(image__isnull=False)
+            ),
         ]
 
     def __str__(self) -> str:

@@ -4,11 +4,11 @@ from rest_framework import serializers
 
 from innotter.accounts.models import User
 from innotter.common.serializers import ModelSerializer, TextField
+from innotter.media.serializers import ImageURLField
 
 
 class UserSerializer(serializers.ModelSerializer[User]):
-    # Pictures come with the media room.
-    image = serializers.URLField(read_only=True, allow_null=True, default=None)
+    image = ImageURLField()
 
     class Meta:
         model = User

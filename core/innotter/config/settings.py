@@ -33,7 +33,9 @@ class Environment(BaseSettings):
     statistics_url: str = "http://localhost:8001"
     allowed_hosts: str = "localhost,127.0.0.1,[::1]"
     mail_from: str = "Innotter <mail@innotter.localhost>"
+    aws_endpoint_url: str | None = None
     media_bucket: str = "innotter-media"
+    media_url: str | None = None
     # Where this process serves what it counts; nowhere without a port.
     metrics_host: str = "127.0.0.1"
     metrics_port: int | None = None
@@ -53,6 +55,16 @@ class Environment(BaseSettings):
             raise ValueError("SIGNING_KEYS_FILE holds a key that was generated for development")
         return self
 
+    @model_validator(mode="after")
+    def require_an_address_of_pictures(self) -> Self:
+        """In development an endpoint of our own shows them too; AWS does not without a policy."""
+        endpoint = self.aws_endpoint_url or ""
+        if not self.media_url and (
+            self.innotter_env == "production" or not endpoint.startswith("http")
+        ):
+            raise ValueError("MEDIA_URL has to say where the world gets the pictures")
+        return self
+
 
 # Into the process and not just into Environment: boto3 reads its AWS_* variables there.
 load_dotenv(".env")
@@ -65,6 +77,11 @@ ALLOWED_HOSTS = environment.allowed_hosts.split(",")
 CORE_URL = environment.core_url
 AMQP_URL = environment.amqp_url.get_secret_value()
 MAIL_FROM = environment.mail_from
+MEDIA_BUCKET = environment.media_bucket
+# With a slash at the end.
+MEDIA_URL = (environment.media_url or f"{environment.aws_endpoint_url}/{MEDIA_BUCKET}").rstrip(
+    "/"
+) + "/"
 METRICS_HOST = environment.metrics_host
 METRICS_PORT = environment.metrics_port
 # Errors are problem documents and log lines everywhere, development included.
@@ -87,6 +104,7 @@ INSTALLED_APPS = [
     "rest_framework",
     "innotter.common",
     "innotter.events",
+    "innotter.media",
     "innotter.accounts",
     "innotter.pages",
     "innotter.posts",

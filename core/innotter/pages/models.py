@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from innotter.accounts.models import User
 from innotter.common.models import Record
+from innotter.media.models import Picture
 
 
 def new_address() -> str:
@@ -44,6 +45,14 @@ class Page(Record):
     )
     name = models.CharField(max_length=100)
     description = models.CharField(max_length=1000, blank=True)
+    image = models.ForeignKey(
+        Picture,
+        null=True,
+        to_field="name",
+        on_delete=models.PROTECT,
+        related_name="+",
+        db_index=False,
+    )
     tags = models.ManyToManyField(Tag, related_name="pages", blank=True)
     is_private = models.BooleanField(default=False)
     # A block lasts until a moment or, with `blocked_for_good`, has no end. The block of
@@ -57,7 +66,12 @@ class Page(Record):
         constraints: ClassVar = [
             models.UniqueConstraint(Lower("uuid"), name="page_uuid_unique"),
         ]
-        indexes: ClassVar = [models.Index(name="page_of_owner", fields=["owner", "-id"])]
+        indexes: ClassVar = [
+            models.Index(name="page_of_owner", fields=["owner", "-id"]),
+            models.Index(
+                name="page_with_image", fields=["image"], condition=Q(image__isnull=False)
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.name} ({self.uuid})"

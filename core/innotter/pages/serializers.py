@@ -5,6 +5,7 @@ from rest_framework import serializers
 
 from innotter.accounts.serializers import OwnerSerializer, UserSerializer
 from innotter.common.serializers import FlagField, ModelSerializer, PatternField, TextField
+from innotter.media.serializers import ImageURLField
 from innotter.pages.models import Follow, Page, Tag
 
 # In one call that accepts or rejects their requests.
@@ -26,7 +27,7 @@ class PageViewerSerializer(serializers.Serializer[Page]):
 
 class PageSerializer(serializers.ModelSerializer[Page]):
     tags = serializers.SlugRelatedField[Any](slug_field="name", many=True, read_only=True)
-    image = serializers.URLField(read_only=True, allow_null=True, default=None)
+    image = ImageURLField()
     owner = OwnerSerializer(read_only=True)
     is_blocked = serializers.BooleanField(read_only=True)
     unblock_date = serializers.SerializerMethodField()
@@ -63,7 +64,7 @@ class PageSerializer(serializers.ModelSerializer[Page]):
 class PageRefSerializer(serializers.ModelSerializer[Page]):
     """A page as its posts show it."""
 
-    image = serializers.URLField(read_only=True, allow_null=True, default=None)
+    image = ImageURLField()
 
     class Meta:
         model = Page

@@ -21,6 +21,7 @@ def production(tmp_path: Path) -> dict[str, Any]:
         "signing_keys_file": keys,
         "database_url": "postgresql://core:secret@db/innotter",
         "amqp_url": "amqp://core:secret@broker//",
+        "media_url": "https://media.example.com",
     }
 
 
@@ -64,6 +65,17 @@ def test_no_core_starts_without_secrets(
         monkeypatch.delenv(name.upper(), raising=False)
         with pytest.raises(ValidationError, match=name):
             Environment(**{n: value for n, value in production.items() if n != name})
+
+
+def test_pictures_need_an_address(production: dict[str, Any]) -> None:
+    endpoint = {"aws_endpoint_url": "http://localhost:4566", "media_url": None}
+    with pytest.raises(ValidationError, match="MEDIA_URL"):
+        Environment(**{**production, **endpoint})
+    development = {**production, **endpoint, "innotter_env": DEVELOPMENT}
+    assert Environment(**development).media_url is None
+    # What `.env` says for AWS itself.
+    with pytest.raises(ValidationError, match="MEDIA_URL"):
+        Environment(**{**development, "aws_endpoint_url": "none"})
 
 
 def test_a_refusal_quotes_no_secret(production: dict[str, Any]) -> None:
