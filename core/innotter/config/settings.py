@@ -50,6 +50,9 @@ class Environment(BaseSettings):
             raise ValueError("SECRET_KEY was generated for development: set one of your own")
         if len(self.secret_key.get_secret_value()) < 50:
             raise ValueError("SECRET_KEY is shorter than 50 characters")
+        if not self.signing_keys_file.exists():
+            # The command that makes the file runs before it is there.
+            return self
         keys = json.loads(self.signing_keys_file.read_text())["keys"]
         if any(key["kid"].startswith(DEVELOPMENT) for key in keys):
             raise ValueError("SIGNING_KEYS_FILE holds a key that was generated for development")

@@ -1,5 +1,7 @@
 """What keeps a core from starting."""
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +10,8 @@ from pydantic import ValidationError
 
 from innotter.accounts.tokens import create_signing_keys
 from innotter.config.settings import DEVELOPMENT, Environment
+
+MANAGE = Path(__file__).parents[3] / "manage.py"
 
 
 @pytest.fixture
@@ -50,6 +54,16 @@ def test_production_refuses_signing_keys_of_the_development_stack(
     create_signing_keys(production["signing_keys_file"], prefix=f"{DEVELOPMENT}-")
     with pytest.raises(ValidationError, match="generated for development"):
         Environment(**production)
+
+
+def test_the_command_that_makes_the_keys_runs_before_there_are_any(
+    production: dict[str, Any], tmp_path: Path
+) -> None:
+    keys = tmp_path / "new.json"
+    env = {name.upper(): str(value) for name, value in production.items()}
+    command = [sys.executable, str(MANAGE), "create_signing_keys", str(keys)]
+    subprocess.run(command, env={**env, "SIGNING_KEYS_FILE": str(keys)}, check=True)
+    assert Environment(**{**production, "signing_keys_file": keys}).signing_keys_file == keys
 
 
 def test_development_starts_with_them(production: dict[str, Any]) -> None:

@@ -1,0 +1,24 @@
+#!/bin/sh
+# Celery's processes. `exec` makes each the one that gets the signals.
+#   worker QUEUE     does what waits in a queue, WORKER_PROCESSES at a time
+#   scheduler        says when housekeeping is due; there may be only one
+set -eu
+
+case "${1:-}" in
+  worker)
+    # Its processes add up what they count here; it has to be empty when they start.
+    export PROMETHEUS_MULTIPROC_DIR=/tmp/metrics
+    rm -rf "$PROMETHEUS_MULTIPROC_DIR"
+    mkdir "$PROMETHEUS_MULTIPROC_DIR"
+    exec celery --quiet -A innotter.config worker \
+      --queues "$2" --concurrency "${WORKER_PROCESSES:-2}"
+    ;;
+  scheduler)
+    # The plain one keeps its state in memory and writes no file.
+    exec celery --quiet -A innotter.config beat --scheduler celery.beat:Scheduler
+    ;;
+  *)
+    echo "worker QUEUE or scheduler, not '$*'" >&2
+    exit 2
+    ;;
+esac

@@ -1,0 +1,18 @@
+#!/bin/sh
+# Django's processes. `exec` makes each the one that gets the signals.
+#   api              the core API, at 8000; its metrics, at METRICS_PORT
+#   relay            events from the outbox to RabbitMQ
+#   migrate, …       any other command of manage.py
+set -eu
+
+if [ "${1:-api}" != api ]; then
+  exec python manage.py "$@"
+fi
+# Its processes add up what they count here; it has to be empty when they start.
+export PROMETHEUS_MULTIPROC_DIR=/tmp/metrics
+rm -rf "$PROMETHEUS_MULTIPROC_DIR"
+mkdir "$PROMETHEUS_MULTIPROC_DIR"
+exec gunicorn --config gunicorn.conf.py \
+  --bind 0.0.0.0:8000 --bind "0.0.0.0:$METRICS_PORT" \
+  --workers "${API_PROCESSES:-2}" --threads "${API_THREADS:-4}" \
+  innotter.config.wsgi
