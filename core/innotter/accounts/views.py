@@ -8,6 +8,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from innotter.accounts import selectors, services
+from innotter.accounts.keys import public_jwks
 from innotter.accounts.permissions import signed_in
 from innotter.accounts.serializers import (
     EditedUserSerializer,
@@ -18,7 +19,6 @@ from innotter.accounts.serializers import (
     TokenPairSerializer,
     UserSerializer,
 )
-from innotter.accounts.tokens import public_jwks
 from innotter.common.permissions import Anyone, SignedIn
 from innotter.common.views import RoomViewSet, public
 

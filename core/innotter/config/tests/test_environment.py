@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from innotter.accounts.tokens import create_signing_keys
+from innotter.accounts.keys import create_signing_keys
 from innotter.config.settings import DEVELOPMENT, Environment
 
 MANAGE = Path(__file__).parents[3] / "manage.py"

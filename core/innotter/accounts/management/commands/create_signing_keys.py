@@ -5,7 +5,12 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from innotter.accounts.tokens import create_signing_keys
+from innotter.accounts.keys import create_signing_keys
+
+
+def prefix() -> str:
+    """What the kid of a key begins with that production would refuse."""
+    return "" if settings.INNOTTER_ENV == "production" else f"{settings.DEVELOPMENT}-"
 
 
 class Command(BaseCommand):
@@ -17,8 +22,7 @@ class Command(BaseCommand):
         parser.add_argument("file", type=Path)
 
     def handle(self, *args: Any, file: Path, **options: Any) -> None:
-        prefix = "" if settings.INNOTTER_ENV == "production" else f"{settings.DEVELOPMENT}-"
         try:
-            create_signing_keys(file, prefix=prefix)
+            create_signing_keys(file, prefix=prefix())
         except FileExistsError:
             raise CommandError(f"{file} is there already") from None

@@ -1,0 +1,43 @@
+from argparse import ArgumentParser
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand
+
+from innotter.accounts.keys import rotate_signing_keys
+from innotter.accounts.management.commands.create_signing_keys import prefix
+
+# Twice as long as anybody is told to keep /.well-known/jwks.json.
+LEAD = 600
+
+
+class Command(BaseCommand):
+    help = (
+        "Adds a new key to SIGNING_KEYS_FILE. It is published at once and signs after a lead; "
+        "tokens of the key before it live out their time. Running processes need no restart."
+    )
+    requires_system_checks = ()
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument(
+            "--lead",
+            type=int,
+            default=LEAD,
+            metavar="SECONDS",
+            help="until the new key signs, so that all who verify know it by then: %(default)s",
+        )
+        parser.add_argument(
+            "--stolen",
+            action="store_true",
+            help="the keys that are there are known to others: none is believed any more, the new "
+            "one signs at once, and everybody's next request is a refresh",
+        )
+
+    def handle(self, *args: Any, lead: int, stolen: bool, **options: Any) -> None:
+        kid = rotate_signing_keys(
+            settings.SIGNING_KEYS_FILE,
+            prefix=prefix(),
+            lead=0 if stolen else max(lead, 0),
+            only=stolen,
+        )
+        self.stdout.write(kid)
