@@ -176,6 +176,7 @@ def doors(world: World, viewer: User | None) -> Doors:
     for post in world.posts:
         yield from doors_of_post(world, viewer, post)
     yield from lists_of_pages(world, viewer)
+    yield from search(world, viewer)
     yield from own_lists(world, viewer)
 
 
@@ -228,17 +229,22 @@ def lists_of_pages(world: World, viewer: User | None) -> Doors:
     counts = [(tag, sum(tag in world.tags[page] for page in found)) for tag in TAGS]
     tags = [{"name": tag, "pages_count": count} for tag, count in counts if count]
     yield "/tags", listed(tags)
+    for tag in TAGS:
+        yield f"/tags?q={tag[:2]}", listed(shown for shown in tags if shown["name"] == tag)
 
 
 def search(world: World, viewer: User | None) -> Doors:
-    """Each page by what it alone is called, and all of a tag: their addresses in any order."""
+    """Each page by what it alone is called, and all of a tag, the oldest first."""
     found = [page for page in world.pages if world.may_find(viewer, page)]
+
+    def shown(pages: Iterable[Page]) -> dict[str, Any]:
+        return listed({"type": "page", "page": world.page(viewer, page)} for page in pages)
+
     for page in world.pages:
         for word in (page.name, page.uuid):
-            yield f"/search?type=page&q={word}", [page.uuid] if page in found else []
+            yield f"/search?q={word}", shown([page] if page in found else [])
     for tag in TAGS:
-        tagged = sorted(page.uuid for page in found if tag in world.tags[page])
-        yield f"/search?type=page&q={tag}", tagged
+        yield f"/search?q={tag}", shown(page for page in found if tag in world.tags[page])
 
 
 def own_lists(world: World, viewer: User | None) -> Doors:
@@ -291,8 +297,6 @@ def told(path: str, answer: Any) -> Any:
     document = answer.json()
     if answer.status_code != 200:
         return answer.status_code, document["code"]
-    if path.startswith("/search"):
-        return sorted(hit["page"]["uuid"] for hit in document["results"])
     return of_the_rule(document)
 
 
