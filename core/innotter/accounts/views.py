@@ -64,7 +64,7 @@ class UserViewSet(RoomViewSet):
     access: ClassVar = {"retrieve": Anyone, "me": SignedIn, "edit_me": SignedIn}
     serializer_class = UserSerializer
     lookup_field = "username"
-    lookup_value_regex = r"[\w.-]+"
+    lookup_value_regex = r"[A-Za-z0-9_.-]+"
 
     def retrieve(self, request: Request, username: str) -> Response:
         """A user, without what is private."""

@@ -4,6 +4,7 @@ DRF's own read the number 5 as the text "5", and "yes" or 1 as true.
 """
 
 from typing import Any, ClassVar
+from uuid import UUID
 
 from django.db import models
 from rest_framework import serializers
@@ -14,6 +15,23 @@ class TextField(serializers.CharField):
         if not isinstance(data, str):
             self.fail("invalid")
         return super().to_internal_value(data)
+
+
+def id_from(text: str) -> UUID:
+    """Raises ValueError for any spelling but the one that we write: in upper case, in braces or
+    without dashes an id names nothing."""
+    found = UUID(text)
+    if str(found) != text:
+        raise ValueError
+    return found
+
+
+class IdField(serializers.UUIDField):
+    def to_internal_value(self, data: Any) -> UUID:
+        try:
+            return id_from(str(data))
+        except ValueError:
+            self.fail("invalid", value=data)
 
 
 class PatternField(TextField, serializers.RegexField):

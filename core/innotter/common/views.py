@@ -7,7 +7,10 @@ from uuid import UUID
 from django.db import DatabaseError, connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.csrf import csrf_exempt
+from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.permissions import BasePermission
+from rest_framework.renderers import BaseRenderer
+from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 from rest_framework.viewsets import GenericViewSet
@@ -16,7 +19,17 @@ from innotter.common import problems
 from innotter.common.errors import NotFound
 from innotter.common.pagination import Key, KeysetPagination, Window
 from innotter.common.permissions import Nobody
+from innotter.common.serializers import id_from
 from innotter_contracts.problems import problem
+
+
+class JsonAlways(DefaultContentNegotiation):
+    """There is nothing to choose from: who asks for something else gets JSON, and no refusal."""
+
+    def select_renderer(
+        self, request: Request, renderers: Any, format_suffix: str | None = None
+    ) -> tuple[BaseRenderer, str]:
+        return renderers[0], renderers[0].media_type
 
 
 class RoomViewSet(GenericViewSet[Any]):
@@ -24,6 +37,7 @@ class RoomViewSet(GenericViewSet[Any]):
 
     # Who may call each action. An action that is not named here is closed to everybody.
     access: ClassVar[dict[str, type[BasePermission]]] = {}
+    content_negotiation_class = JsonAlways
 
     def get_permissions(self) -> list[BasePermission]:
         if self.action in (None, "metadata"):
@@ -68,9 +82,9 @@ class RoomViewSet(GenericViewSet[Any]):
 
 
 def id_or_404(text: str) -> UUID:
-    """An id of another shape names nothing."""
+    """A text of another shape names nothing."""
     try:
-        return UUID(text)
+        return id_from(text)
     except ValueError:
         raise NotFound from None
 

@@ -28,7 +28,7 @@ class PageBlockViewSet(RoomViewSet):
     access: ClassVar = {"block": Moderator, "unblock": Moderator}
     serializer_class = PageSerializer
     lookup_field = "uuid"
-    lookup_value_regex = r"[\w-]+"
+    lookup_value_regex = r"[A-Za-z0-9_-]+"
 
     @extend_schema(request=PageBlockSerializer, responses=PageSerializer)
     @action(detail=True, methods=["post"])
@@ -54,7 +54,7 @@ class UserModerationViewSet(RoomViewSet):
     access: ClassVar = {"block": Admin, "unblock": Admin, "role": Admin}
     serializer_class = UserSerializer
     lookup_field = "username"
-    lookup_value_regex = r"[\w.-]+"
+    lookup_value_regex = r"[A-Za-z0-9_.-]+"
 
     @extend_schema(request=ReasonSerializer, responses={204: None})
     @action(detail=True, methods=["post"])

@@ -11,10 +11,14 @@ from innotter.pages.views import (
 # The pages themselves are routed by posts/urls.py: whoever deletes one tells of its posts.
 router = SimpleRouter(trailing_slash=False)
 router.register(
-    r"pages/(?P<uuid>[\w-]+)/follow-requests", FollowRequestViewSet, basename="follow-request"
+    r"pages/(?P<uuid>[A-Za-z0-9_-]+)/follow-requests",
+    FollowRequestViewSet,
+    basename="follow-request",
 )
 router.register("users/me/pages", OwnPagesViewSet, basename="own-page")
 router.register("users/me/follows", FollowedPagesViewSet, basename="followed-page")
-router.register(r"users/(?P<username>[\w.-]+)/pages", UserPagesViewSet, basename="user-page")
+router.register(
+    r"users/(?P<username>[A-Za-z0-9_.-]+)/pages", UserPagesViewSet, basename="user-page"
+)
 router.register("tags", TagViewSet, basename="tag")
 urlpatterns = router.urls

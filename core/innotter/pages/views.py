@@ -50,7 +50,7 @@ class PageViewSet(RoomViewSet):
     }
     serializer_class = PageSerializer
     lookup_field = "uuid"
-    lookup_value_regex = r"[\w-]+"
+    lookup_value_regex = r"[A-Za-z0-9_-]+"
 
     @extend_schema(parameters=[PageFilterSerializer])
     def list(self, request: Request) -> Response:

@@ -3,7 +3,7 @@ from typing import Any, ClassVar
 from drf_spectacular.utils import extend_schema_field, inline_serializer
 from rest_framework import serializers
 
-from innotter.common.serializers import ModelSerializer, TextField
+from innotter.common.serializers import IdField, ModelSerializer, TextField
 from innotter.pages.serializers import PageRefSerializer
 from innotter.posts.models import Post
 
@@ -62,7 +62,7 @@ class PostSerializer(serializers.ModelSerializer[Post]):
 
 class NewPostSerializer(ModelSerializer[Post]):
     content = TextField(trim_whitespace=False, max_length=1000)
-    reply_to = serializers.UUIDField(required=False, allow_null=True)
+    reply_to = IdField(required=False, allow_null=True)
 
     class Meta:
         model = Post

@@ -4,7 +4,7 @@ from innotter.posts.views import OwnLikesViewSet, PagePostsViewSet, WholePageVie
 
 router = SimpleRouter(trailing_slash=False)
 router.register("pages", WholePageViewSet, basename="page")
-router.register(r"pages/(?P<uuid>[\w-]+)/posts", PagePostsViewSet, basename="page-post")
+router.register(r"pages/(?P<uuid>[A-Za-z0-9_-]+)/posts", PagePostsViewSet, basename="page-post")
 router.register("users/me/likes", OwnLikesViewSet, basename="own-like")
 # A post by its id is routed by moderation/urls.py: what moderators delete is in the log.
 urlpatterns = router.urls

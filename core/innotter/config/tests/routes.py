@@ -15,6 +15,36 @@ from innotter.conftest import PASSWORD
 # They describe the API and are no part of it.
 DESCRIPTIONS = {"schema", "docs"}
 
+# Calls that write and look at no body.
+WITHOUT_BODY = {
+    "DELETE /pages/{uuid}",
+    "DELETE /pages/{uuid}/follow",
+    "DELETE /pages/{uuid}/tags/{tag}",
+    "DELETE /posts/{id}",
+    "DELETE /posts/{id}/like",
+    "POST /pages/{uuid}/follow",
+    "POST /posts/{id}/like",
+    "PUT /pages/{uuid}/tags/{tag}",
+}
+
+# Each list with the questions that it takes, one by one.
+LISTS: dict[str, list[dict[str, str]]] = {
+    "GET /feed": [],
+    "GET /pages": [{"tag": "all"}, {"owner": "bob"}],
+    "GET /pages/{uuid}/follow-requests": [],
+    "GET /pages/{uuid}/followers": [],
+    "GET /pages/{uuid}/posts": [],
+    "GET /posts/{id}/replies": [],
+    "GET /search": [{"q": "user"}, {"q": "page", "type": "page"}],
+    "GET /tags": [{"q": "t"}],
+    "GET /users/me/follows": [],
+    "GET /users/me/likes": [],
+    "GET /users/me/pages": [],
+    "GET /users/{username}/pages": [],
+}
+# Those that answer no call without a question.
+NEEDED = {"GET /search": {"q": "page"}}
+
 
 @dataclass(frozen=True)
 class Route:
@@ -62,16 +92,36 @@ def bodies(*, refresh: str) -> dict[str, dict[str, Any]]:
             "username": "newcomer",
             "email": "newcomer@example.com",
             "password": PASSWORD,
+            "title": "A newcomer",
         },
         "POST /auth/login": {"login": "target", "password": PASSWORD},
         "POST /auth/refresh": {"refresh": refresh},
         "POST /auth/logout": {"refresh": refresh},
-        "PATCH /users/me": {"title": "Another title"},
+        "PATCH /users/me": {
+            "title": "Another title",
+            "email": "another@example.com",
+            "email_notifications": "off",
+            "language": "ru",
+        },
         "POST /users/{username}/block": {"reason": "Spam"},
+        "DELETE /users/{username}/block": {"reason": "A mistake"},
         "PUT /users/{username}/role": {"role": "moderator"},
-        "POST /pages": {"name": "A new page", "uuid": "new"},
-        "PATCH /pages/{uuid}": {"name": "Another name"},
-        "POST /pages/{uuid}/block": {"until": tomorrow().isoformat()},
+        "POST /pages": {
+            "name": "A new page",
+            "uuid": "new",
+            "description": "What is new.",
+            "tags": ["new"],
+            "is_private": True,
+        },
+        "PATCH /pages/{uuid}": {
+            "name": "Another name",
+            "uuid": "another",
+            "description": "What is other.",
+            "tags": ["other"],
+            "is_private": True,
+        },
+        "POST /pages/{uuid}/block": {"until": tomorrow().isoformat(), "reason": "Spam"},
+        "DELETE /pages/{uuid}/block": {"reason": "A mistake"},
         "POST /pages/{uuid}/follow-requests/accept": {"all": True},
         "POST /pages/{uuid}/follow-requests/reject": {"all": True},
         "POST /pages/{uuid}/posts": {"content": "Hello again"},

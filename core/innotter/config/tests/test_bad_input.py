@@ -1,0 +1,203 @@
+"""Input from hell through every door: a refusal that says why, never a 500, and nothing stored.
+
+The doors are those of the URLconf: a new one fails here until routes.py has an example of its body.
+"""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from django.test import Client
+
+from innotter.accounts.models import User
+from innotter.accounts.services import log_in
+from innotter.accounts.tokens import mint_access_token
+from innotter.config.tests.routes import LISTS, NEEDED, WITHOUT_BODY, Route, bodies, routes
+from innotter.conftest import PASSWORD, Caller, all_rows, new_page, new_post, new_user, refusal
+from innotter.moderation.services import block_page
+from innotter.pages.services import follow
+
+WRITING = [route for route in routes() if route.method != "GET"]
+WITH_BODY = [route for route in WRITING if str(route) not in WITHOUT_BODY]
+
+# In JSON; of any field of any body.
+BAD_VALUES = {
+    "NUL": r'"a\u0000b"',
+    "half a pair": r'"\ud800"',
+    "too long": json.dumps("x" * 100_000),
+    "a list": "[[]]",
+    "an object": '{"a": [1]}',
+    "below zero": "-1",
+    "a fraction": "0.5",
+    "a huge number": "9" * 4000,
+    "a number that Python refuses to read": "9" * 5000,
+    "more than a float holds": "1e999",
+}
+BAD_BODIES = {
+    "no JSON": b"{",
+    "no UTF-8": b'{"a": "\xff"}',
+    "UTF-16": '{"a": 1}'.encode("utf-16"),
+    "NUL": b"\0",
+    "null": b"null",
+    "a list": b"[]",
+    "a text": b'"text"',
+    "a number": b"1",
+    "true": b"true",
+    "not a number": b'{"a": NaN}',
+    "deep lists": b"[" * 50_000,
+    "deep objects": b'{"a":' * 40_000,
+    "deep and whole": b'{"a":' * 20_000 + b"1" + b"}" * 20_000,
+}
+OTHER_TYPES = ["text/plain", "application/x-www-form-urlencoded", "application/xml", "", "json"]
+MEGABYTES = b'{"content": "' + b"x" * 10_000_000 + b'"}'
+WRONG_NAMES = ["%00", "a%00b", "%ED%A0%80", "%FF", "a%0A", "%20", "x" * 300, "%D1%81", "%E2%84%AA"]
+BAD_LIMITS = ["-1", "abc", "0", "101", "", "1.0", "9" * 5000, "\u0663", "a\0"]
+BAD_CURSORS = ["bg", "", "x", "bmE=", "b!mE", "bmE\0", "_" * 999, "\u0663", "bgA"]
+
+
+@pytest.fixture
+def ann(db: None) -> User:
+    """An admin with pages of her own: no call is closed to her, and so each looks at its input."""
+    return new_user("ann", role=User.Role.ADMIN)
+
+
+@pytest.fixture
+def values(ann: User) -> dict[str, str]:
+    """What the paths name: Ann's page, where somebody waits, a post on it, and somebody else."""
+    page = new_page(ann, uuid="page", name="A page", tags=["all"], is_private=True)
+    follow(user=new_user("requester"), page=page)
+    target = new_user("target")
+    post = new_post(page)
+    block_page(actor=ann, page=new_page(target), until=None)
+    return {"uuid": page.uuid, "id": str(post.id), "username": "target", "tag": "all"}
+
+
+@pytest.fixture
+def examples(values: dict[str, str]) -> dict[str, dict[str, Any]]:
+    return bodies(refresh=log_in(login="target", password=PASSWORD).refresh)
+
+
+def test_every_route_that_writes_has_an_example_of_its_body(
+    examples: dict[str, dict[str, Any]],
+) -> None:
+    assert {str(route) for route in WRITING} == {*examples, *WITHOUT_BODY}
+
+
+def send(
+    route: Route, values: dict[str, str], user: User, body: bytes, type: str = "application/json"
+) -> Any:
+    path = f"/api/v1{route.path.format(**values)}"
+    headers = {"Authorization": f"Bearer {mint_access_token(user)}"}
+    return Client().generic(route.method, path, body, type, headers=headers)
+
+
+def bad_bodies(example: dict[str, Any]) -> Iterator[tuple[str, bytes]]:
+    yield from BAD_BODIES.items()
+    for spoilt in example:
+        for what, value in BAD_VALUES.items():
+            fields = {name: json.dumps(known) for name, known in example.items()} | {spoilt: value}
+            written = ", ".join(f'"{name}": {known}' for name, known in fields.items())
+            yield f"{what} as {spoilt}", f"{{{written}}}".encode()
+
+
+@pytest.mark.parametrize("route", WITH_BODY, ids=str)
+def test_a_bad_body_is_refused(
+    route: Route, ann: User, values: dict[str, str], examples: dict[str, dict[str, Any]]
+) -> None:
+    before = all_rows()
+    for what, body in bad_bodies(examples[str(route)]):
+        assert refusal(send(route, values, ann, body))[0] == 400, what
+    for type in OTHER_TYPES:
+        good = json.dumps(examples[str(route)]).encode()
+        answer = refusal(send(route, values, ann, good, type))
+        assert answer == (415, "unsupported_media_type"), type
+    assert refusal(send(route, values, ann, MEGABYTES)) == (413, "too_large")
+    assert all_rows() == before
+
+
+@pytest.mark.parametrize("route", WRITING, ids=str)
+def test_a_good_body_is_not(
+    route: Route, ann: User, values: dict[str, str], examples: dict[str, dict[str, Any]]
+) -> None:
+    """Or the test above would say nothing."""
+    body = json.dumps(examples[str(route)]).encode() if str(route) in examples else MEGABYTES
+    own = {"POST /pages/{uuid}/follow", "DELETE /pages/{uuid}/follow"}
+    expected = {409} if str(route) in own else {200, 201, 204}
+    assert send(route, values, ann, body).status_code in expected
+
+
+# Paths
+
+
+def spellings(post_id: str) -> list[str]:
+    """Of an id, other than our own."""
+    bare = post_id.replace("-", "")
+    return [f"{{{post_id}}}", post_id.upper(), bare, f"urn:uuid:{post_id}", f" {post_id}", bare[1:]]
+
+
+@pytest.mark.parametrize("route", [route for route in routes() if "{" in route.path], ids=str)
+def test_what_is_no_name_names_nothing(
+    route: Route, ann: User, values: dict[str, str], examples: dict[str, dict[str, Any]]
+) -> None:
+    body = json.dumps(examples.get(str(route), {})).encode()
+    wrong = [*WRONG_NAMES, "nothing", "1"]
+    named = next(name for name in ("id", "uuid", "username") if f"{{{name}}}" in route.path)
+    if named == "id":
+        wrong += [quote(spelling) for spelling in spellings(values["id"])]
+    before = all_rows()
+    for name in wrong:
+        answer = send(route, {**values, named: name}, ann, body)
+        assert refusal(answer) == (404, "not_found"), name
+    assert all_rows() == before
+
+
+def test_an_id_in_a_body_has_one_spelling_too(ann: User, values: dict[str, str]) -> None:
+    before = all_rows()
+    for spelling in spellings(values["id"]):
+        body = {"content": "Hello", "reply_to": spelling}
+        assert refusal(Caller(ann).post("/pages/page/posts", body)) == (400, "invalid")
+    assert all_rows() == before
+
+
+# Lists
+
+
+def test_every_list_is_known_as_one(ann: User, values: dict[str, str]) -> None:
+    lists = {
+        str(route)
+        for route in routes()
+        if route.method == "GET"
+        for answer in [Caller(ann).get(route.path.format(**values), **NEEDED.get(str(route), {}))]
+        if "results" in answer.json()
+    }
+    assert lists == set(LISTS)
+
+
+@pytest.mark.parametrize("route", LISTS)
+@pytest.mark.parametrize("word", ["limit", "cursor"])
+def test_a_list_takes_no_made_up_limit_or_cursor(
+    ann: User, values: dict[str, str], route: str, word: str
+) -> None:
+    path = route.removeprefix("GET ").format(**values)
+    for text in BAD_LIMITS if word == "limit" else BAD_CURSORS:
+        answer = Caller(ann).get(path, **{**NEEDED.get(route, {}), word: text})
+        assert refusal(answer) == (400, "invalid"), text
+        assert [error["field"] for error in answer.json()["errors"]] == [word]
+
+
+@pytest.mark.parametrize(
+    ("route", "word"),
+    [(route, word) for route, asked in LISTS.items() for word in {w: 0 for q in asked for w in q}],
+)
+def test_a_list_takes_no_question_that_is_no_text(
+    ann: User, values: dict[str, str], route: str, word: str
+) -> None:
+    path = route.removeprefix("GET ").format(**values)
+    for text in ("a%00b", "%00"):
+        answer = Caller(ann).get(f"{path}?{word}={text}")
+        assert refusal(answer) == (400, "invalid"), text
+    for text in ("%ED%A0%80", "%FF", "x" * 4000):
+        answer = Caller(ann).get(f"{path}?{word}={text}")
+        assert answer.status_code in (200, 400), text
