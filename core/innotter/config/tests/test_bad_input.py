@@ -86,11 +86,11 @@ def test_every_route_that_writes_has_an_example_of_its_body(
 
 
 def send(
-    route: Route, values: dict[str, str], user: User, body: bytes, type: str = "application/json"
+    route: Route, values: dict[str, str], user: User, body: bytes, media: str = "application/json"
 ) -> Any:
     path = f"/api/v1{route.path.format(**values)}"
     headers = {"Authorization": f"Bearer {mint_access_token(user)}"}
-    return Client().generic(route.method, path, body, type, headers=headers)
+    return Client().generic(route.method, path, body, media, headers=headers)
 
 
 def bad_bodies(example: dict[str, Any]) -> Iterator[tuple[str, bytes]]:
@@ -109,10 +109,10 @@ def test_a_bad_body_is_refused(
     before = all_rows()
     for what, body in bad_bodies(examples[str(route)]):
         assert refusal(send(route, values, ann, body))[0] == 400, what
-    for type in OTHER_TYPES:
+    for other in OTHER_TYPES:
         good = json.dumps(examples[str(route)]).encode()
-        answer = refusal(send(route, values, ann, good, type))
-        assert answer == (415, "unsupported_media_type"), type
+        answer = refusal(send(route, values, ann, good, other))
+        assert answer == (415, "unsupported_media_type"), other
     assert refusal(send(route, values, ann, MEGABYTES)) == (413, "too_large")
     assert all_rows() == before
 
