@@ -100,7 +100,13 @@ def there(ann: Person, bob: Person) -> dict[str, str]:
     """A page of Ann's with a post on it, and Bob, by the names of path parameters."""
     uuid = ann.new_page(tags=["fog"])
     post = ann.post(f"/pages/{uuid}/posts", content="Fog.", expect=201)
-    return {"uuid": uuid, "id": post["id"], "tag": "fog", "username": bob.name}
+    return {
+        "uuid": uuid,
+        "id": post["id"],
+        "tag": "fog",
+        "username": bob.name,
+        "token": "none.such",
+    }
 
 
 def at(case: Case, names: dict[str, str]) -> Case:

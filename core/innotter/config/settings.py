@@ -192,6 +192,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PAGINATION_CLASS": "innotter.common.pagination.KeysetPagination",
     "DEFAULT_PARSER_CLASSES": ["innotter.common.parsers.Utf8JSONParser"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "URL_FORMAT_OVERRIDE": None,
     "DEFAULT_METADATA_CLASS": None,
     "DEFAULT_SCHEMA_CLASS": "innotter.common.schema.Schema",
     "EXCEPTION_HANDLER": "innotter.common.problems.exception_handler",

@@ -10,6 +10,7 @@ api: list[URLPattern | URLResolver] = [
     path("", include("innotter.pages.urls")),
     path("", include("innotter.posts.urls")),
     path("", include("innotter.feed.urls")),
+    path("", include("innotter.mail.urls")),
     path("", include("innotter.moderation.urls")),
     path("", include("innotter.search.urls")),
     path("schema", SpectacularAPIView.as_view(), name="schema"),

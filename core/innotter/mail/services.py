@@ -6,9 +6,10 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.utils import timezone
 
+from innotter.accounts.models import User
 from innotter.mail.models import Delivery
 from innotter.mail.ses import send_mail
-from innotter.pages.models import Page
+from innotter.pages.models import Follow, Page
 from innotter.pages.selectors import visible_to
 from innotter.posts.models import Post
 
@@ -22,6 +23,7 @@ QUEUE_DELIVERIES = """
     JOIN accounts_user AS reader ON reader.id = follow.user_id
     WHERE post.id = %s
       AND follow.accepted_at IS NOT NULL
+      AND follow.muted_at IS NULL
       AND NOT reader.is_blocked
       AND reader.email_notifications <> 'off'
     FOR KEY SHARE OF post
@@ -42,6 +44,18 @@ def send_deliveries(post_id: UUID) -> int:
     while (one := _send_one(post_id)) is not None:
         sent += one
     return sent
+
+
+def stop_mails(*, reader: User, page: Page) -> None:
+    """No more mails about this page to this reader, until they say so or follow it anew."""
+    now = timezone.now()
+    follows = Follow.objects.filter(user=reader, page=page, muted_at=None)
+    follows.update(muted_at=now, updated_at=now)
+
+
+def resume_mails(*, reader: User, page: Page) -> None:
+    follows = Follow.objects.filter(user=reader, page=page, muted_at__isnull=False)
+    follows.update(muted_at=None, updated_at=timezone.now())
 
 
 @transaction.atomic
@@ -84,6 +98,7 @@ def _still_wanted(delivery: Delivery) -> bool:
         pk=delivery.page_id,
         follows__user=reader,
         follows__accepted_at__isnull=False,
+        follows__muted_at=None,
     ).exists()
 
 

@@ -95,6 +95,8 @@ class Follow(Record):
     page = models.ForeignKey(Page, on_delete=models.CASCADE, related_name="follows", db_index=False)
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="follows")
     accepted_at = models.DateTimeField(null=True)
+    # Since when the follower wants no mail about this page; whoever follows anew begins anew.
+    muted_at = models.DateTimeField(null=True)
 
     class Meta:
         constraints: ClassVar = [

@@ -19,6 +19,7 @@ from innotter.conftest import (
     new_post,
     new_user,
 )
+from innotter.mail.tokens import unsubscribe_token
 from innotter.moderation.services import block_page, block_user
 from innotter.pages.models import Page
 from innotter.pages.services import follow
@@ -127,6 +128,9 @@ DELETE /posts/{id}/like                     | blocked         | 401 404 404 404 
 GET    /feed                                |                 | 401 200 200 200 200 200 200 401
 GET    /tags                                |                 | 200 200 200 200 200 200 200 401
 GET    /search                              |                 | 200 200 200 200 200 200 200 401
+
+GET    /unsubscribe/{token}                 |                 | 200 200 200 200 200 200 200 401
+POST   /unsubscribe/{token}                 |                 | 200 200 200 200 200 200 200 401
 """
 
 # What a call has to ask for.
@@ -160,12 +164,18 @@ class World:
     # One of each kind, each with a post.
     posts: dict[str, Post]
     bodies: dict[str, dict[str, Any]]
+    # Of a mail to the follower.
+    token: str
 
     def call(self, row: Row, role: str) -> int:
         """The status of the answer."""
         method, path = row.call.split()
         kind = row.case.partition(",")[0]
-        values = {"username": "admin" if row.case == "the admin" else "target", "tag": "garden"}
+        values = {
+            "username": "admin" if row.case == "the admin" else "target",
+            "tag": "garden",
+            "token": self.token,
+        }
         if kind in self.posts:
             post = self.posts[kind]
             values |= {"uuid": post.page.uuid, "id": str(post.id)}
@@ -215,7 +225,8 @@ def world(db: None, eve: User, ann: User, bob: User, moderator: User, admin: Use
     for post in posts.values():
         post.page = Page.objects.get(pk=post.page_id)
     callers = {role: Caller(user) for role, user in people.items()}
-    return World(callers, posts, {**known, "POST /auth/refresh as blocked": {"refresh": spent}})
+    known["POST /auth/refresh as blocked"] = {"refresh": spent}
+    return World(callers, posts, known, unsubscribe_token(bob.id, pages["public"].id))
 
 
 def test_every_route_answers_every_role_as_the_table_says(world: World) -> None:

@@ -10,7 +10,7 @@ from django.utils import timezone
 from innotter.accounts.models import User
 from innotter.conftest import at_once, make_follower, new_post, new_user
 from innotter.mail.models import Delivery
-from innotter.mail.services import queue_deliveries, send_deliveries
+from innotter.mail.services import queue_deliveries, send_deliveries, stop_mails
 from innotter.mail.ses import send_mail
 from innotter.mail.tasks import notify_followers
 from innotter.pages.models import Page
@@ -88,7 +88,11 @@ def leave(reader: User, page: Page) -> None:
     unfollow(user=reader, page=page)
 
 
-CHANGES_OF_MIND = [switch_mails_off, block_reader, block_page, block_owner, leave]
+def stop(reader: User, page: Page) -> None:
+    stop_mails(reader=reader, page=page)
+
+
+CHANGES_OF_MIND = [switch_mails_off, block_reader, block_page, block_owner, leave, stop]
 
 
 @pytest.mark.parametrize("change", CHANGES_OF_MIND)

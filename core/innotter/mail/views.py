@@ -1,0 +1,85 @@
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from django.template.loader import render_to_string
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema
+from rest_framework.renderers import BaseRenderer, JSONRenderer
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from innotter.common.permissions import Anyone
+from innotter.common.views import RoomViewSet
+from innotter.mail import services
+from innotter.mail.selectors import Subscription, subscription_of
+from innotter.mail.serializers import ResumeSerializer, SubscriptionSerializer
+from innotter.mail.words import WORDS
+
+ANSWERS = {
+    (200, "text/html"): OpenApiTypes.STR,
+    (200, "application/json"): SubscriptionSerializer,
+}
+# The address is a key: it goes to no other site, into no cache and into no index.
+HEADERS = {
+    "Cache-Control": "no-store",
+    "Referrer-Policy": "no-referrer",
+    "X-Robots-Tag": "noindex",
+}
+
+
+class SubscriptionPage(BaseRenderer):
+    """A page for people, in the reader's language; a problem stays a problem document."""
+
+    media_type = "text/html"
+    format = "html"
+    charset = "utf-8"
+
+    def render(
+        self,
+        data: Any,
+        accepted_media_type: str | None = None,
+        renderer_context: Mapping[str, Any] | None = None,
+    ) -> bytes:
+        assert renderer_context is not None
+        subscription = getattr(renderer_context["view"], "subscription", None)
+        if renderer_context["response"].exception or subscription is None:
+            return bytes(JSONRenderer().render(data))
+        language = subscription.reader.language
+        context = {"subscription": subscription, "words": WORDS[language], "language": language}
+        return render_to_string("mail/unsubscribe.html", context).encode()
+
+
+class UnsubscribeViewSet(RoomViewSet):
+    """Whoever holds the link may use it: no login, no cookie, nothing to forge (RFC 8058)."""
+
+    access: ClassVar = {"retrieve": Anyone, "unsubscribe": Anyone}
+    renderer_classes = (SubscriptionPage, JSONRenderer)
+    lookup_field = "token"
+    lookup_value_regex = r"[\w.-]+"
+    subscription: Subscription
+
+    def perform_content_negotiation(
+        self, request: Request, force: bool = False
+    ) -> tuple[BaseRenderer, str]:
+        """Whoever can read neither has the page: what counts is that the mails stop."""
+        return super().perform_content_negotiation(request, force=True)
+
+    @extend_schema(responses=ANSWERS)
+    def retrieve(self, request: Request, token: str) -> Response:
+        """Whether mails about a page are sent, and a button that stops them. Changes nothing:
+        mail programs and virus scanners open links by themselves."""
+        return self._shown(token)
+
+    @extend_schema(request=None, responses=ANSWERS, parameters=[ResumeSerializer])
+    def unsubscribe(self, request: Request, token: str) -> Response:
+        """Stop the mails about this page, whatever the body says. The follow stays. Repeating it
+        changes nothing."""
+        subscription = subscription_of(token)
+        resume = self.query(ResumeSerializer)["resume"]
+        change = services.resume_mails if resume else services.stop_mails
+        change(reader=subscription.reader, page=subscription.page)
+        return self._shown(token)
+
+    def _shown(self, token: str) -> Response:
+        self.subscription = subscription_of(token)
+        return Response(SubscriptionSerializer(self.subscription).data, headers=HEADERS)
