@@ -21,7 +21,7 @@ format: environment ## puts the code in order
 	@$(python) -m ruff check --fix-only --quiet .
 	@$(python) -m ruff format .
 
-schemas: environment ## writes docs/openapi from the code
+schemas: environment ## writes docs/openapi from the code, lambdas' requirements from the lock
 	@$(python) -m dev.check --write-schemas
 
 reset: environment ## forgets all data of `make run`

@@ -28,6 +28,8 @@ SCHEMAS = {
     "core.json": manage("spectacular", "--validate", "--fail-on-warn", "--format", "openapi-json"),
     "statistics.json": [*PYTHON, "innotter_stats.openapi"],
 }
+# Each function of lambdas/ has a group of its own in the lock.
+FUNCTIONS = {"accept-csv": "accept_csv", "store-csv": "store_csv"}
 # The code is only read; these let the settings be imported, and reach nothing.
 ENVIRONMENT = {
     "INNOTTER_ENV": "test",
@@ -63,6 +65,8 @@ def main(words: list[str]) -> int:
         if words == ["--write-schemas"]:
             for name, command in SCHEMAS.items():
                 _schema_file(name).write_text(_run(command, env))
+            for group, function in FUNCTIONS.items():
+                _requirements_file(function).write_text(_requirements(group))
             return 0
         with ThreadPoolExecutor(2) as pool:
             running = [pool.submit(_report, name, look, env) for name, look in _checks()]
@@ -83,6 +87,7 @@ def _checks() -> list[tuple[str, Callable[[Environment], object]]]:
         ("migrations", command(*manage("makemigrations", "--check", "--dry-run"))),
         ("known vulnerabilities", _vulnerabilities),
         ("lock file", _lock),
+        ("functions' packages", _functions_packages),
         ("style", command(*PYTHON, "ruff", "check", "--quiet", ".")),
         ("formatting", command(*PYTHON, "ruff", "format", "--quiet", "--check", ".")),
         ("compose file", _compose),
@@ -104,17 +109,35 @@ def _report(name: str, look: Callable[[Environment], object], env: Environment) 
 
 
 def _schema(name: str, env: Environment) -> None:
-    file = _schema_file(name)
-    there = file.read_text() if file.exists() else ""
-    now = _run(SCHEMAS[name], env)
-    if now != there:
-        changes = difflib.unified_diff(there.splitlines(), now.splitlines(), lineterm="", n=1)
-        shown = "\n".join(list(changes)[:40])
-        raise Wrong(f"{file} is not what the code says now; `make schemas` writes it.\n{shown}")
+    _compare(_schema_file(name), _run(SCHEMAS[name], env))
 
 
 def _schema_file(name: str) -> Path:
     return ROOT / "docs" / "openapi" / name
+
+
+def _functions_packages(_: Environment) -> None:
+    for group, function in FUNCTIONS.items():
+        _compare(_requirements_file(function), _requirements(group))
+
+
+def _requirements(group: str) -> str:
+    """What a function is shipped with: the versions that it is tested with."""
+    poetry = tools.poetry()
+    command = [str(poetry), "-m", "poetry", "export", "--only", group]
+    return _run(command, poetry_environment(poetry))
+
+
+def _requirements_file(function: str) -> Path:
+    return ROOT / "lambdas" / function / "requirements.txt"
+
+
+def _compare(file: Path, now: str) -> None:
+    there = file.read_text() if file.exists() else ""
+    if now != there:
+        changes = difflib.unified_diff(there.splitlines(), now.splitlines(), lineterm="", n=1)
+        shown = "\n".join(list(changes)[:40])
+        raise Wrong(f"{file} is not what the code says now; `make schemas` writes it.\n{shown}")
 
 
 def _vulnerabilities(env: Environment) -> None:
