@@ -1,4 +1,7 @@
-"""`python -m dev.demo`: creates the demo world in an empty database that has been migrated."""
+"""`python -m dev.demo`: creates the demo world in an empty database that has been migrated.
+
+With `--if-empty` it is no failure that there are users already.
+"""
 
 import os
 import sys
@@ -11,10 +14,13 @@ def main() -> int:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "innotter.config.settings")
     django.setup()
     # They need Django's apps.
-    from dev.demo.world import Refused, create_world  # noqa: PLC0415
+    from dev.demo.world import NotEmpty, Refused, create_world  # noqa: PLC0415
 
     try:
         print(create_world(datetime.now(UTC)))
+    except NotEmpty as refused:
+        print(refused, file=sys.stderr)
+        return 0 if "--if-empty" in sys.argv else 1
     except Refused as refused:
         print(refused, file=sys.stderr)
         return 1

@@ -42,6 +42,10 @@ class Refused(Exception):
     """This is no place for a demo world."""
 
 
+class NotEmpty(Refused):
+    """There is a world already."""
+
+
 @dataclass(frozen=True)
 class World:
     users: int
@@ -66,7 +70,7 @@ def create_world(now: datetime) -> World:
     if settings.INNOTTER_ENV == "production":
         raise Refused("Demo data has no place in production.")
     if User.objects.exists():
-        raise Refused("There are users already: demo data is for an empty database.")
+        raise NotEmpty("There are users already: demo data is for an empty database.")
     _Story(read_people(), now).happen()
     replies = Post.objects.filter(reply_to__isnull=False).count()
     waiting = Follow.objects.filter(accepted_at=None).count()

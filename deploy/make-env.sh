@@ -1,0 +1,53 @@
+#!/bin/sh
+# Makes the .env that compose.yaml reads, with secrets that nobody else has.
+#   sh deploy/make-env.sh                                to try Innotter out, at localhost:8000
+#   sh deploy/make-env.sh https://innotter.example.com   for production, with AWS itself
+# A .env that is there already is left alone.
+set -eu
+
+file="$(dirname "$0")/../.env"
+if [ -e "$file" ]; then
+  echo "There is a .env already: it stays as it is." >&2
+  exit 1
+fi
+random() { od -An -tx1 -N32 /dev/urandom | tr -d ' \n'; }
+
+umask 077
+if [ $# -eq 0 ]; then
+  cat > "$file" <<END
+COMPOSE_PROFILES=local
+INNOTTER_ENV=development
+LOG_STYLE=console
+PUBLIC_URL=http://localhost:8000
+PUBLIC_HOST=localhost
+PUBLIC_PORT=8000
+EMULATOR_URL=http://ministack:4566
+AWS_ACCESS_KEY_ID=test
+AWS_SECRET_ACCESS_KEY=test
+END
+else
+  case "$1" in
+    https://*[/:]*) echo "Only https:// and a host, not '$1'." >&2; exit 2 ;;
+    https://*) ;;
+    *) echo "The address begins with https://, not '$1'." >&2; exit 2 ;;
+  esac
+  cat > "$file" <<END
+INNOTTER_ENV=production
+PUBLIC_URL=$1
+PUBLIC_HOST=${1#https://}
+PUBLIC_PORT=443
+# Say which AWS. Where the machine has a role, the two keys are not needed.
+AWS_DEFAULT_REGION=
+AWS_ACCESS_KEY_ID=
+AWS_SECRET_ACCESS_KEY=
+MAIL_FROM=
+MEDIA_BUCKET=
+STATISTICS_TABLE=
+END
+fi
+cat >> "$file" <<END
+SECRET_KEY=$(random)$(random)
+POSTGRES_PASSWORD=$(random)
+RABBITMQ_PASSWORD=$(random)
+END
+echo "Wrote .env; now: docker compose up"

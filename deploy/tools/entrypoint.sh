@@ -1,0 +1,17 @@
+#!/bin/sh
+# What has to be there before the processes start; each may be repeated.
+#   queues           declares exchange, queues and bindings at AMQP_URL
+#   aws              makes bucket, sender and table in the emulator
+#   demo             fills an empty database with the demo world
+set -eu
+
+case "${1:-}" in
+  queues) exec python -c "import os; from dev.topology import declare_topology as declare
+declare(os.environ['AMQP_URL'])" ;;
+  aws) exec python -c "import os; from dev.aws import prepare_aws; prepare_aws(os.environ)" ;;
+  demo) exec python -m dev.demo --if-empty ;;
+  *)
+    echo "queues, aws or demo, not '$*'" >&2
+    exit 2
+    ;;
+esac
