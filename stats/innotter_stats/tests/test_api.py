@@ -135,39 +135,62 @@ def test_the_period(
     [
         ("from=2026-11-21&to=2026-11-20", "from", "after_to"),
         ("from=2025-11-20&to=2026-11-21", "from", "too_long"),
-        ("from=yesterday", "from", "date_from_datetime_parsing"),
-        ("from=2026-02-30", "from", "date_from_datetime_parsing"),
-        ("to=", "to", "date_from_datetime_parsing"),
-        ("to=%00", "to", "date_from_datetime_parsing"),
+        ("from=yesterday", "from", "invalid_date"),
+        ("from=2026-02-30", "from", "invalid_date"),
+        ("from=2026-11-20T00:00:00", "from", "invalid_date"),
+        # Seconds since 1970, to those who guess.
+        ("from=1700000000", "from", "invalid_date"),
+        ("from=0", "from", "invalid_date"),
+        ("to=", "to", "invalid_date"),
+        ("to=%00", "to", "invalid_date"),
+        ("to=٢٠٢٦-١١-٢٠", "to", "invalid_date"),
     ],
 )
+@pytest.mark.parametrize("form", ["", ".svg"])
 def test_a_period_that_makes_no_sense_is_400(
-    client: Client, page: Page, query: str, field: str, code: str
+    client: Client, page: Page, form: str, query: str, field: str, code: str
 ) -> None:
-    answer = client.get(f"{page.address}?{query}", headers=page.auth)
+    answer = client.get(f"{page.address}{form}?{query}", headers=page.auth)
     assert_problem(answer, 400, "invalid")
     (error,) = answer.json()["errors"]
     assert (error["field"], error["code"]) == (field, code)
     assert error["detail"]
 
 
+def test_every_field_that_is_wrong_is_named(client: Client, page: Page) -> None:
+    query = "from=x&to=y&metric=shares&lang=de"
+    answer = client.get(f"{page.address}.svg?{query}", headers=page.auth)
+    assert_problem(answer, 400, "invalid")
+    fields = {error["field"] for error in answer.json()["errors"]}
+    assert fields == {"from", "to", "metric", "lang"}
+
+
+@pytest.mark.parametrize("form", ["", ".svg"])
 @pytest.mark.parametrize("role", ["user", "moderator", "admin"])
-def test_nobody_but_the_owner_sees_them(client: Client, page: Page, core: Core, role: str) -> None:
-    answer = client.get(page.address, headers=as_user(core, new_id(), role=role))
+def test_nobody_but_the_owner_sees_them(
+    client: Client, page: Page, core: Core, role: str, form: str
+) -> None:
+    answer = client.get(page.address + form, headers=as_user(core, new_id(), role=role))
     assert_problem(answer, 403, "forbidden")
     assert page.uuid not in answer.text
 
 
 def test_a_stranger_is_asked_for_a_token_before_anything_else(client: Client, page: Page) -> None:
-    for address in (page.address, f"{page.address}?from=x", "/api/v1/pages/none/statistics"):
+    for address in (
+        page.address,
+        f"{page.address}?from=x",
+        f"{page.address}.svg",
+        "/api/v1/pages/none/statistics",
+    ):
         answer = client.get(address)
         assert_problem(answer, 401, "unauthenticated")
         assert answer.headers["www-authenticate"] == 'Bearer realm="innotter"'
 
 
 @pytest.mark.parametrize("uuid", ["nobody", "%20", "x" * 31, "x" * 5000, "a%23b", "%00", "кофе"])
-def test_a_page_that_is_not_there_is_404(client: Client, page: Page, uuid: str) -> None:
-    answer = client.get(f"/api/v1/pages/{uuid}/statistics", headers=page.auth)
+@pytest.mark.parametrize("form", ["", ".svg"])
+def test_a_page_that_is_not_there_is_404(client: Client, page: Page, uuid: str, form: str) -> None:
+    answer = client.get(f"/api/v1/pages/{uuid}/statistics{form}", headers=page.auth)
     assert_problem(answer, 404, "not_found")
 
 
@@ -188,6 +211,75 @@ def test_without_the_table_it_is_503(core: Core) -> None:
         answer = client.get("/api/v1/pages/coffee/statistics", headers=auth)
         assert_problem(answer, 503, "unavailable")
         assert answer.headers["retry-after"]
+
+
+# --- What has not changed is not sent again
+
+
+@pytest.mark.parametrize("form", ["", ".svg"])
+def test_an_answer_that_still_holds_is_304(
+    client: Client, store: Store, page: Page, form: str
+) -> None:
+    address = f"{page.address}{form}?to=2026-11-20&metric=likes"
+    first = client.get(address, headers=page.auth)
+    etag = first.headers["etag"]
+    for known in (etag, f'"other", {etag}', etag.removeprefix("W/"), "*"):
+        again = client.get(address, headers={**page.auth, "If-None-Match": known})
+        assert (again.status_code, again.content) == (304, b"")
+        assert again.headers["etag"] == etag
+        assert again.headers["cache-control"] == "private, no-cache"
+    store.apply([liked(page.id)])
+    changed = client.get(address, headers={**page.auth, "If-None-Match": etag})
+    assert changed.status_code == 200
+    assert changed.headers["etag"] != etag
+    assert changed.headers["cache-control"] == "private, no-cache"
+
+
+def test_knowing_an_answer_opens_no_door(client: Client, page: Page, core: Core) -> None:
+    known = {"If-None-Match": client.get(page.address, headers=page.auth).headers["etag"]}
+    assert client.get(page.address, headers=known).status_code == 401
+    another = {**as_user(core, new_id()), **known}
+    assert client.get(page.address, headers=another).status_code == 403
+
+
+# --- The chart
+
+
+def test_the_chart_is_a_picture_of_the_same_numbers(
+    client: Client, store: Store, page: Page
+) -> None:
+    store.apply([liked(page.id) for _ in range(7)])
+    answer = client.get(f"{page.address}.svg?metric=likes&to=2026-11-20", headers=page.auth)
+    assert answer.status_code == 200
+    assert answer.headers["content-type"] == "image/svg+xml"
+    assert "default-src 'none'" in answer.headers["content-security-policy"]
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert "Утренний кофе" in answer.text
+    assert "20 Nov 2026: 7" in answer.text
+
+
+@pytest.mark.parametrize(
+    ("query", "accepted", "language"),
+    [
+        ("", None, "en"),
+        ("", "ru-RU,ru;q=0.9,en;q=0.8", "ru"),
+        ("", "de, en;q=0.5, ru;q=0.7", "ru"),
+        ("", "ru;q=0, *", "en"),
+        ("", "ru;q=nonsense, ;;;,", "ru"),
+        ("", "xx" * 5000, "en"),
+        ("?lang=ru", "en", "ru"),
+        ("?lang=en", "ru", "en"),
+    ],
+)
+def test_its_words_are_in_the_readers_language(
+    client: Client, page: Page, query: str, accepted: str | None, language: str
+) -> None:
+    headers = {**page.auth, **({"Accept-Language": accepted} if accepted else {})}
+    answer = client.get(f"{page.address}.svg{query}", headers=headers)
+    assert answer.headers["content-language"] == language
+    assert answer.headers["vary"] == "Accept-Language"
+    assert ("Подписчики" in answer.text) == (language == "ru")
+    assert ("Followers" in answer.text) == (language == "en")
 
 
 # --- Addresses
@@ -235,6 +327,7 @@ def test_every_operation_documents_its_errors_and_an_example(client: Client) -> 
     assert document["openapi"].startswith("3.1")
     assert document["paths"].keys() == {
         "/api/v1/pages/{uuid}/statistics",
+        "/api/v1/pages/{uuid}/statistics.svg",
         "/health/live",
         "/health/ready",
     }
@@ -243,16 +336,18 @@ def test_every_operation_documents_its_errors_and_an_example(client: Client) -> 
             problems = {
                 status: answer["content"][MEDIA_TYPE]
                 for status, answer in operation["responses"].items()
-                if status != "200"
+                if status not in ("200", "304")
             }
             assert "default" in problems
             assert "422" not in problems
             for status, problem in problems.items():
                 assert problem["schema"] == {"$ref": "#/components/schemas/Problem"}
                 assert problem["example"]["status"] == (int(status) if status.isdigit() else 500)
-    statistics = document["paths"]["/api/v1/pages/{uuid}/statistics"]["get"]
-    assert statistics["responses"].keys() == {"200", "400", "401", "403", "404", "503", "default"}
-    assert statistics["security"]
+    for form in ("", ".svg"):
+        statistics = document["paths"][f"/api/v1/pages/{{uuid}}/statistics{form}"]["get"]
+        answers = {"200", "304", "400", "401", "403", "404", "503", "default"}
+        assert statistics["responses"].keys() == answers
+        assert statistics["security"]
     assert document["components"]["schemas"]["Statistics"]["example"]["daily"]
     assert_references_lead_somewhere(document, document)
 

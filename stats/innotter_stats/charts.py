@@ -1,0 +1,164 @@
+"""Draws statistics as SVG. Pure: the same numbers give the same picture."""
+
+import re
+from datetime import date
+from typing import Any, Literal, NamedTuple, get_args
+from xml.etree.ElementTree import Element
+
+import pygal
+from pygal.style import Style
+
+from innotter_stats.counters import Metric
+from innotter_stats.schemas import Statistics
+
+type Language = Literal["en", "ru"]
+LANGUAGES: tuple[Language, ...] = get_args(Language.__value__)
+
+WIDTH, HEIGHT = 900, 420
+# So many days have their name below the axis, at most.
+NAMED_DAYS = 10
+# The picture stands alone, so that its colours may follow the reader's light or dark mode.
+COLOURS = """
+svg { --paper: #ffffff; --ink: #1f2328; --faint: #d0d7de; --bar: #0969da; }
+@media (prefers-color-scheme: dark) {
+  svg { --paper: #0d1117; --ink: #e6edf3; --faint: #3d444d; --bar: #58a6ff; }
+}
+svg { color-scheme: light dark; background: var(--paper); }
+#chart-statistics .reactive { stroke: none; }
+"""
+STYLE = Style(
+    background="var(--paper)",
+    plot_background="var(--paper)",
+    foreground="var(--ink)",
+    foreground_strong="var(--ink)",
+    foreground_subtle="var(--ink)",
+    guide_stroke_color="var(--faint)",
+    guide_stroke_dasharray="none",
+    major_guide_stroke_color="var(--faint)",
+    major_guide_stroke_dasharray="none",
+    colors=("var(--bar)",),
+    opacity="1",
+    opacity_hover="1",
+    transition="none",
+    font_family="system-ui, 'DejaVu Sans', sans-serif",
+    label_font_size=13,
+    major_label_font_size=13,
+    title_font_size=17,
+)
+# What XML cannot hold, whatever it is written as.
+NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+class Words(NamedTuple):
+    metrics: dict[Metric, str]
+    months: str
+    in_total: str
+    change: str
+    days: str
+    days_between: str
+
+    def period(self, first: date, last: date) -> str:
+        if first == last:
+            return f"{self.days}, {self.full_day(first)}"
+        between = self.days_between.format(first=self.full_day(first), last=self.full_day(last))
+        return f"{self.days}, {between}"
+
+    def day(self, day: date) -> str:
+        return f"{day.day} {self.months.split()[day.month - 1]}"
+
+    def full_day(self, day: date) -> str:
+        return f"{self.day(day)} {day.year}"
+
+
+WORDS: dict[Language, Words] = {
+    "en": Words(
+        metrics={
+            "posts": "Posts",
+            "replies": "Replies written",
+            "replies_received": "Replies received",
+            "likes": "Likes",
+            "followers": "Followers",
+            "follow_requests": "Follow requests",
+        },
+        months="Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec",
+        in_total="{n} in total",
+        change="Change per day",
+        days="Days (UTC)",
+        days_between="{first} to {last}",
+    ),
+    "ru": Words(
+        metrics={
+            "posts": "Посты",
+            "replies": "Написанные ответы",
+            "replies_received": "Полученные ответы",
+            "likes": "Лайки",
+            "followers": "Подписчики",
+            "follow_requests": "Заявки на подписку",
+        },
+        months="янв. февр. марта апр. мая июня июля авг. сент. окт. нояб. дек.",
+        in_total="всего {n}",
+        change="Изменение за день",
+        days="Дни (UTC)",
+        days_between="{first} – {last}",
+    ),
+}
+
+
+def draw(statistics: Statistics, metric: Metric, language: Language) -> bytes:
+    """A bar a day, with its axes named; the total stands in the title."""
+    words = WORDS[language]
+    days = [day.date for day in statistics.daily]
+    total = words.in_total.format(n=_number(getattr(statistics.totals, metric)))
+    values = [getattr(day, metric) for day in statistics.daily]
+    chart = pygal.Bar(
+        width=WIDTH,
+        height=HEIGHT,
+        style=STYLE,
+        css=["file://style.css", "file://graph.css", f"inline:{COLOURS}"],
+        js=[],
+        title=NOT_XML.sub("", f"{statistics.page.name}\n{words.metrics[metric]}, {total}"),
+        x_title=words.period(days[0], days[-1]),
+        y_title=words.change,
+        x_labels=_named(days, words),
+        truncate_label=-1,
+        show_legend=False,
+        # Things are counted in whole numbers; without any, the axis shows a few all the same.
+        order_min=0,
+        range=(min(0, *values), max(4, *values)),
+        value_formatter=_number,
+        formatter=lambda value, index: f"{words.full_day(days[index])}: {_number(value)}",
+        margin=16,
+        spacing=8,
+    )
+    # Otherwise a random one, in every rule.
+    chart.uuid = "statistics"
+    chart.add(words.metrics[metric], values)
+    chart.add_xml_filter(_plain)
+    picture: bytes = chart.render()
+    return picture
+
+
+def _named(days: list[date], words: Words) -> list[str]:
+    """Every so many days a name, beginning with the first."""
+    step = -(-len(days) // NAMED_DAYS)
+    return [words.day(day) if n % step == 0 else "" for n, day in enumerate(days)]
+
+
+def _number(number: float) -> str:
+    """With a narrow space between thousands, as both languages allow, and a real minus."""
+    return f"{number:,.0f}".replace(",", "\u202f").replace("-", "\u2212")
+
+
+def _plain(root: Element) -> Element:
+    """Without scripts and remarks. What a script would show at a bar, the browser shows; and who
+    has the picture read out hears that it is one."""
+    for parent in list(root.iter()):
+        for child in list(parent):
+            tag: Any = child.tag
+            if tag == "desc" and child.get("class") == "value":
+                child.tag = "title"
+                child.attrib.clear()
+            elif not isinstance(tag, str) or tag in ("script", "desc"):
+                parent.remove(child)
+    root.set("role", "img")
+    return root
