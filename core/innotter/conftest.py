@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.apps import apps
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connections
 from django.test import Client, override_settings
+from django.test.client import BOUNDARY, MULTIPART_CONTENT, encode_multipart
 from hypothesis import HealthCheck, Phase, settings
 
 from innotter.accounts.models import User
@@ -160,6 +162,19 @@ class Caller:
 
     def delete(self, path: str, body: Any = None) -> "Answer":
         return self._send("DELETE", path, body)
+
+    def upload(
+        self, path: str, *files: bytes, name: str = "picture.png", charset: str = "utf-8"
+    ) -> "Answer":
+        """PUTs a form with the files as `image`, each of that name."""
+        body = {"image": [SimpleUploadedFile(name, file) for file in files]}
+        return self._client.generic(
+            "PUT",
+            _address(path),
+            encode_multipart(BOUNDARY, body),
+            f"{MULTIPART_CONTENT}; charset={charset}",
+            headers=self._headers(),
+        )
 
     def answers(self, path: str, link: str = "next", **query: Any) -> Iterator[Any]:
         """The answers of a list along its `next`, or its `previous`, links."""

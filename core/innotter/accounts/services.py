@@ -90,6 +90,13 @@ def edit_user(
     return user
 
 
+def set_image(*, user: User, image: str | None) -> User:
+    """Takes the picture of that name as the user's, or none."""
+    user.image_id = image
+    user.save(update_fields=["image", "updated_at"])
+    return user
+
+
 def log_in(*, login: str, password: str) -> TokenPair:
     """A new session. `login` is a username or an e-mail address, in any case of letters."""
     user = User.objects.filter(

@@ -21,6 +21,9 @@ from innotter.accounts.serializers import (
 )
 from innotter.common.permissions import Anyone, SignedIn
 from innotter.common.views import RoomViewSet, public
+from innotter.media.parsers import PictureParser
+from innotter.media.serializers import PictureSerializer
+from innotter.media.services import store_picture
 
 
 class AuthViewSet(RoomViewSet):
@@ -61,7 +64,13 @@ class AuthViewSet(RoomViewSet):
 
 
 class UserViewSet(RoomViewSet):
-    access: ClassVar = {"retrieve": Anyone, "me": SignedIn, "edit_me": SignedIn}
+    access: ClassVar = {
+        "retrieve": Anyone,
+        "me": SignedIn,
+        "edit_me": SignedIn,
+        "set_image": SignedIn,
+        "remove_image": SignedIn,
+    }
     serializer_class = UserSerializer
     lookup_field = "username"
     lookup_value_regex = r"[A-Za-z0-9_.-]+"
@@ -82,6 +91,20 @@ class UserViewSet(RoomViewSet):
         """Change your title, e-mail address, notifications or language: any of them."""
         changes = self.body(EditedUserSerializer, partial=True)
         return Response(MeSerializer(services.edit_user(user=signed_in(request), **changes)).data)
+
+    @extend_schema(request=PictureSerializer, responses=MeSerializer)
+    @action(detail=False, methods=["put"], url_path="me/image", parser_classes=[PictureParser])
+    def set_image(self, request: Request) -> Response:
+        """Your picture: the middle square of the file that you send, in two sizes."""
+        image = store_picture(**self.body(PictureSerializer))
+        return Response(MeSerializer(services.set_image(user=signed_in(request), image=image)).data)
+
+    @extend_schema(responses={204: None})
+    @set_image.mapping.delete
+    def remove_image(self, request: Request) -> Response:
+        """Have no picture any more. Repeating it changes nothing."""
+        services.set_image(user=signed_in(request), image=None)
+        return Response(status=HTTPStatus.NO_CONTENT)
 
 
 @public

@@ -33,6 +33,15 @@ class Unauthenticated(DomainError):
     detail = "You have to prove who you are."
 
 
+class Unavailable(DomainError):
+    """Something of ours that this needs is away or busy, which is nobody's mistake."""
+
+    code = "unavailable"
+    detail = "This cannot be done at the moment."
+    # Seconds.
+    retry_after: ClassVar[int] = 10
+
+
 class Invalid(DomainError):
     """One field of the input breaks a rule of the domain."""
 

@@ -21,6 +21,7 @@ STATUS_OF: dict[type[errors.DomainError], HTTPStatus] = {
     errors.Conflict: HTTPStatus.CONFLICT,
     errors.Unauthenticated: HTTPStatus.UNAUTHORIZED,
     errors.Invalid: HTTPStatus.BAD_REQUEST,
+    errors.Unavailable: HTTPStatus.SERVICE_UNAVAILABLE,
 }
 # The words of api.md where DRF has others.
 CODE_OF = {
@@ -40,7 +41,7 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
             error = exceptions.PermissionDenied()
     match error:
         case errors.DomainError():
-            document, headers = _of_domain(error), {}
+            document, headers = _of_domain(error), _headers(error)
         case exceptions.APIException():
             document, headers = _of_drf(error), _headers(error)
         case _:
@@ -86,7 +87,9 @@ def _field_errors(detail: Any, field: str = "") -> Any:
         yield FieldError(field=field, code=detail.code or "invalid", detail=said)
 
 
-def _headers(error: exceptions.APIException) -> dict[str, str]:
+def _headers(error: errors.DomainError | exceptions.APIException) -> dict[str, str]:
+    if isinstance(error, errors.Unavailable):
+        return {"Retry-After": str(error.retry_after)}
     wait = getattr(error, "wait", None)
     return {"Retry-After": str(int(wait) + 1)} if wait else {}
 

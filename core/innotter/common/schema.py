@@ -9,6 +9,7 @@ from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.plumbing import force_instance
 from drf_spectacular.utils import OpenApiExample, OpenApiResponse
 from rest_framework import serializers
+from rest_framework.parsers import MultiPartParser
 
 from innotter.common.permissions import Anyone
 from innotter_contracts.problems import MEDIA_TYPE, problem
@@ -19,7 +20,23 @@ DETAILS = {
     HTTPStatus.FORBIDDEN: ("forbidden", "You may not do this."),
     HTTPStatus.NOT_FOUND: ("not_found", "There is nothing here, or nothing that you may see."),
     HTTPStatus.CONFLICT: ("conflict", "This does not go together with what is there already."),
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: ("too_large", "The request's body is too large."),
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE: (
+        "unsupported_media_type",
+        'Unsupported media type "application/json" in request.',
+    ),
+    HTTPStatus.SERVICE_UNAVAILABLE: (
+        "storage_unavailable",
+        "Pictures cannot be stored at the moment.",
+    ),
 }
+
+# Where a file is sent.
+OF_A_FILE = [
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    HTTPStatus.SERVICE_UNAVAILABLE,
+]
 
 # What DRF calls the actions that need no names of their own.
 USUAL_ACTIONS = ("list", "create", "retrieve", "update", "partial_update", "destroy")
@@ -44,6 +61,7 @@ EXAMPLES: dict[str, Any] = {
     "until": "2030-01-01T00:00:00Z",
     "reason": "Advertising.",
     "role": "moderator",
+    "image": "(the bytes of face.png)",
 }
 
 
@@ -119,6 +137,10 @@ class Schema(AutoSchema):
             problems += [HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND]
         if self.method != "GET":
             problems.append(HTTPStatus.CONFLICT)
+        if self.method == "PUT" and any(
+            isinstance(parser, MultiPartParser) for parser in self.view.get_parsers()
+        ):
+            problems += OF_A_FILE
         return problems
 
 

@@ -8,4 +8,5 @@ from datetime import timedelta
 
 EVERY = {
     "innotter.events.prune_outbox": timedelta(minutes=1),
+    "innotter.media.forget_pictures": timedelta(hours=1),
 }

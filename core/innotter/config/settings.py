@@ -136,6 +136,9 @@ WSGI_APPLICATION = "innotter.config.wsgi.application"
 APPEND_SLASH = False
 # Bytes of a body that is no file. Ours have some hundred.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 256 * 1024
+# Bytes of a body with a file. Twice what a picture may have: one that is a little too large is
+# told so, and what is far too large is not read.
+FILE_UPLOAD_MAX_MEMORY_SIZE = 10 * 1024 * 1024
 CSRF_FAILURE_VIEW = "innotter.common.problems.forbidden"
 
 TEMPLATES = [

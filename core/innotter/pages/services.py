@@ -93,6 +93,14 @@ def edit_page(
 
 
 @transaction.atomic
+def set_image(*, page: Page, image: str | None) -> None:
+    """Takes the picture of that name as the page's, or none."""
+    page = locked(page)
+    page.image_id = image
+    page.save(update_fields=["image", "updated_at"])
+
+
+@transaction.atomic
 def add_tag(*, page: Page, tag: str) -> None:
     """Once, however often it is called. Raises Invalid."""
     page = locked(page)

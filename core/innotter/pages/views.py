@@ -12,6 +12,9 @@ from innotter.accounts.selectors import user_named
 from innotter.accounts.serializers import UserSerializer
 from innotter.common.permissions import Anyone, SignedIn
 from innotter.common.views import RoomViewSet
+from innotter.media.parsers import PictureParser
+from innotter.media.serializers import PictureSerializer
+from innotter.media.services import store_picture
 from innotter.pages import selectors, services
 from innotter.pages.models import Page
 from innotter.pages.permissions import PageOwner
@@ -44,6 +47,8 @@ class PageViewSet(RoomViewSet):
         "partial_update": PageOwner,
         "add_tag": PageOwner,
         "remove_tag": PageOwner,
+        "set_image": PageOwner,
+        "remove_image": PageOwner,
         "follow": SignedIn,
         "unfollow": SignedIn,
         "followers": Anyone,
@@ -90,6 +95,21 @@ class PageViewSet(RoomViewSet):
         """Take a tag from your page. Nothing changes where there is none."""
         services.remove_tag(page=own_page(self, uuid), tag=tag)
         return self._profile(uuid)
+
+    @extend_schema(request=PictureSerializer, responses=PageSerializer)
+    @action(detail=True, methods=["put"], url_path="image", parser_classes=[PictureParser])
+    def set_image(self, request: Request, uuid: str) -> Response:
+        """Your page's picture: the middle square of the file that you send, in two sizes."""
+        page = own_page(self, uuid)
+        services.set_image(page=page, image=store_picture(**self.body(PictureSerializer)))
+        return self._profile(uuid)
+
+    @extend_schema(responses={204: None})
+    @set_image.mapping.delete
+    def remove_image(self, request: Request, uuid: str) -> Response:
+        """Leave your page without a picture. Repeating it changes nothing."""
+        services.set_image(page=own_page(self, uuid), image=None)
+        return Response(status=HTTPStatus.NO_CONTENT)
 
     @extend_schema(request=None, responses=FollowSerializer)
     @action(detail=True, methods=["post"])

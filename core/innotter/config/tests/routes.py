@@ -1,5 +1,6 @@
 """Every route of the API, as the URLconf has it, and a body that each takes."""
 
+import base64
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -127,3 +128,11 @@ def bodies(*, refresh: str) -> dict[str, dict[str, Any]]:
         "POST /pages/{uuid}/posts": {"content": "Hello again"},
         "PATCH /posts/{id}": {"content": "Other words"},
     }
+
+
+def files() -> dict[str, bytes]:
+    """By route: what is sent as a form."""
+    pixel = base64.b64decode(
+        "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR4nGNgYGAAAAAEAAH2FzhVAAAAAElFTkSuQmCC"
+    )
+    return {"PUT /users/me/image": pixel, "PUT /pages/{uuid}/image": pixel}

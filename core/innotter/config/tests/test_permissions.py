@@ -9,7 +9,7 @@ from django.db import transaction
 
 from innotter.accounts.models import User
 from innotter.accounts.services import log_in
-from innotter.config.tests.routes import bodies, routes, tomorrow
+from innotter.config.tests.routes import bodies, files, routes, tomorrow
 from innotter.conftest import (
     PASSWORD,
     Caller,
@@ -42,6 +42,8 @@ POST   /auth/logout                         |                 | 204 204 204 204 
 
 GET    /users/me                            |                 | 401 200 200 200 200 200 200 401
 PATCH  /users/me                            |                 | 401 200 200 200 200 200 200 401
+PUT    /users/me/image                      |                 | 401 200 200 200 200 200 200 401
+DELETE /users/me/image                      |                 | 401 204 204 204 204 204 204 401
 GET    /users/me/pages                      |                 | 401 200 200 200 200 200 200 401
 GET    /users/me/follows                    |                 | 401 200 200 200 200 200 200 401
 GET    /users/me/likes                      |                 | 401 200 200 200 200 200 200 401
@@ -72,6 +74,12 @@ PUT    /pages/{uuid}/tags/{tag}             | blocked         | 401 404 404 404 
 DELETE /pages/{uuid}/tags/{tag}             | public          | 401 403 403 403 200 403 403 401
 DELETE /pages/{uuid}/tags/{tag}             | private         | 401 403 403 403 200 403 403 401
 DELETE /pages/{uuid}/tags/{tag}             | blocked         | 401 404 404 404 200 403 403 401
+PUT    /pages/{uuid}/image                  | public          | 401 403 403 403 200 403 403 401
+PUT    /pages/{uuid}/image                  | private         | 401 403 403 403 200 403 403 401
+PUT    /pages/{uuid}/image                  | blocked         | 401 404 404 404 200 403 403 401
+DELETE /pages/{uuid}/image                  | public          | 401 403 403 403 204 403 403 401
+DELETE /pages/{uuid}/image                  | private         | 401 403 403 403 204 403 403 401
+DELETE /pages/{uuid}/image                  | blocked         | 401 404 404 404 204 403 403 401
 
 POST   /pages/{uuid}/follow                 | public          | 401 200 200 200 409 200 200 401
 POST   /pages/{uuid}/follow                 | private         | 401 200 200 200 409 200 200 401
@@ -183,6 +191,8 @@ class World:
         address = path.format(**values)
         if method == "GET":
             return int(caller.get(address, **QUESTIONS.get(row.call, {})).status_code)
+        if row.call in files():
+            return int(caller.upload(address, files()[row.call]).status_code)
         send = getattr(caller, method.lower())
         return int(send(address, self._body(row)).status_code)
 

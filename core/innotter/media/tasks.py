@@ -1,0 +1,9 @@
+from celery import shared_task
+
+from innotter.media import services
+
+
+@shared_task(name="innotter.media.forget_pictures")
+def forget_pictures() -> int:
+    """Deletes pictures that nobody shows any more; how many."""
+    return services.forget_pictures()
