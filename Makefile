@@ -1,6 +1,6 @@
 # Every command that a person needs.
 .DEFAULT_GOAL := help
-.PHONY: help run test check format schemas reset environment
+.PHONY: help run test bench check format schemas reset environment
 python := .venv/bin/python
 # Where it is set, every process compiles every module again at every start.
 unexport PYTHONDONTWRITEBYTECODE
@@ -13,6 +13,9 @@ run: environment ## the whole system, until Ctrl-C; http://localhost:8000
 
 test: environment ## every test, against parts of its own; ARGS="..." goes to pytest
 	@exec $(python) -m dev test $(ARGS)
+
+bench: environment ## one measurement of bench/, against parts of its own; ARGS="relay"
+	@exec $(python) -m dev bench $(ARGS)
 
 check: environment ## style, types, directions, schemas, lock, images
 	@exec $(python) -m dev.check

@@ -1,4 +1,5 @@
-"""The commands behind the Makefile: `python -m dev run | test [pytest's arguments] | reset`."""
+"""The commands behind the Makefile: `python -m dev run | test [pytest's arguments] | reset
+| bench NAME [its arguments]`."""
 
 import signal
 import sys
@@ -6,7 +7,7 @@ from types import FrameType
 
 from dev.errors import Failed
 from dev.run import reset, run
-from dev.run_tests import run_tests
+from dev.run_tests import run_bench, run_tests
 
 
 def main(words: list[str]) -> int:
@@ -19,6 +20,8 @@ def main(words: list[str]) -> int:
                 run()
             case ["test", *arguments]:
                 return run_tests(arguments)
+            case ["bench", name, *arguments]:
+                return run_bench(name, arguments)
             case ["reset"]:
                 reset()
             case _:

@@ -1,4 +1,4 @@
-"""`make test`: every test, against parts of its own that are thrown away afterwards."""
+"""`make test` and `make bench`: against parts of their own that are thrown away afterwards."""
 
 import os
 import shutil
@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from dev import postgres, settings
@@ -26,16 +27,26 @@ WORKERS = 2
 VHOSTS = ["/", "house", "gw0", "gw1", "gw2", "gw3"]
 
 
-def run_tests(arguments: list[str]) -> int:
+def run_tests(arguments: Sequence[str]) -> int:
     """pytest's exit code."""
+    pytest = [sys.executable, "-m", "pytest", "-n", str(WORKERS), "--dist", "loadgroup"]
+    return _run_on_own_parts([*pytest, *(arguments or ["--cov"])], postgres.FORGETFUL)
+
+
+def run_bench(name: str, arguments: Sequence[str]) -> int:
+    """The exit code of bench/`name`.py. Its PostgreSQL forgets nothing, as in real life."""
+    return _run_on_own_parts([sys.executable, f"bench/{name}.py", *arguments], {})
+
+
+def _run_on_own_parts(command: Sequence[str], postgres_options: Mapping[str, str]) -> int:
     DATA.mkdir(exist_ok=True)
     _remove_leftovers()
     folder = Path(tempfile.mkdtemp(prefix="test-", dir=DATA))
     with locked(folder / "lock", busy="Another test run is in this folder."):
-        running = _TestRun(folder)
+        running = _TestRun(folder, postgres_options)
         try:
             running.start()
-            return running.pytest(arguments)
+            return running.run(command)
         except KeyboardInterrupt:
             return 130
         finally:
@@ -46,7 +57,7 @@ def run_tests(arguments: list[str]) -> int:
 
 
 class _TestRun:
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, postgres_options: Mapping[str, str]) -> None:
         self.processes = Processes(folder / "logs")
         self.parts = Parts(
             self.processes,
@@ -55,7 +66,7 @@ class _TestRun:
             ports=inner_ports(PORTS, folder / "ports.json"),
             password=settings.remembered(folder / "secrets" / "password"),
             vhosts=VHOSTS,
-            postgres_options=postgres.FORGETFUL,
+            postgres_options=dict(postgres_options),
         )
         own = settings.defaults(
             secrets_folder=folder / "secrets",
@@ -74,10 +85,9 @@ class _TestRun:
     def start(self) -> None:
         together(self.processes, self._database, self._broker, self._aws)
 
-    def pytest(self, arguments: list[str]) -> int:
+    def run(self, command: Sequence[str]) -> int:
         """In the terminal's own process group, so that Ctrl-C reaches it first."""
-        command = [sys.executable, "-m", "pytest", "-n", str(WORKERS), "--dist", "loadgroup"]
-        child = subprocess.Popen([*command, *(arguments or ["--cov"])], env=self.env, cwd=ROOT)
+        child = subprocess.Popen(command, env=self.env, cwd=ROOT)
         try:
             return child.wait()
         except KeyboardInterrupt:

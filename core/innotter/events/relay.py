@@ -6,25 +6,27 @@ between leaves it waiting, and it goes out again. Readers know an event by its i
 A row that cannot be published is set aside for a while with its error, and the rest goes on.
 """
 
-import json
 import random
 import time
 from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
 from threading import Event as Flag
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import structlog
 from amqp.exceptions import AMQPError, ChannelError
 from celery.canvas import Signature
 from django.db import DatabaseError, connection, transaction
+from django.db.models import TextField
+from django.db.models.fields.json import KT
+from django.db.models.functions import Cast
 from django.utils import timezone
 from kombu.exceptions import KombuError
 
 from innotter.events.models import OutboxEvent
 from innotter.events.publisher import Publisher
-from innotter.events.services import CHANNEL, put_back_due
+from innotter.events.services import CHANNEL, mark_published, put_back_due
 from innotter_contracts.events import Event, parse_event
 
 log = structlog.get_logger("innotter.relay")
@@ -73,44 +75,56 @@ def relay_batch(publisher: Publisher, reactions: Reactions, limit: int = BATCH) 
     """
     started = time.perf_counter()
     with transaction.atomic():
-        rows = list(
-            OutboxEvent.objects.select_for_update(skip_locked=True)
-            .filter(published_at=None, set_aside_until=None)
-            .order_by("id")[:limit]
-        )
+        rows = _claim(limit)
         failures = _publish(publisher, reactions, rows)
         published = [row for row in rows if row.id not in failures]
-        OutboxEvent.objects.filter(id__in=[row.id for row in published]).update(
-            published_at=timezone.now()
-        )
-        _set_aside([row for row in rows if row.id in failures], failures)
+        mark_published([row.id for row in published])
+        for row in rows:
+            if row.id in failures:
+                _set_aside(row, failures[row.id])
     ms = round((time.perf_counter() - started) * 1000, 1)
     for row in published:
         log.info(
             "published",
             event_id=str(row.id),
             type=row.type,
-            request_id=row.body.get("request_id"),
+            request_id=row.request_id,
             batch=len(rows),
             ms=ms,
         )
     return len(rows)
 
 
-def _publish(
-    publisher: Publisher, reactions: Reactions, rows: Sequence[OutboxEvent]
-) -> dict[UUID, str]:
+class _Row(NamedTuple):
+    id: UUID
+    type: str
+    attempts: int
+    # Passed on as it is, without being taken apart on the way.
+    body: str
+    request_id: str | None
+
+
+def _claim(limit: int) -> list[_Row]:
+    waiting = OutboxEvent.objects.filter(published_at=None, set_aside_until=None)
+    locked = waiting.select_for_update(skip_locked=True).order_by("id")[:limit]
+    body = Cast("body", TextField())
+    return list(
+        map(_Row._make, locked.values_list("id", "type", "attempts", body, KT("body__request_id")))
+    )
+
+
+def _publish(publisher: Publisher, reactions: Reactions, rows: Sequence[_Row]) -> dict[UUID, str]:
     """Sends the rows' messages; which rows could not be published, and why."""
     try:
         unreadable = {}
         for row in rows:
             try:
-                event = parse_event(json.dumps(row.body))
+                event = parse_event(row.body)
                 tasks = list(reactions(event))
             except Exception as error:  # noqa: BLE001 # whatever it is, it is this row's alone
                 unreadable[row.id] = f"{type(error).__name__}: {error}"
                 continue
-            publisher.publish(event)
+            publisher.publish(event, row.body)
             for task in tasks:
                 publisher.send(task, event)
         return unreadable | publisher.confirm()
@@ -125,20 +139,21 @@ def _publish(
         )
 
 
-def _set_aside(rows: Sequence[OutboxEvent], failures: dict[UUID, str]) -> None:
-    for row in rows:
-        seconds = min(2**row.attempts, LONGEST_ASIDE) * random.uniform(0.5, 1)  # noqa: S311
-        row.set_aside_until = timezone.now() + timedelta(seconds=seconds)
-        row.attempts += 1
-        row.error = failures[row.id]
-        log.warning(
-            "set_aside",
-            event_id=str(row.id),
-            type=row.type,
-            attempts=row.attempts,
-            reason=row.error,
-        )
-    OutboxEvent.objects.bulk_update(rows, ["set_aside_until", "attempts", "error"])
+def _set_aside(row: _Row, error: str) -> None:
+    seconds = min(2**row.attempts, LONGEST_ASIDE) * random.uniform(0.5, 1)  # noqa: S311
+    OutboxEvent.objects.filter(id=row.id).update(
+        set_aside_until=timezone.now() + timedelta(seconds=seconds),
+        attempts=row.attempts + 1,
+        error=error,
+    )
+    log.warning(
+        "set_aside",
+        event_id=str(row.id),
+        type=row.type,
+        request_id=row.request_id,
+        attempts=row.attempts + 1,
+        reason=error,
+    )
 
 
 def _listen() -> None:

@@ -26,6 +26,7 @@ PRUNE = """
         FOR UPDATE SKIP LOCKED
     )
 """
+MARK_PUBLISHED = "UPDATE events_outboxevent SET published_at = %s WHERE id = ANY(%s)"
 PUT_BACK_DUE = """
     UPDATE events_outboxevent SET set_aside_until = NULL WHERE id IN (
         SELECT id FROM events_outboxevent
@@ -42,6 +43,12 @@ def record(*events: Event) -> None:
     assert connection.in_atomic_block, "an event without its change"
     OutboxEvent.objects.bulk_create(map(_owed, events))
     _wake_relay()
+
+
+def mark_published(ids: list[UUID]) -> None:
+    """One array is read by PostgreSQL, and made by Django, much quicker than so many values."""
+    with connection.cursor() as cursor:
+        cursor.execute(MARK_PUBLISHED, [timezone.now(), ids])
 
 
 def put_back(ids: Iterable[UUID] | None = None) -> int:
