@@ -1,0 +1,231 @@
+"""From the bytes of a file to the rows that are kept, and to what is told of the others."""
+
+import random
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from store_csv import rows
+from store_csv.report import EXAMPLES, Tally
+from store_csv.rows import Layout, Refused, Rows, layout_of
+
+type Written = Callable[[bytes | str], Path]
+
+
+def reading(file: Path) -> Rows:
+    return Rows(file, layout_of(file), "id")
+
+
+def kept(file: Path) -> list[list[str]]:
+    frames = list(reading(file).kept(Tally()))
+    return [list(row) for frame in frames for row in frame.itertuples(index=False)]
+
+
+def told(file: Path) -> Any:
+    return reading(file).look()[0].as_document()
+
+
+@pytest.mark.parametrize(
+    ("content", "layout"),
+    [
+        (b"id,name\n", Layout(",", ["id", "name"])),
+        (b"id;name\n1;a, b\n", Layout(";", ["id", "name"])),
+        (b"id\tname, in full\tage\n", Layout("\t", ["id", "name, in full", "age"])),
+        (b'"id";"a ""name"""\n', Layout(";", ["id", 'a "name"'])),
+        (b"name\n", Layout(",", ["name"])),
+        ("\ufeffимя, возраст \r\n".encode(), Layout(",", ["имя", "возраст"])),
+        (b'\n\n"id","the\nname"\n', Layout(",", ["id", "the\nname"])),
+    ],
+)
+def test_the_layout(content: bytes, layout: Layout, written: Written) -> None:
+    assert layout_of(written(content)) == layout
+
+
+@pytest.mark.parametrize(
+    ("content", "code"),
+    [
+        (b"", "empty_file"),
+        (b"\xef\xbb\xbf", "empty_file"),
+        (b"\n\r\n", "empty_file"),
+        (b",,\n", "empty_file"),
+        (b"id,,name\n", "blank_column"),
+        (b"id,name,id\n", "duplicate_column"),
+        (b"1,2\n3,4\n", "header_missing"),
+        ("имя\n".encode("cp1251"), "not_utf8"),
+        ("id,name\n".encode("utf-16"), "not_utf8"),
+        (b"id,\x00name\n", "binary_content"),
+        (b'id,"name\n', "malformed_csv"),
+    ],
+)
+def test_files_without_a_layout(content: bytes, code: str, written: Written) -> None:
+    with pytest.raises(Refused) as refusal:
+        layout_of(written(content))
+    assert refusal.value.code == code
+
+
+@pytest.mark.parametrize(
+    ("end", "code"),
+    [
+        ('2,"Boris\n3,Clara\n', "malformed_csv"),
+        ('2,"Boris"x\n', "malformed_csv"),
+        ("2,Bo\0ris\n", "binary_content"),
+        ("2,\udcff\n", "not_utf8"),
+    ],
+)
+def test_a_file_that_breaks_in_the_middle_is_refused_as_a_whole(
+    end: str, code: str, written: Written
+) -> None:
+    file = written(("id,name\n1,Anna\n" + end).encode(errors="surrogateescape"))
+    with pytest.raises(Refused) as refusal:
+        reading(file).look()
+    assert refusal.value.code == code
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ("id,name\n1,Anna\n2,Борис", [["1", "Anna"], ["2", "Борис"]]),
+        ("id,name\r\n1,Anna\r\n\r\n2,Boris\r\n", [["1", "Anna"], ["2", "Boris"]]),
+        ("\ufeffid;name\n1;Anna, the first\n", [["1", "Anna, the first"]]),
+        ('id,name\n1,"two\r\nlines, ""so"""\n', [["1", 'two\r\nlines, "so"']]),
+        ("id,name\n007, Anna \n", [["007", " Anna "]]),
+        ("id,name\n1,line\u2028separator\n", [["1", "line\u2028separator"]]),
+        ("id,name\n", []),
+        ("id,name", []),
+    ],
+)
+def test_values_are_what_the_file_says(
+    content: str, expected: list[list[str]], written: Written
+) -> None:
+    assert kept(written(content)) == expected
+
+
+def test_each_row_has_one_fate(written: Written) -> None:
+    file = written(
+        "id,name,city\n"
+        "1,Anna,Riga\n"
+        "2,,Riga\n"
+        "3,NULL, n/a \n"
+        "4,Clara\n"
+        "5,David,Oslo,extra\n"
+        "\n"
+        "1,Again,Riga\n"
+        "6,Emil,Bonn\n"
+    )
+    assert told(file) == {
+        "rows": {"read": 7, "kept": 2, "dropped": 2, "rejected": 3},
+        "dropped": {
+            "null_value": {
+                "count": 2,
+                "examples": [
+                    {"row": 2, "detail": "no value in name"},
+                    {"row": 3, "detail": "no value in name, city"},
+                ],
+                "columns": {"id": 0, "name": 2, "city": 1},
+            }
+        },
+        "rejected": {
+            "wrong_number_of_fields": {
+                "count": 2,
+                "examples": [
+                    {"row": 4, "detail": "2 fields, the header has 3"},
+                    {"row": 5, "detail": "4 fields, the header has 3"},
+                ],
+            },
+            "duplicate_key": {
+                "count": 1,
+                "examples": [{"row": 6, "detail": "id 1 was there before"}],
+            },
+        },
+    }
+    assert [row[0] for row in kept(file)] == ["1", "6"]
+
+
+def test_a_key_of_a_dropped_row_is_still_free(written: Written) -> None:
+    assert kept(written("id,name\n1,\n1,Anna\n")) == [["1", "Anna"]]
+
+
+def test_without_a_key_column_every_row_counts(written: Written) -> None:
+    assert kept(written("name\nAnna\nAnna\n")) == [["Anna"], ["Anna"]]
+
+
+def test_what_dynamodb_would_not_take(written: Written) -> None:
+    wide = ",".join("abcd")
+    file = written(
+        f"id,{wide}\n"
+        f"{'k' * 1025},1,1,1,1\n"
+        f"2,{','.join(['я' * 60_000] * 4)}\n"
+        f"3,{','.join(['x' * 90_000] * 4)}\n"
+    )
+    document = told(file)
+    assert document["rows"] == {"read": 3, "kept": 1, "dropped": 0, "rejected": 2}
+    assert set(document["rejected"]) == {"key_too_long", "row_too_large"}
+    assert [row[0] for row in kept(file)] == ["3"]
+
+
+def test_a_report_stays_small(written: Written) -> None:
+    file = written("id,name\n" + "1,\n" * 300 + "1\n" * 300)
+    document = told(file)
+    assert document["rows"] == {"read": 600, "kept": 0, "dropped": 300, "rejected": 300}
+    assert len(document["dropped"]["null_value"]["examples"]) == EXAMPLES
+    assert len(document["rejected"]["wrong_number_of_fields"]["examples"]) == EXAMPLES
+
+
+def test_a_column_is_numbers_when_every_kept_value_is_one(written: Written) -> None:
+    file = written(
+        "id,price,zip,phone,note\n"
+        "1,1.50,10115,+79161234567,x\n"
+        "2,-3,01067,+79161234568,2\n"
+        "3,NaN,soon,,\n"
+    )
+    assert reading(file).look()[1] == {"id", "price"}
+    assert reading(written("id,name\n1,\n")).look()[1] == set()
+
+
+def test_chunks_change_nothing(written: Written, monkeypatch: pytest.MonkeyPatch) -> None:
+    draw = random.Random(7)
+    values = ["1", "2", "x", "", "NA", '"a\nb"', "1,2", "я"]
+    lines = [f"{draw.randrange(40)},{draw.choice(values)}" for _ in range(90)]
+    file = written("id,name\n" + "\n".join(lines))
+    whole = told(file), kept(file), reading(file).look()[1]
+    monkeypatch.setattr(rows, "CHUNK", 20)
+    assert (told(file), kept(file), reading(file).look()[1]) == whole
+
+
+def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
+    """A file six times as long takes the memory of its keys more, and no more than that."""
+    peaks = {count: _peak_of_reading(tmp_path, count) for count in (10_000, 60_000)}
+    # Measured: 5 MB for 50,000 keys; with all rows in memory it would be 22.
+    assert peaks[60_000] - peaks[10_000] < 12_000_000, peaks
+
+
+def _peak_of_reading(folder: Path, count: int) -> int:
+    file = folder / f"{count}.csv"
+    with file.open("w") as lines:
+        lines.write("id,name,city,amount,note\n")
+        for number in range(count):
+            lines.write(f"{number},name {number},Riga,{number}.25,{'note ' * 4}{number}\n")
+    program = (
+        "import resource, sys; from pathlib import Path\n"
+        "from store_csv.rows import Rows, layout_of\n"
+        "file = Path(sys.argv[1])\n"
+        "tally, _ = Rows(file, layout_of(file), 'id').look()\n"
+        "print(tally.kept, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, file], check=True, capture_output=True, text=True
+    )
+    rows_kept, kilobytes = map(int, done.stdout.split())
+    assert rows_kept == count
+    return kilobytes * 1024
+
+
+def test_frames_carry_the_numbers_of_their_rows(written: Written) -> None:
+    [frame] = reading(written("id,name\n1,\n2,Boris\n3\n4,David\n")).kept(Tally())
+    assert isinstance(frame, pd.DataFrame)
+    assert frame.index.tolist() == [2, 4]
