@@ -6,8 +6,8 @@ that an older reader would misread gets a new one. Readers ignore fields they do
 Golden samples of every type and version lie in `samples/`.
 """
 
-from datetime import UTC, datetime
-from typing import Annotated, Literal
+from datetime import UTC, date, datetime
+from typing import Annotated, Literal, get_args
 from uuid import UUID
 
 from pydantic import (
@@ -47,6 +47,9 @@ class Envelope(Model):
     occurred_at: AwareDatetime = Field(default_factory=lambda: datetime.now(UTC))
     actor: UUID | None
     request_id: str | None = None
+    # Of the pages that it counts for: how often the page had been recounted when it happened.
+    # Left out where that is never.
+    epochs: dict[UUID, int] = Field(default_factory=dict, exclude_if=lambda epochs: not epochs)
 
 
 class PageCreated(Envelope):
@@ -83,6 +86,40 @@ class PageDeleted(Envelope):
         page_id: UUID
 
     type: Literal["page.deleted"] = "page.deleted"
+    payload: Payload
+
+
+# What is counted of a page.
+type Metric = Literal[
+    "posts", "replies", "replies_received", "likes", "followers", "follow_requests"
+]
+METRICS: tuple[Metric, ...] = get_args(Metric.__value__)
+
+
+class PageRecounted(Envelope):
+    """All that is known of a page and counted for it, as one moment in the core's database saw it.
+
+    With it begins the page's epoch of that number: it holds what all events of earlier epochs
+    have told, those included that are still on their way, and none of what this epoch's or
+    later ones tell.
+    """
+
+    class Day(Model):
+        date: date
+        # What still stands, on the day that it came; what is zero is left out.
+        counts: dict[Metric, int]
+
+    class Payload(Model):
+        page_id: UUID
+        epoch: int = Field(ge=1)
+        uuid: str
+        name: str
+        owner_id: UUID
+        # Since when uuid, name and owner are surely these.
+        since: AwareDatetime
+        days: list["PageRecounted.Day"]
+
+    type: Literal["page.recounted"] = "page.recounted"
     payload: Payload
 
 
@@ -180,6 +217,7 @@ Event = Annotated[
     PageCreated
     | PageChanged
     | PageDeleted
+    | PageRecounted
     | PageFollowed
     | PageUnfollowed
     | FollowRequested

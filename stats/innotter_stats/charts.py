@@ -8,7 +8,7 @@ from xml.etree.ElementTree import Element
 import pygal
 from pygal.style import Style
 
-from innotter_stats.counters import Metric
+from innotter_contracts.events import Metric
 from innotter_stats.schemas import Statistics
 
 type Language = Literal["en", "ru"]

@@ -6,7 +6,7 @@ from typing import Literal, Self
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.config import JsonDict
 
-from innotter_stats.counters import METRICS
+from innotter_contracts.events import METRICS
 from innotter_stats.store import PageStatistics
 
 _COUNTERS: JsonDict = {

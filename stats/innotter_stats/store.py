@@ -4,12 +4,17 @@ One table, keys `pk` and `sk`:
 
 | pk           | sk               | holds                                                         |
 | ------------ | ---------------- | ------------------------------------------------------------- |
-| page#<id>    | profile          | owner_id, name, uuid, each with the moment since when         |
+| page#<id>    | profile          | owner_id, name, uuid, each with the moment since when; epoch  |
 | page#<id>    | totals           | the six counters                                              |
 | page#<id>    | day#<YYYY-MM-DD> | the same counters, the change on that UTC day                 |
 | uuid#<lower> | page             | page_id, and since when                                       |
 | user#<id>    | user             | blocked (yes or no), and since when; only of who ever was     |
 | event#<id>   | event            | the marker that this event is counted; vanishes by expires_at |
+
+A page that was recounted has rows of counters by epoch, each with `@<epoch>` behind its key: what
+that epoch's events add, and, with `@<epoch>:base`, what it begins with. Its numbers are the base
+of the epoch in its profile and what the events of that epoch and of later ones add; rows of
+earlier epochs are over and vanish by expires_at.
 
 A uuid that a page gave up keeps pointing at it until another page takes it; the profile,
 which knows the page's present uuid, decides.
@@ -17,27 +22,37 @@ which knows the page's present uuid, decides.
 
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, date, datetime, timedelta
-from itertools import islice
-from typing import TYPE_CHECKING, NamedTuple
+from itertools import batched, islice
+from typing import TYPE_CHECKING, NamedTuple, Self
 from uuid import UUID
 
 import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from innotter_contracts.events import Event
+from innotter_contracts.counting import day_of, deltas
+from innotter_contracts.events import METRICS, Event, Metric, PageRecounted
 from innotter_stats.backoff import delays
-from innotter_stats.counters import METRICS, Block, Fact, Metric, day_of, deltas, facts
+from innotter_stats.facts import Block, Fact, facts
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
-    from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef, TransactWriteItemTypeDef
+    from mypy_boto3_dynamodb.type_defs import (
+        AttributeValueTypeDef,
+        TransactWriteItemTypeDef,
+        WriteRequestOutputTypeDef,
+        WriteRequestTypeDef,
+    )
 
 # What DynamoDB allows in one transaction.
 MAX_ACTIONS = 100
+# What DynamoDB writes in one batch.
+MAX_PUTS = 25
+# Counters of an epoch that is over: longer than anybody takes to read them.
+OVER_LIFE = timedelta(days=1)
 # Longer than any redelivery: what lies in a dead-letter queue is looked at within that time.
 MARKER_LIFE = timedelta(days=30)
 # Another transaction holds an item, or the table is too busy: the same transaction passes later.
@@ -135,6 +150,8 @@ class Store:
         for event in distinct:
             for fact in facts(event):
                 self._remember(fact)
+            if isinstance(event, PageRecounted):
+                self._begin_epoch(event.payload)
         counted = [event for event in distinct if deltas(event)]
         return {repeated for group in _transactions(counted) for repeated in self._count(group)}
 
@@ -144,21 +161,26 @@ class Store:
         page_id = self._page_id(uuid)
         if page_id is None:
             return None
-        # Days sort before 'profile' and 'totals', so that one query brings all three. The days
-        # after `last` come along: 8 KB for two months of them.
-        items = self._items_from((_page(page_id), _day(first)))
-        profile = items.pop("profile", {})
-        totals = items.pop("totals", {})
+        # Before the counters: the base of this epoch is written whole by then.
+        profile = self._item((_page(page_id), "profile"))
         if not {"owner_id", "name", "uuid"} <= profile.keys() or "deleted" in profile:
             return None
         if profile["uuid"]["S"].lower() != uuid.lower():
             return None
+        # Days sort before 'totals', so that one query brings both. The days after `last` come
+        # along: 8 KB for two months of them.
+        rows = self._items_from((_page(page_id), _day(first)))
+        sums = _sums(rows, epoch=_epoch_of(profile))
         return PageStatistics(
             uuid=profile["uuid"]["S"],
             name=profile["name"]["S"],
             owner_id=UUID(profile["owner_id"]["S"]),
-            totals=_counts(totals),
-            days={_date(sk): _counts(item) for sk, item in items.items() if _date(sk) <= last},
+            totals={**dict.fromkeys(METRICS, 0), **sums.pop("totals", {})},
+            days={
+                _date(day): {**dict.fromkeys(METRICS, 0), **counts}
+                for day, counts in sums.items()
+                if _date(day) <= last
+            },
         )
 
     @_failure_is_unavailability()
@@ -174,9 +196,11 @@ class Store:
         return item is not None and item["blocked"]["S"] == "yes"
 
     def _page_id(self, uuid: str) -> str | None:
-        answer = self._client.get_item(TableName=self._table, Key=_key(_uuid(uuid)))
-        item = answer.get("Item")
+        item = self._item(_uuid(uuid))
         return item["page_id"]["S"] if item else None
+
+    def _item(self, row: Row) -> Item:
+        return self._client.get_item(TableName=self._table, Key=_key(row)).get("Item", {})
 
     def _items_from(self, start: Row) -> dict[str, Item]:
         """The items of a partition by their sort key, beginning with `start`'s."""
@@ -210,6 +234,49 @@ class Store:
                     ":since": {"S": _sortable(since)},
                 },
             )
+
+    def _begin_epoch(self, page: PageRecounted.Payload) -> None:
+        """All of the base first, then the word that it counts. The same again changes nothing."""
+        pk = _page(str(page.page_id))
+        if _epoch_of(self._item((pk, "profile"))) >= page.epoch:
+            return
+        totals: Counter[Metric] = Counter()
+        for day in page.days:
+            totals.update(day.counts)
+        base = {_day(day.date): day.counts for day in page.days} | {"totals": totals}
+        self._put(
+            {**_key((pk, f"{what}@{page.epoch}:base")), **_amounts(counts)}
+            for what, counts in base.items()
+        )
+        with suppress(self._client.exceptions.ConditionalCheckFailedException):
+            self._client.update_item(
+                TableName=self._table,
+                Key=_key((pk, "profile")),
+                UpdateExpression="SET epoch = :epoch",
+                ConditionExpression="attribute_not_exists(epoch) OR epoch < :epoch",
+                ExpressionAttributeValues={":epoch": {"N": str(page.epoch)}},
+            )
+        # Whoever reads just now may still need what is over.
+        expires_at = str(int((datetime.now(UTC) + OVER_LIFE).timestamp()))
+        self._put(
+            {**item, "expires_at": {"N": expires_at}}
+            for key, item in self._items_from((pk, "day#")).items()
+            if key != "profile" and _Counters.of(key).epoch < page.epoch
+        )
+
+    def _put(self, items: Iterable[Item]) -> None:
+        """Writes items whole, whatever was there."""
+        for some in batched(items, MAX_PUTS, strict=False):
+            left: Mapping[str, Sequence[WriteRequestOutputTypeDef | WriteRequestTypeDef]] = {
+                self._table: [{"PutRequest": {"Item": item}} for item in some]
+            }
+            for delay in islice(delays(first=0.01, longest=1), _ATTEMPTS):
+                left = self._client.batch_write_item(RequestItems=left)["UnprocessedItems"]
+                if not left:
+                    break
+                time.sleep(delay)
+            else:
+                raise StoreUnavailable("the table is too busy")
 
     def _count(self, events: list[Event]) -> set[UUID]:
         """Counts events that fit one transaction; the ids of those that were counted already."""
@@ -293,8 +360,40 @@ def _transactions(events: Iterable[Event]) -> Iterator[list[Event]]:
 
 def _changes(event: Event) -> Iterator[tuple[Row, Metric, int]]:
     for page_id, metric, amount in deltas(event):
-        yield (_page(str(page_id)), "totals"), metric, amount
-        yield (_page(str(page_id)), _day(day_of(event))), metric, amount
+        epoch = event.epochs.get(page_id, 0)
+        for what in ("totals", _day(day_of(event))):
+            key = f"{what}@{epoch}" if epoch else what
+            yield (_page(str(page_id)), key), metric, amount
+
+
+class _Counters(NamedTuple):
+    """What a row of counters is about, from its sort key."""
+
+    what: str
+    epoch: int
+    is_base: bool
+
+    @classmethod
+    def of(cls, sort_key: str) -> Self:
+        what, _, rest = sort_key.partition("@")
+        epoch, _, base = rest.partition(":")
+        return cls(what, int(epoch or 0), bool(base))
+
+
+def _sums(rows: Mapping[str, Item], *, epoch: int) -> dict[str, Counter[Metric]]:
+    """What counts in this epoch, by day and as 'totals'."""
+    sums: defaultdict[str, Counter[Metric]] = defaultdict(Counter)
+    for key, item in rows.items():
+        if key == "profile":
+            continue
+        row = _Counters.of(key)
+        if row.epoch == epoch or (row.epoch > epoch and not row.is_base):
+            sums[row.what].update({m: int(item[m]["N"]) for m in METRICS if m in item})
+    return sums
+
+
+def _epoch_of(profile: Item) -> int:
+    return int(profile["epoch"]["N"]) if "epoch" in profile else 0
 
 
 def _key(row: Row) -> "dict[str, AttributeValueTypeDef]":
@@ -326,5 +425,5 @@ def _sortable(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="microseconds")
 
 
-def _counts(item: Item) -> Counts:
-    return {metric: int(item[metric]["N"]) if metric in item else 0 for metric in METRICS}
+def _amounts(counts: Mapping[Metric, int]) -> "dict[str, AttributeValueTypeDef]":
+    return {metric: {"N": str(amount)} for metric, amount in counts.items()}

@@ -37,3 +37,13 @@ class OutboxEvent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.type} {self.id}"
+
+
+class Epoch(models.Model):
+    """How often a page was recounted for statistics. No row: never."""
+
+    page_id = models.UUIDField(primary_key=True)
+    number = models.PositiveIntegerField()
+
+    def __str__(self) -> str:
+        return f"{self.page_id} {self.number}"

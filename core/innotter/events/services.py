@@ -1,11 +1,13 @@
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from uuid import UUID
 
-from django.db import connection
+from django.db import OperationalError, connection
 from django.utils import timezone
+from psycopg.errors import LockNotAvailable
 
 from innotter.events.models import OutboxEvent
+from innotter_contracts.counting import deltas
 from innotter_contracts.events import Event
 from innotter_contracts.ids import first_id_of
 from innotter_contracts.logs import current_request_id
@@ -36,13 +38,55 @@ PUT_BACK_DUE = """
     )
 """
 
+# Each page has one of so many locks: a deed on thousands of pages takes no more than these.
+STRIPES = 64
+# The first half of their keys; the second is the number of the stripe.
+LOCK = 0x1A07
+# In one journey, and in two statements: the second sees what was committed while the first waited.
+EPOCHS = """
+    SELECT count(pg_advisory_xact_lock_shared(%s, stripe)) FROM unnest(%s::int[]) AS stripe;
+    SELECT page_id, number FROM events_epoch WHERE page_id = ANY(%s::uuid[])
+"""
+PATIENCE = 1
+NEXT_EPOCH = """
+    INSERT INTO events_epoch (page_id, number) VALUES (%s, 1)
+    ON CONFLICT (page_id) DO UPDATE SET number = events_epoch.number + 1
+    RETURNING number
+"""
+
+
+class Busy(Exception):
+    """Others are at it; the same may be tried again."""
+
 
 def record(*events: Event) -> None:
     """Owes the world these events. Called in the transaction of the change that they tell of,
     so that both are kept or neither; the relay is woken when that transaction commits."""
     assert connection.in_atomic_block, "an event without its change"
-    OutboxEvent.objects.bulk_create(map(_owed, events))
+    epochs = _epochs({delta.page_id for event in events for delta in deltas(event)})
+    OutboxEvent.objects.bulk_create(_owed(event, epochs) for event in events)
     _wake_relay()
+
+
+def begin_epoch(page_id: UUID) -> int:
+    """The number of a new epoch of the page's events.
+
+    Nothing that is counted of the page is committed from here to the end of this transaction.
+    What was before can be seen now, and its events are of earlier epochs; the events of what
+    comes later are of this one, or of later ones. Called first in a transaction that sees what
+    others have committed. Raises Busy where others have been telling for PATIENCE seconds: those
+    who come after them wait behind us, and shall not wait for long.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(f"SET LOCAL lock_timeout = '{PATIENCE}s'")
+        try:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [LOCK, _stripe(page_id)])
+        except OperationalError as error:
+            if isinstance(error.__cause__, LockNotAvailable):
+                raise Busy from None
+            raise
+        cursor.execute(NEXT_EPOCH, [page_id])
+        return int(cursor.fetchone()[0])
 
 
 def mark_published(ids: list[UUID]) -> None:
@@ -89,8 +133,23 @@ def _wake_relay() -> None:
         cursor.execute(f"NOTIFY {CHANNEL}")
 
 
-def _owed(event: Event) -> OutboxEvent:
-    event = event.model_copy(update={"request_id": current_request_id()})
+def _epochs(pages: set[UUID]) -> dict[UUID, int]:
+    """Of those that have one; none of them changes before this transaction ends."""
+    if not pages:
+        return {}
+    with connection.cursor() as cursor:
+        cursor.execute(EPOCHS, [LOCK, sorted(set(map(_stripe, pages))), list(pages)])
+        cursor.nextset()
+        return dict(cursor.fetchall())
+
+
+def _stripe(page_id: UUID) -> int:
+    return page_id.int % STRIPES
+
+
+def _owed(event: Event, epochs: Mapping[UUID, int]) -> OutboxEvent:
+    mine = {page: epochs[page] for page, _, _ in deltas(event) if page in epochs}
+    event = event.model_copy(update={"request_id": current_request_id(), "epochs": mine})
     return OutboxEvent(
         id=event.id,
         type=event.type,

@@ -5,8 +5,8 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Query, Response
 
+from innotter_contracts.events import Metric
 from innotter_stats.charts import Language, draw
-from innotter_stats.counters import Metric
 from innotter_stats.dependencies import chosen_language, owned_statistics
 from innotter_stats.errors import documented
 from innotter_stats.schemas import Statistics

@@ -1,12 +1,15 @@
 """Events as the core makes them, with everything filled in that a test does not care about."""
 
+from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from uuid import UUID
 
 from innotter_contracts.events import (
+    Metric,
     PageAndUser,
     PageCreated,
     PageFollowed,
+    PageRecounted,
     PostAndUser,
     PostCreated,
     PostLiked,
@@ -38,6 +41,28 @@ def page_created(
     )
 
 
+def recounted(
+    page_id: UUID,
+    uuid: str,
+    epoch: int,
+    days: Mapping[date, Mapping[Metric, int]],
+    *,
+    owner: UUID | None = None,
+    name: str = "Morning coffee",
+    since: datetime = NOON,
+) -> PageRecounted:
+    payload = PageRecounted.Payload(
+        page_id=page_id,
+        epoch=epoch,
+        uuid=uuid,
+        name=name,
+        owner_id=owner or new_id(),
+        since=since,
+        days=[PageRecounted.Day(date=day, counts=dict(counts)) for day, counts in days.items()],
+    )
+    return PageRecounted(actor=None, payload=payload)
+
+
 def posted(page_id: UUID, *, to: UUID | None = None, at: datetime = NOON) -> PostCreated:
     """A post on a page; with `to`, a reply to some post on that page."""
     parent = PostRef(post_id=new_id(), page_id=to) if to else None
@@ -48,8 +73,9 @@ def posted(page_id: UUID, *, to: UUID | None = None, at: datetime = NOON) -> Pos
     )
 
 
-def liked(page_id: UUID, *, at: datetime = NOON) -> PostLiked:
-    return PostLiked(actor=new_id(), occurred_at=at, payload=_like(page_id))
+def liked(page_id: UUID, *, at: datetime = NOON, epoch: int = 0) -> PostLiked:
+    epochs = {page_id: epoch} if epoch else {}
+    return PostLiked(actor=new_id(), occurred_at=at, epochs=epochs, payload=_like(page_id))
 
 
 def unliked(page_id: UUID, *, at: datetime = NOON) -> PostUnliked:

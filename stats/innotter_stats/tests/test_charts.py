@@ -5,8 +5,8 @@ from xml.etree.ElementTree import Element, fromstring
 
 import pytest
 
+from innotter_contracts.events import METRICS
 from innotter_stats.charts import LANGUAGES, WORDS, Language, draw
-from innotter_stats.counters import METRICS
 from innotter_stats.schemas import Statistics
 
 SVG = "{http://www.w3.org/2000/svg}"

@@ -18,6 +18,7 @@ from innotter.pages.models import Page
 from innotter.pages.services import edit_page, follow, reject_requests, unfollow
 from innotter.posts.models import Post
 from innotter.posts.services import delete_page, delete_post, like, unlike
+from innotter.statistics.services import recount
 from innotter_contracts.events import (
     EXCHANGE,
     HOUSEKEEPING_QUEUE,
@@ -64,12 +65,18 @@ def delete_liked_post(page: Page, *users: User) -> None:
     delete_post(actor=page.owner, post=post)
 
 
+def recount_page_with_liked_post(page: Page, user: User) -> None:
+    like(user=user, post=new_post(page))
+    recount(page_id=page.id)
+
+
 # Each sample, and something that a person does to make the core emit such an event.
 type Deed = Callable[[User, User], Any]
 DEEDS: dict[str, Deed] = {
     "page.created.v2": lambda ann, _: new_page(ann),
     "page.changed.v2": lambda ann, _: edit_page(page=new_page(ann), name="Another"),
     "page.deleted.v2": lambda ann, _: delete_page(page=new_page(ann)),
+    "page.recounted.v2": lambda ann, eve: recount_page_with_liked_post(new_page(ann), eve),
     "page.followed.v2": lambda ann, eve: follow(user=eve, page=new_page(ann)),
     "page.unfollowed.v2": lambda ann, eve: follow_and_unfollow(eve, new_page(ann)),
     "page.follow_requested.v2": lambda ann, eve: follow(
@@ -118,6 +125,8 @@ def form(body: Any) -> Any:
     match body:
         case dict():
             return {key: form(value) for key, value in body.items() if key != "request_id"}
+        case list():
+            return [form(part) for part in body]
         case str() if is_uuid(body):
             return "<id>"
         case str() if body[:2] == "20" and body[-1:] == "Z":

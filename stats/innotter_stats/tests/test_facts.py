@@ -6,10 +6,11 @@ from uuid import UUID
 
 import pytest
 
+from innotter_contracts.counting import Delta, day_of, deltas
 from innotter_contracts.events import parse_event
 from innotter_contracts.ids import new_id
 from innotter_contracts.tests.samples import SAMPLES
-from innotter_stats.counters import Block, Delta, Fact, day_of, deltas, facts
+from innotter_stats.facts import Block, Fact, facts
 from innotter_stats.tests.builders import posted
 
 ANN = "01a19b45-b800-7991-9e0d-7d4b402e3017"
@@ -60,6 +61,15 @@ CHANGES = {
             Fact(COFFEE, "uuid", "Late-Coffee", CHANGED),
         ],
     ),
+    "page.recounted.v2": Change(
+        date(2026, 11, 24),
+        [],
+        [
+            Fact(COFFEE, "owner_id", ANN, CHANGED),
+            Fact(COFFEE, "name", "Вечерний кофе", CHANGED),
+            Fact(COFFEE, "uuid", "Late-Coffee", CHANGED),
+        ],
+    ),
     "page.deleted.v2": Change(date(2026, 11, 22), [], [Fact(COFFEE, "deleted", "yes", DELETED)]),
     "page.follow_request_accepted.v2": Change(
         date(2026, 11, 6), [Delta(COFFEE, "follow_requests", -1), Delta(COFFEE, "followers", 1)], []
@@ -78,6 +88,7 @@ CHANGES = {
     "user.blocked.v2": Change(date(2026, 11, 22), [], [Block(BORIS, True, BLOCKED)]),
     "user.unblocked.v2": Change(date(2026, 11, 22), [], [Block(BORIS, False, UNBLOCKED)]),
     "post.liked.v2": Change(date(2026, 11, 20), [Delta(COFFEE, "likes", 1)], []),
+    "post.liked.recounted.v2": Change(date(2026, 11, 24), [Delta(COFFEE, "likes", 1)], []),
     "post.unliked.v2": Change(date(2026, 11, 22), [Delta(COFFEE, "likes", -1)], []),
 }
 

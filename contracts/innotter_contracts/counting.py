@@ -1,12 +1,11 @@
-"""What each event changes. Pure: the same event always gives the same answer, and nothing happens.
+"""What each event adds to the numbers of which pages. Pure.
 
-Two kinds of change. A *delta* is added to a counter, so it must be added exactly once. A *fact*
-overwrites, so it may be written any number of times, as long as an older one never wins.
+Statistics counts by it; the core, which does not count, compares by it.
 """
 
-from collections.abc import Mapping, Sequence
-from datetime import UTC, date, datetime
-from typing import Literal, NamedTuple, get_args
+from collections.abc import Mapping
+from datetime import UTC, date
+from typing import NamedTuple
 from uuid import UUID
 
 from innotter_contracts.events import (
@@ -16,10 +15,12 @@ from innotter_contracts.events import (
     FollowRequested,
     FollowRequestRejected,
     FollowRequestWithdrawn,
+    Metric,
     PageChanged,
     PageCreated,
     PageDeleted,
     PageFollowed,
+    PageRecounted,
     PageUnfollowed,
     PostCreated,
     PostDeleted,
@@ -30,33 +31,11 @@ from innotter_contracts.events import (
     UserUnblocked,
 )
 
-type Metric = Literal[
-    "posts", "replies", "replies_received", "likes", "followers", "follow_requests"
-]
-METRICS: tuple[Metric, ...] = get_args(Metric.__value__)
-
 
 class Delta(NamedTuple):
     page_id: UUID
     metric: Metric
     amount: int
-
-
-class Fact(NamedTuple):
-    """Something about a page that has been so since a moment, until a newer fact says otherwise."""
-
-    page_id: UUID
-    name: Literal["owner_id", "name", "uuid", "deleted"]
-    value: str
-    since: datetime
-
-
-class Block(NamedTuple):
-    """That a user is shut out, or is not, since a moment: a fact too."""
-
-    user_id: UUID
-    blocked: bool
-    since: datetime
 
 
 # One counter of the event's page, one up or one down.
@@ -79,7 +58,9 @@ def day_of(event: Event) -> date:
 def deltas(event: Event) -> list[Delta]:
     """What to add to the counters of which pages, in their totals and on the event's day."""
     match event:
-        case PageCreated() | PageChanged() | PageDeleted() | UserBlocked() | UserUnblocked():
+        case PageCreated() | PageChanged() | PageDeleted() | PageRecounted():
+            return []
+        case UserBlocked() | UserUnblocked():
             return []
         case FollowRequestAccepted(payload=follow):
             return [
@@ -94,33 +75,6 @@ def deltas(event: Event) -> list[Delta]:
         case _:
             metric, amount = _STEPS[type(event)]
             return [Delta(event.payload.page_id, metric, amount)]
-
-
-def facts(event: Event) -> Sequence[Fact | Block]:
-    """What the event tells about its page; the uuid last, because it makes the page findable.
-
-    Or about a user.
-    """
-    match event:
-        case PageCreated(payload=page, occurred_at=since):
-            return [
-                Fact(page.page_id, "owner_id", str(page.owner_id), since),
-                Fact(page.page_id, "name", page.name, since),
-                Fact(page.page_id, "uuid", page.uuid, since),
-            ]
-        case PageChanged(payload=page, occurred_at=since):
-            return [
-                Fact(page.page_id, "name", page.name, since),
-                Fact(page.page_id, "uuid", page.uuid, since),
-            ]
-        case PageDeleted(payload=page, occurred_at=since):
-            return [Fact(page.page_id, "deleted", "yes", since)]
-        case UserBlocked(payload=user, occurred_at=since):
-            return [Block(user.user_id, True, since)]
-        case UserUnblocked(payload=user, occurred_at=since):
-            return [Block(user.user_id, False, since)]
-        case _:
-            return []
 
 
 def _written(page_id: UUID, reply_to: PostRef | None, amount: int) -> list[Delta]:

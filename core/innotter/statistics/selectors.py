@@ -1,0 +1,172 @@
+"""What statistics ought to say of pages by the rows of this database, and where it does not."""
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from django.db import connection, transaction
+from django.db.models import Count, Q, QuerySet
+from django.db.models.fields.json import KT
+from django.db.models.functions import Lower, TruncDate
+
+from innotter.common.errors import NotFound
+from innotter.events.models import Epoch, OutboxEvent
+from innotter.events.services import KEPT
+from innotter.pages.models import Follow, Page
+from innotter.posts.models import Like, Post
+from innotter.statistics.table import Counts, Table
+from innotter_contracts.counting import day_of, deltas
+from innotter_contracts.events import METRICS, Metric, PageRecounted, parse_event
+from innotter_contracts.ids import first_id_of
+
+# Questions to the table at a time.
+THREADS = 8
+
+# What is counted: the rows, their key to the page, and the moment that they count from.
+COUNTED: dict[Metric, tuple[QuerySet[Any], str, str]] = {
+    "posts": (Post.objects.filter(reply_to=None), "page_id", "created_at"),
+    "replies": (Post.objects.exclude(reply_to=None), "page_id", "created_at"),
+    "replies_received": (Post.objects.all(), "reply_to_page_id", "created_at"),
+    "likes": (Like.objects.all(), "page_id", "created_at"),
+    "followers": (Follow.objects.exclude(accepted_at=None), "page_id", "accepted_at"),
+    "follow_requests": (Follow.objects.filter(accepted_at=None), "page_id", "created_at"),
+}
+
+
+class Difference(NamedTuple):
+    page_id: UUID
+    # `likes in total`, `likes on 2026-11-20`, `name`.
+    what: str
+    shown: object
+    truth: object
+
+
+def ids_at(addresses: Collection[str]) -> list[UUID]:
+    """Of the pages at these uuids, upper or lower case. Raises NotFound for one without."""
+    wanted = {address.lower() for address in addresses}
+    found = Page.objects.annotate(address=Lower("uuid")).filter(address__in=wanted)
+    ids = dict(found.values_list("address", "id"))
+    if missing := wanted - ids.keys():
+        raise NotFound(f"There is no page at {', '.join(sorted(missing))}.")
+    return list(ids.values())
+
+
+def page_ids(*, at_once: int) -> Iterator[list[UUID]]:
+    """Of all pages, in lists of so many."""
+    pages = Page.objects.order_by("id").values_list("id", flat=True)
+    some = list(pages[:at_once])
+    while some:
+        yield some
+        some = list(pages.filter(id__gt=some[-1])[:at_once])
+
+
+def differences(pages: Collection[UUID], table: Table) -> list[Difference]:
+    """Where the table says something else of these pages than the database.
+
+    Totals, and each day whose events are all still in the outbox, are compared exactly; the days
+    before it all together, because nobody knows any more what was taken back on which of them.
+    What is on its way between the two differs too, until it arrives.
+    """
+    first = first_kept_day()
+    with transaction.atomic(durable=True):
+        with connection.cursor() as cursor:
+            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        profiles = Page.objects.in_bulk(pages)
+        totals = totals_of(profiles)
+        changes = changes_since(first, profiles)
+    with ThreadPoolExecutor(THREADS) as pool:
+        shown = dict(zip(profiles, pool.map(table.shown, profiles), strict=True))
+    found = []
+    for page_id, page in profiles.items():
+        said = shown[page_id]
+        for what, ours, theirs in (
+            ("uuid", page.uuid, said.uuid),
+            ("name", page.name, said.name),
+            ("owner", str(page.owner_id), said.owner_id),
+            *_numbers("in total", totals[page_id], said.totals),
+            *_days(first, totals[page_id], changes[page_id], said.days),
+        ):
+            if ours != theirs:
+                found.append(Difference(page_id, what, shown=theirs, truth=ours))
+    return found
+
+
+def totals_of(pages: Collection[UUID]) -> dict[UUID, Counts]:
+    """How much there is of everything now."""
+    totals: dict[UUID, Counts] = {page: Counter() for page in pages}
+    for metric, (rows, key, _) in COUNTED.items():
+        found = rows.filter(**{f"{key}__in": pages}).values_list(key).annotate(n=Count("pk"))
+        for page, count in found.order_by():
+            totals[page][metric] = count
+    return totals
+
+
+def days_of(page: UUID) -> dict[date, Counts]:
+    """What there is now, by the UTC day that it came. What was taken back is in no day any more."""
+    days: defaultdict[date, Counts] = defaultdict(Counter)
+    for metric, (rows, key, since) in COUNTED.items():
+        found = rows.filter(**{key: page}).values_list(TruncDate(since, tzinfo=UTC))
+        for day, count in found.annotate(n=Count("pk")).order_by():
+            days[day][metric] = count
+    return dict(days)
+
+
+def first_kept_day() -> date:
+    """The first UTC day whose events are all still in the outbox."""
+    return (datetime.now(UTC) - KEPT).date() + timedelta(days=1)
+
+
+def changes_since(first: date, pages: Collection[UUID]) -> dict[UUID, dict[date, Counts]]:
+    """What the events of `first` and later days have told of each of the pages, by day.
+
+    Of a page that was recounted since then, what it was recounted with and what came after.
+    """
+    epochs = dict(Epoch.objects.filter(page_id__in=pages).values_list("page_id", "number"))
+    changes = {page: defaultdict[date, Counts](Counter) for page in pages}
+    for body in _kept_since(first, pages):
+        event = parse_event(json.dumps(body))
+        for page, metric, amount in deltas(event):
+            if page in changes and event.epochs.get(page, 0) == epochs.get(page, 0):
+                changes[page][day_of(event)][metric] += amount
+        if isinstance(event, PageRecounted):
+            told = event.payload
+            if told.epoch == epochs.get(told.page_id):
+                for day in told.days:
+                    if day.date >= first:
+                        changes[told.page_id][day.date].update(day.counts)
+    return {page: dict(days) for page, days in changes.items()}
+
+
+def _kept_since(first: date, pages: Collection[UUID]) -> Iterator[Any]:
+    moment = datetime.combine(first, datetime.min.time(), UTC)
+    names = [str(page) for page in pages]
+    events = (
+        # Ids sort by their moment: what is older is never looked at.
+        OutboxEvent.objects.filter(id__gte=first_id_of(moment), occurred_at__gte=moment)
+        .annotate(page=KT("body__payload__page_id"), parent=KT("body__payload__reply_to__page_id"))
+        .filter(Q(page__in=names) | Q(parent__in=names))
+    )
+    return events.values_list("body", flat=True).iterator()
+
+
+def _days(
+    first: date, totals: Counts, changes: Mapping[date, Counts], shown: Mapping[date, Counts]
+) -> Iterator[tuple[str, int, int]]:
+    ours, theirs = Counter(totals), Counter[Metric]()
+    for day in sorted({*changes, *(day for day in shown if day >= first)}):
+        counts = changes.get(day, Counter())
+        ours.subtract(counts)
+        yield from _numbers(f"on {day}", counts, shown.get(day, Counter()))
+    for day, counts in shown.items():
+        if day < first:
+            theirs.update(counts)
+    yield from _numbers(f"before {first}", ours, theirs)
+
+
+def _numbers(when: str, ours: Counts, theirs: Counts) -> Iterator[tuple[str, int, int]]:
+    for metric in METRICS:
+        yield f"{metric} {when}", ours[metric], theirs[metric]

@@ -1,0 +1,230 @@
+"""What events tell adds up to what there is, whatever happens at once and however often a page is
+recounted. (That statistics adds up what events tell is tested there.)"""
+
+import json
+import random
+import threading
+from collections import Counter
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, date, datetime
+from uuid import UUID
+
+import pytest
+from django.db import transaction
+
+from innotter.accounts.models import User
+from innotter.common.errors import Conflict, NotFound
+from innotter.conftest import at_once, new_page, new_post, new_user, no_trace
+from innotter.events.models import OutboxEvent
+from innotter.events.services import Busy, record
+from innotter.pages.models import Page
+from innotter.pages.services import accept_requests, edit_page, follow, reject_requests, unfollow
+from innotter.posts.models import Post
+from innotter.posts.services import delete_page, delete_post, like, unlike
+from innotter.statistics.selectors import changes_since, days_of, totals_of
+from innotter.statistics.services import recount
+from innotter_contracts.counting import deltas
+from innotter_contracts.events import (
+    METRICS,
+    Event,
+    PageRecounted,
+    PostAndUser,
+    PostLiked,
+    parse_event,
+)
+from innotter_contracts.ids import new_id
+
+
+def told() -> list[Event]:
+    bodies = OutboxEvent.objects.order_by("id").values_list("body", flat=True)
+    return [parse_event(json.dumps(body)) for body in bodies]
+
+
+def counted(page: UUID) -> Counter[str]:
+    """What a reader of all events makes of them, in whatever order: the last base of the page,
+    and what is told in its epoch and in later ones."""
+    events = told()
+    bases = [
+        event.payload
+        for event in events
+        if isinstance(event, PageRecounted) and event.payload.page_id == page
+    ]
+    last = max(bases, key=lambda base: base.epoch, default=None)
+    counts = Counter[str]()
+    for day in last.days if last else ():
+        counts.update(day.counts)
+    for event in events:
+        if event.epochs.get(page, 0) >= (last.epoch if last else 0):
+            for one, metric, amount in deltas(event):
+                if one == page:
+                    counts[metric] += amount
+    return counts
+
+
+def assert_told(*pages: Page) -> None:
+    for page, truth in totals_of([page.id for page in pages]).items():
+        found = counted(page)
+        assert {m: found[m] for m in METRICS} == {m: truth[m] for m in METRICS}
+
+
+def random_deed(chance: random.Random, people: list[User], pages: list[Page]) -> None:
+    """One that somebody may do; nothing where it makes no sense just now."""
+    user, page = chance.choice(people), chance.choice(pages)
+    posts = list(Post.objects.filter(page__in=pages).order_by("id"))
+    post = chance.choice(posts) if posts else None
+    deeds: list[Callable[[], object]] = [
+        lambda: new_post(page),
+        lambda: new_post(page, reply_to=post),
+        lambda: post and like(user=user, post=post),
+        lambda: post and like(user=user, post=post),
+        lambda: post and unlike(user=user, post=post),
+        lambda: post and delete_post(actor=post.page.owner, post=post),
+        lambda: follow(user=user, page=page),
+        lambda: follow(user=user, page=page),
+        lambda: unfollow(user=user, page=page),
+        lambda: accept_requests(page=page, usernames=[user.username]),
+        lambda: reject_requests(page=page, usernames=[user.username]),
+        lambda: edit_page(page=page, is_private=chance.random() < 0.5),
+        lambda: edit_page(page=page, name=f"Name {chance.random()}"),
+    ]
+    with suppress(Conflict, NotFound):
+        chance.choice(deeds)()
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("seed", range(4))
+def test_what_is_told_adds_up_to_what_there_is(ann: User, seed: int) -> None:
+    chance = random.Random(seed)
+    people = [new_user(f"user-{n}") for n in range(4)]
+    pages = [new_page(ann, is_private=n == 0) for n in range(4)]
+    for _ in range(120):
+        random_deed(chance, people, pages)
+    assert_told(*pages)
+    # The days too: all of it happened today, and none of it was deleted from the outbox.
+    today = datetime.now(UTC).date()
+    changes = changes_since(today, [page.id for page in pages])
+    totals = totals_of([page.id for page in pages])
+    for page in pages:
+        assert +changes[page.id].get(today, Counter()) == +totals[page.id]
+
+
+def test_a_page_takes_along_what_it_gave_to_others(ann: User, page: Page) -> None:
+    other = new_page(ann)
+    post = new_post(other)
+    new_post(page, reply_to=post)
+    answered = new_post(page)
+    reply = new_post(other, reply_to=answered)
+    delete_page(page=page)
+    assert_told(other)
+    # What was written elsewhere in answer to it stays, and can still be taken back.
+    assert totals_of([other.id])[other.id]["replies"] == 1
+    delete_post(actor=ann, post=reply)
+    assert_told(other)
+
+
+# --- Recounting
+
+
+def test_a_recount_tells_all_of_the_page(bob: User, page: Page) -> None:
+    like(user=bob, post=new_post(page))
+    recount(page_id=page.id)
+    base = told()[-1]
+    assert isinstance(base, PageRecounted)
+    assert (base.payload.epoch, base.payload.uuid) == (1, page.uuid)
+    assert (base.payload.name, base.payload.owner_id) == (page.name, page.owner_id)
+    [day] = base.payload.days
+    assert day.date == datetime.now(UTC).date()
+    assert day.counts == {"posts": 1, "likes": 1, "followers": 1}
+    assert_told(page)
+
+
+def test_events_tell_the_epoch_of_each_page_that_they_count_for(ann: User, page: Page) -> None:
+    other, third = new_page(ann), new_page(ann)
+    for again in (page, page, other):
+        recount(page_id=again.id)
+    new_post(page, reply_to=new_post(other))
+    assert told()[-1].epochs == {page.id: 2, other.id: 1}
+    new_post(third)
+    assert "epochs" not in OutboxEvent.objects.latest("id").body
+
+
+def test_days_are_those_on_which_what_still_stands_came(page: Page, bob: User) -> None:
+    post, gone = new_post(page), new_post(page)
+    like(user=bob, post=post)
+    long_ago = datetime(2026, 3, 1, 23, 59, tzinfo=UTC)
+    Post.objects.filter(page=page).update(created_at=long_ago)
+    delete_post(actor=page.owner, post=gone)
+    today = datetime.now(UTC).date()
+    assert days_of(page.id) == {
+        date(2026, 3, 1): {"posts": 1},
+        today: {"likes": 1, "followers": 1},
+    }
+
+
+@pytest.mark.django_db
+def test_a_page_that_is_gone_is_not_recounted() -> None:
+    with no_trace(), pytest.raises(NotFound):
+        recount(page_id=new_id())
+
+
+@pytest.mark.django_db(transaction=True)
+def test_in_a_storm_nothing_is_told_twice_or_lost_around_a_recount(ann: User) -> None:
+    people = [new_user(f"user-{n}") for n in range(5)]
+    pages = [new_page(ann, is_private=n == 0) for n in range(3)]
+    storm_is_over = threading.Event()
+
+    def storm(seed: int) -> None:
+        chance = random.Random(seed)
+        for _ in range(50):
+            random_deed(chance, people, pages)
+
+    def recounter() -> int:
+        rounds = 0
+        while not storm_is_over.is_set():
+            for page in pages:
+                try:
+                    recount(page_id=page.id)
+                except Busy:
+                    continue
+                rounds += 1
+        return rounds
+
+    def all_storms() -> int:
+        try:
+            at_once(*(lambda seed=seed: storm(seed) for seed in range(6)))
+        finally:
+            storm_is_over.set()
+        return 0
+
+    _, rounds = at_once(all_storms, recounter)
+    assert rounds > len(pages)
+    assert_told(*pages)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_recount_does_not_wait_long_for_one_who_writes(page: Page) -> None:
+    """Others would wait behind it."""
+    like = PostLiked(
+        actor=None, payload=PostAndUser(post_id=new_id(), page_id=page.id, user_id=new_id())
+    )
+    written, tried = threading.Event(), threading.Event()
+
+    def writes() -> None:
+        with transaction.atomic():
+            record(like)
+            written.set()
+            assert tried.wait(30)
+            transaction.set_rollback(True)
+
+    def counts() -> None:
+        assert written.wait(30)
+        try:
+            with no_trace(), pytest.raises(Busy):
+                recount(page_id=page.id)
+        finally:
+            tried.set()
+
+    at_once(writes, counts)
+    recount(page_id=page.id)
+    assert_told(page)
