@@ -1,0 +1,45 @@
+"""What people do on pages, at random; and what was told of it."""
+
+import json
+import random
+from collections.abc import Callable
+from contextlib import suppress
+
+from innotter.accounts.models import User
+from innotter.common.errors import Conflict, NotFound
+from innotter.conftest import new_post
+from innotter.events.models import OutboxEvent
+from innotter.pages.models import Page
+from innotter.pages.services import accept_requests, edit_page, follow, reject_requests, unfollow
+from innotter.posts.models import Post
+from innotter.posts.services import delete_post, like, unlike
+from innotter_contracts.events import Event, parse_event
+
+
+def told() -> list[Event]:
+    bodies = OutboxEvent.objects.order_by("id").values_list("body", flat=True)
+    return [parse_event(json.dumps(body)) for body in bodies]
+
+
+def random_deed(chance: random.Random, people: list[User], pages: list[Page]) -> None:
+    """One that somebody may do; nothing where it makes no sense just now."""
+    user, page = chance.choice(people), chance.choice(pages)
+    posts = list(Post.objects.filter(page__in=pages).order_by("id"))
+    post = chance.choice(posts) if posts else None
+    deeds: list[Callable[[], object]] = [
+        lambda: new_post(page),
+        lambda: new_post(page, reply_to=post),
+        lambda: post and like(user=user, post=post),
+        lambda: post and like(user=user, post=post),
+        lambda: post and unlike(user=user, post=post),
+        lambda: post and delete_post(actor=post.page.owner, post=post),
+        lambda: follow(user=user, page=page),
+        lambda: follow(user=user, page=page),
+        lambda: unfollow(user=user, page=page),
+        lambda: accept_requests(page=page, usernames=[user.username]),
+        lambda: reject_requests(page=page, usernames=[user.username]),
+        lambda: edit_page(page=page, is_private=chance.random() < 0.5),
+        lambda: edit_page(page=page, name=f"Name {chance.random()}"),
+    ]
+    with suppress(Conflict, NotFound):
+        chance.choice(deeds)()
