@@ -1,7 +1,8 @@
 """The one verifier of access tokens; both services' middlewares call it.
 
 A token is a JWT (RFC 9068): header `alg: EdDSA`, `typ: at+jwt`, `kid`; claims `iss`,
-`aud`, `sub` (user id), `role`, `exp`, `iat`, `jti`. Keys come as a JWKS (RFC 7517).
+`aud`, `sub` (user id), `role`, `exp`, `iat`, `jti`, and `sid`, the session that it comes from.
+Keys come as a JWKS (RFC 7517).
 """
 
 from collections.abc import Mapping
@@ -32,6 +33,7 @@ class Claims(BaseModel):
     sub: UUID
     role: Literal["user", "moderator", "admin"]
     jti: str
+    sid: UUID | None = None
 
 
 def keys_of(jwks: dict[str, Any]) -> Keys:

@@ -3,7 +3,7 @@ from collections.abc import Callable
 from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest, HttpResponse
 
-from innotter.accounts.models import User
+from innotter.accounts import selectors
 from innotter.accounts.tokens import verify_access_token
 from innotter.common.problems import unauthorized
 from innotter_contracts.tokens import InvalidToken, bearer_token
@@ -13,8 +13,8 @@ class AccessTokenMiddleware:
     """Says who calls the API: the user of the access token, or nobody.
 
     A token that is not good is refused here, on public endpoints too. The user is read
-    afresh on each request, so that a block works at once. The admin panel's session
-    counts for nothing in the API.
+    afresh on each request, so that a block, or the end of a session, works at once, and no
+    role is believed that the token tells. The admin panel's session counts for nothing here.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
@@ -30,10 +30,10 @@ class AccessTokenMiddleware:
                 claims = verify_access_token(bearer_token(header))
             except InvalidToken as error:
                 return unauthorized(str(error))
-            user = User.objects.filter(id=claims.sub).first()
+            user = selectors.caller(claims.sub, claims.sid)
             if user is None:
-                return unauthorized("The token's user is gone.")
+                return unauthorized("The token's user is gone, or its session is over.")
             if user.is_blocked:
                 return unauthorized("This account is blocked.", code="user_blocked")
-            request.user = user
+            request.user, request.claims = user, claims  # type: ignore[attr-defined]
         return self.get_response(request)

@@ -113,16 +113,32 @@ class User(Record, AbstractBaseUser):
         return self.is_admin and not self.is_blocked
 
 
-class RefreshToken(Record):
-    """One link of a session's chain. A family is a session: it starts at login, each refresh
-    spends a link and adds one, and a spent link that comes back ends the family."""
+class Session(Record):
+    """A user at one of their devices: begins at a login and is kept alive by refreshing.
+
+    Whatever changes a session or its tokens holds the lock of its row.
+    """
 
     user = models.ForeignKey(User, on_delete=models.CASCADE)
-    family = models.UUIDField(db_index=True)
+    user_agent = models.CharField(max_length=200, default="")
+    last_used_at = models.DateTimeField()
+    # Access tokens in hand are refused from then on. Of a block there is no such mark: it refuses
+    # all tokens by itself, and what is left of their minutes comes back with its end.
+    ended_at = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return f"{self.user_id} {self.id}"
+
+
+class RefreshToken(Record):
+    """One link of a session's chain: each refresh spends a link and adds one, and a spent link
+    that comes back ends the session."""
+
+    session = models.ForeignKey(Session, on_delete=models.CASCADE)
     # SHA-256 of the token, in hexadecimal: who reads the table can sign in as nobody.
     digest = models.CharField(max_length=64, unique=True)
     expires_at = models.DateTimeField()
     spent_at = models.DateTimeField(null=True)
 
     def __str__(self) -> str:
-        return f"{self.user_id} {self.family}"
+        return f"{self.session_id} {self.id}"

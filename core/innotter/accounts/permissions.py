@@ -9,11 +9,12 @@ from innotter_contracts.problems import challenge
 
 
 class AccessToken(BaseAuthentication):
-    """Takes over what AccessTokenMiddleware has established."""
+    """Takes over what AccessTokenMiddleware has established: the user, and the token's claims."""
 
-    def authenticate(self, request: Request) -> tuple[Any, None] | None:
+    def authenticate(self, request: Request) -> tuple[Any, Any] | None:
         user = request._request.user
-        return (user, None) if user.is_authenticated else None
+        claims = getattr(request._request, "claims", None)
+        return (user, claims) if user.is_authenticated else None
 
     def authenticate_header(self, request: Request) -> str:
         return challenge()

@@ -1,4 +1,11 @@
-from innotter.accounts.models import User
+from datetime import timedelta
+from uuid import UUID
+
+from django.conf import settings
+from django.db.models import Exists, QuerySet
+from django.utils import timezone
+
+from innotter.accounts.models import Session, User
 from innotter.common.errors import NotFound
 
 
@@ -8,3 +15,22 @@ def user_named(username: str) -> User:
     if user is None:
         raise NotFound
     return user
+
+
+def caller(user_id: UUID, session_id: UUID | None) -> User | None:
+    """Whom an access token speaks for: one query. None when the user is gone or has ended the
+    session that the token comes from."""
+    ended = Session.objects.filter(pk__in=[session_id], ended_at__isnull=False)
+    return User.objects.filter(~Exists(ended), pk=user_id).first()
+
+
+def live_sessions(user: User) -> QuerySet[Session]:
+    """Those that can still be refreshed."""
+    return Session.objects.filter(
+        user=user, ended_at=None, last_used_at__gt=timezone.now() - refresh_life()
+    )
+
+
+def refresh_life() -> timedelta:
+    """How long a session lives on without being used."""
+    return timedelta(days=settings.REFRESH_TOKEN_DAYS)

@@ -1,8 +1,9 @@
 from typing import Any, ClassVar
 
 from rest_framework import serializers
+from rest_framework.exceptions import ValidationError
 
-from innotter.accounts.models import User
+from innotter.accounts.models import Session, User
 from innotter.common.serializers import ModelSerializer, TextField
 from innotter.media.serializers import ImageURLField
 
@@ -55,9 +56,46 @@ class RegistrationSerializer(ModelSerializer[User]):
 
 
 class EditedUserSerializer(ModelSerializer[User]):
+    password = TextField(write_only=True, max_length=128, trim_whitespace=False)
+    current_password = TextField(write_only=True, max_length=128, trim_whitespace=False)
+
     class Meta:
         model = User
-        fields: ClassVar[tuple[str, ...]] = ("title", "email", "email_notifications", "language")
+        fields: ClassVar[tuple[str, ...]] = (
+            "title",
+            "email",
+            "email_notifications",
+            "language",
+            "password",
+            "current_password",
+        )
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if "password" in attrs and "current_password" not in attrs:
+            raise ValidationError({"current_password": "A new password needs it."}, "required")
+        return attrs
+
+
+class SessionSerializer(serializers.ModelSerializer[Session]):
+    """A session of one's own."""
+
+    is_current = serializers.SerializerMethodField(
+        help_text="The one that this very access token comes from."
+    )
+
+    class Meta:
+        model = Session
+        fields: ClassVar[tuple[str, ...]] = (
+            "id",
+            "created_at",
+            "last_used_at",
+            "user_agent",
+            "is_current",
+        )
+        read_only_fields: ClassVar[tuple[str, ...]] = fields
+
+    def get_is_current(self, session: Session) -> bool:
+        return bool(session.id == self.context["request"].auth.sid)
 
 
 class LoginSerializer(serializers.Serializer[Any]):

@@ -2,6 +2,7 @@ import hashlib
 import secrets
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
@@ -9,14 +10,18 @@ from django.contrib.auth.hashers import make_password
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from innotter.accounts.models import RefreshToken, User
+from innotter.accounts.models import RefreshToken, Session, User
+from innotter.accounts.selectors import live_sessions, refresh_life
 from innotter.accounts.tokens import mint_access_token
 from innotter.common.database import assign, conflicts
-from innotter.common.errors import Conflict, Forbidden, Invalid, Unauthenticated
-from innotter_contracts.ids import new_id
+from innotter.common.errors import Conflict, Forbidden, Invalid, NotFound, Unauthenticated
+from innotter_contracts.tokens import LEEWAY
+
+# What one run of prune_sessions() deletes of each kind.
+PRUNED_AT_ONCE = 10_000
 
 
 class UsernameTaken(Conflict):
@@ -48,6 +53,11 @@ class WeakPassword(Invalid):
     code = "weak_password"
 
 
+class WrongPassword(Invalid):
+    code = "wrong_password"
+    detail = "This is not your password."
+
+
 @dataclass(frozen=True)
 class TokenPair:
     access: str
@@ -59,11 +69,7 @@ class TokenPair:
 def register(*, username: str, email: str, password: str, title: str = "") -> User:
     """A new account with the role `user`. Raises WeakPassword, UsernameTaken, EmailTaken."""
     user = User(username=username, email=email, title=title or username)
-    try:
-        validate_password(password, user)
-    except ValidationError as error:
-        raise WeakPassword("password", " ".join(error.messages)) from None
-    user.set_password(password)
+    _set_password(user, password)
     with conflicts({"user_username_unique": UsernameTaken, "user_email_unique": EmailTaken}):
         user.save(force_insert=True)
     return user
@@ -76,8 +82,12 @@ def edit_user(
     email: str | None = None,
     email_notifications: str | None = None,
     language: str | None = None,
+    password: str | None = None,
+    current_password: str = "",
+    session_id: UUID | None = None,
 ) -> User:
-    """Changes what is given. Raises EmailTaken."""
+    """Changes what is given. A new password needs the current one, and ends every session but
+    that of `session_id`. Raises EmailTaken, WrongPassword, WeakPassword."""
     wishes = {
         "title": title,
         "email": email,
@@ -85,8 +95,15 @@ def edit_user(
         "language": language,
     }
     changed = assign(user, wishes)
+    if password is not None:
+        if not user.check_password(current_password):
+            raise WrongPassword("current_password")
+        _set_password(user, password)
+        changed |= {"password", "updated_at"}
     with conflicts({"user_email_unique": EmailTaken}):
         user.save(update_fields=changed)
+        if password is not None:
+            _end(Session.objects.filter(user=user).exclude(pk__in=[session_id]))
     return user
 
 
@@ -97,8 +114,11 @@ def set_image(*, user: User, image: str | None) -> User:
     return user
 
 
-def log_in(*, login: str, password: str) -> TokenPair:
-    """A new session. `login` is a username or an e-mail address, in any case of letters."""
+def log_in(*, login: str, password: str, user_agent: str = "") -> TokenPair:
+    """A new session. `login` is a username or an e-mail address, in any case of letters.
+
+    Raises WrongCredentials, UserBlocked.
+    """
     user = User.objects.filter(
         Q(username__lower=login.lower()) | Q(email__lower=login.lower())
     ).first()
@@ -108,51 +128,105 @@ def log_in(*, login: str, password: str) -> TokenPair:
         raise WrongCredentials
     if not user.check_password(password):
         raise WrongCredentials
-    if user.is_blocked:
-        raise UserBlocked
-    return _token_pair(user, family=new_id())
+    with transaction.atomic():
+        now = User.objects.select_for_update(no_key=True).get(pk=user.pk)
+        # While the password was being checked another one may have ended all sessions.
+        if now.password != user.password:
+            raise WrongCredentials
+        if now.is_blocked:
+            raise UserBlocked
+        session = Session(user=now, user_agent=user_agent, last_used_at=timezone.now())
+        session.save(force_insert=True)
+        return _token_pair(session)
 
 
 def refresh(*, token: str) -> TokenPair:
-    """Spends a refresh token for a new pair. One that was spent before ends its whole family:
-    either its owner or a thief has a copy."""
+    """Spends a refresh token for a new pair. One that was spent before ends its whole session:
+    either its owner or a thief has a copy.
+
+    Of those who ask at once each gets a pair: they came before anybody had been answered.
+    Raises WrongRefreshToken.
+    """
+    found = RefreshToken.objects.filter(
+        digest=_digest(token), expires_at__gt=timezone.now()
+    ).first()
+    if found is None:
+        raise WrongRefreshToken
+    if found.spent_at is not None:
+        _end(Session.objects.filter(pk=found.session_id))
+        raise WrongRefreshToken
     with transaction.atomic():
-        found = (
-            RefreshToken.objects.select_for_update(of=("self",))
+        session = (
+            Session.objects.select_for_update(of=("self",), no_key=True)
             .select_related("user")
-            .filter(digest=_digest(token), expires_at__gt=timezone.now())
+            .filter(pk=found.session_id, ended_at=None, user__is_blocked=False)
             .first()
         )
-        if found is not None and found.spent_at is None and not found.user.is_blocked:
-            found.spent_at = timezone.now()
-            found.save(update_fields=["spent_at", "updated_at"])
-            return _token_pair(found.user, family=found.family)
-        if found is not None:
-            RefreshToken.objects.filter(family=found.family).delete()
+        if session is not None:
+            session.last_used_at = timezone.now()
+            session.save(update_fields=["last_used_at", "updated_at"])
+            RefreshToken.objects.filter(pk=found.pk).update(spent_at=session.last_used_at)
+            return _token_pair(session)
     raise WrongRefreshToken
 
 
 def log_out(*, token: str) -> None:
     """Ends the session that the refresh token belongs to, if any."""
-    found = RefreshToken.objects.filter(digest=_digest(token)).first()
-    if found is not None:
-        RefreshToken.objects.filter(family=found.family).delete()
+    _end(Session.objects.filter(refreshtoken__digest=_digest(token)))
 
 
-def end_sessions(*, user: User) -> None:
-    RefreshToken.objects.filter(user=user).delete()
+def end_session(*, user: User, session_id: UUID) -> None:
+    """Ends one of the user's sessions. Raises NotFound."""
+    if not _end(live_sessions(user).filter(pk=session_id)):
+        raise NotFound
 
 
-def _token_pair(user: User, *, family: UUID) -> TokenPair:
+@transaction.atomic
+def forget_sessions(*, user: User) -> None:
+    """For a block: nothing is left that could be refreshed. Sessions that were ended stay so."""
+    locked = Session.objects.select_for_update(no_key=True).filter(user=user, ended_at=None)
+    Session.objects.filter(pk__in=[session.pk for session in locked]).delete()
+
+
+def prune_sessions() -> int:
+    """Deletes what no token can come back to any more; how many sessions and refresh tokens."""
+    now = timezone.now()
+    access_life = timedelta(seconds=settings.ACCESS_TOKEN_SECONDS + LEEWAY)
+    over = Q(ended_at__lt=now - access_life) | Q(last_used_at__lt=now - refresh_life())
+    expired = RefreshToken.objects.filter(expires_at__lt=now)
+    pruned = 0
+    for rows in (expired, Session.objects.filter(over)):
+        model: Any = rows.model
+        number, _ = model.objects.filter(pk__in=rows.values("pk")[:PRUNED_AT_ONCE]).delete()
+        pruned += number
+    return pruned
+
+
+def _set_password(user: User, password: str) -> None:
+    try:
+        validate_password(password, user)
+    except ValidationError as error:
+        raise WeakPassword("password", " ".join(error.messages)) from None
+    user.set_password(password)
+
+
+@transaction.atomic
+def _end(sessions: QuerySet[Session]) -> int:
+    """Tokens in hand are refused from now on. How many of the sessions were alive."""
+    # Locked, so that a refresh under way is over, and what it made is seen here.
+    ids = [each.pk for each in sessions.select_for_update(of=("self",), no_key=True)]
+    alive = Session.objects.filter(pk__in=ids, ended_at=None).update(ended_at=timezone.now())
+    RefreshToken.objects.filter(session__in=ids).delete()
+    return alive
+
+
+def _token_pair(session: Session) -> TokenPair:
     token = secrets.token_urlsafe(32)
     RefreshToken.objects.create(
-        user=user,
-        family=family,
-        digest=_digest(token),
-        expires_at=timezone.now() + timedelta(days=settings.REFRESH_TOKEN_DAYS),
+        session=session, digest=_digest(token), expires_at=timezone.now() + refresh_life()
     )
     return TokenPair(
-        access=mint_access_token(user),
+        access=mint_access_token(session.user, session=session),
         refresh=token,
         expires_in=settings.ACCESS_TOKEN_SECONDS,
     )

@@ -6,13 +6,13 @@ import jwt
 from django.conf import settings
 
 from innotter.accounts.keys import public_keys, signing_key
-from innotter.accounts.models import User
+from innotter.accounts.models import Session, User
 from innotter_contracts.ids import new_id
 from innotter_contracts.tokens import ALGORITHM, AUDIENCE, TYPE, Claims, verify
 
 
-def mint_access_token(user: User) -> str:
-    """Good for ACCESS_TOKEN_SECONDS in both services."""
+def mint_access_token(user: User, *, session: Session | None = None) -> str:
+    """Good for ACCESS_TOKEN_SECONDS in both services; in the core while the session lives."""
     now = datetime.now(UTC)
     key = signing_key()
     return jwt.encode(
@@ -24,6 +24,7 @@ def mint_access_token(user: User) -> str:
             "iat": now,
             "exp": now + timedelta(seconds=settings.ACCESS_TOKEN_SECONDS),
             "jti": str(new_id()),
+            **({"sid": str(session.id)} if session else {}),
         },
         key.private.key,
         algorithm=ALGORITHM,

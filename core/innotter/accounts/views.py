@@ -1,5 +1,5 @@
 from http import HTTPStatus
-from typing import ClassVar
+from typing import ClassVar, cast
 
 from django.http import HttpRequest, JsonResponse
 from drf_spectacular.utils import extend_schema
@@ -9,6 +9,7 @@ from rest_framework.response import Response
 
 from innotter.accounts import selectors, services
 from innotter.accounts.keys import public_jwks
+from innotter.accounts.models import Session
 from innotter.accounts.permissions import signed_in
 from innotter.accounts.serializers import (
     EditedUserSerializer,
@@ -16,14 +17,16 @@ from innotter.accounts.serializers import (
     MeSerializer,
     RefreshSerializer,
     RegistrationSerializer,
+    SessionSerializer,
     TokenPairSerializer,
     UserSerializer,
 )
 from innotter.common.permissions import Anyone, SignedIn
-from innotter.common.views import RoomViewSet, public
+from innotter.common.views import RoomViewSet, id_or_404, public
 from innotter.media.parsers import PictureParser
 from innotter.media.serializers import PictureSerializer
 from innotter.media.services import store_picture
+from innotter_contracts.tokens import Claims
 
 
 class AuthViewSet(RoomViewSet):
@@ -45,7 +48,7 @@ class AuthViewSet(RoomViewSet):
     @action(detail=False, methods=["post"], url_path="login")
     def log_in(self, request: Request) -> Response:
         """A new session, by username or e-mail address."""
-        pair = services.log_in(**self.body(LoginSerializer))
+        pair = services.log_in(**self.body(LoginSerializer), user_agent=_user_agent(request))
         return Response(TokenPairSerializer(pair).data)
 
     @extend_schema(request=RefreshSerializer, responses=TokenPairSerializer)
@@ -88,9 +91,15 @@ class UserViewSet(RoomViewSet):
     @extend_schema(request=EditedUserSerializer, responses=MeSerializer)
     @me.mapping.patch
     def edit_me(self, request: Request) -> Response:
-        """Change your title, e-mail address, notifications or language: any of them."""
+        """Change your title, e-mail address, notifications, language or password: any of them.
+
+        A new password needs `current_password` beside it, and ends every other session.
+        """
         changes = self.body(EditedUserSerializer, partial=True)
-        return Response(MeSerializer(services.edit_user(user=signed_in(request), **changes)).data)
+        user = services.edit_user(
+            user=signed_in(request), session_id=cast(Claims, request.auth).sid, **changes
+        )
+        return Response(MeSerializer(user).data)
 
     @extend_schema(request=PictureSerializer, responses=MeSerializer)
     @action(detail=False, methods=["put"], url_path="me/image", parser_classes=[PictureParser])
@@ -105,6 +114,30 @@ class UserViewSet(RoomViewSet):
         """Have no picture any more. Repeating it changes nothing."""
         services.set_image(user=signed_in(request), image=None)
         return Response(status=HTTPStatus.NO_CONTENT)
+
+
+class SessionViewSet(RoomViewSet):
+    access: ClassVar = {"list": SignedIn, "destroy": SignedIn}
+    serializer_class = SessionSerializer
+    queryset = Session.objects.none()
+    lookup_field = "id"
+
+    def list(self, request: Request) -> Response:
+        """Where you are logged in, latest login first."""
+        mine = selectors.live_sessions(signed_in(request))
+        return self.listed(lambda window: window.over(mine))
+
+    def destroy(self, request: Request, id: str) -> Response:
+        """End one of your sessions. The core refuses its access token at once, statistics when it
+        expires."""
+        services.end_session(user=signed_in(request), session_id=id_or_404(id))
+        return Response(status=HTTPStatus.NO_CONTENT)
+
+
+def _user_agent(request: Request) -> str:
+    """What a client says it is, as far as it can be shown."""
+    said = request.headers.get("User-Agent", "")
+    return "".join(filter(str.isprintable, said))[:200]
 
 
 @public

@@ -47,6 +47,7 @@ EXAMPLES: dict[str, Any] = {
     "email": "ann@example.com",
     "login": "ann",
     "password": "a quiet harbour 7",
+    "current_password": "a noisy harbour 7",
     "title": "Ann of the harbour",
     "refresh": "the-refresh-token-of-the-last-answer",
     "email_notifications": "daily",

@@ -9,4 +9,5 @@ from datetime import timedelta
 EVERY = {
     "innotter.events.prune_outbox": timedelta(minutes=1),
     "innotter.media.forget_pictures": timedelta(hours=1),
+    "innotter.accounts.prune_sessions": timedelta(minutes=10),
 }

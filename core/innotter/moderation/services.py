@@ -6,7 +6,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from innotter.accounts.models import User
-from innotter.accounts.services import end_sessions
+from innotter.accounts.services import forget_sessions
 from innotter.common.errors import Conflict, Forbidden, Invalid
 from innotter.events.services import record
 from innotter.moderation.models import ModerationAction
@@ -141,8 +141,7 @@ def _locked_user(user: User, actor: User) -> User:
 def _set_blocked(user: User, is_blocked: bool) -> None:
     user.is_blocked = is_blocked
     user.save(update_fields=["is_blocked", "updated_at"])
-    # When a block is lifted too: a login that was under way when it came may have left one.
-    end_sessions(user=user)
+    forget_sessions(user=user)
 
 
 def _with_role(user: User, role: str, *, actor: User | None, reason: str) -> User:

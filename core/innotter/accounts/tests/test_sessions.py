@@ -1,3 +1,7 @@
+import json
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 from unittest.mock import patch
@@ -5,15 +9,42 @@ from unittest.mock import patch
 import pytest
 import time_machine
 from django.contrib.auth.hashers import Argon2PasswordHasher
+from django.db import connection, transaction
+from django.test import Client
 from django.utils import timezone
 
-from innotter.accounts.models import RefreshToken, User
+from innotter.accounts.models import RefreshToken, Session, User
+from innotter.accounts.services import forget_sessions
+from innotter.accounts.tasks import prune_sessions
 from innotter.accounts.tokens import verify_access_token
-from innotter.conftest import PASSWORD, Api, at_once, new_user, no_trace, refusal
+from innotter.conftest import PASSWORD, Api, at_once, bad_fields, new_user, no_trace, refusal
 
 
-def log_in(api: Api, login: str = "ann", password: str = PASSWORD) -> Any:
-    return api().post("/auth/login", {"login": login, "password": password})
+def log_in(api: Api, login: str = "ann", password: str = PASSWORD, user_agent: str = "") -> Any:
+    return Client().post(
+        "/api/v1/auth/login",
+        json.dumps({"login": login, "password": password}),
+        "application/json",
+        headers={"User-Agent": user_agent},
+    )
+
+
+def log_out(api: Api, token: str) -> Any:
+    return api().post("/auth/logout", {"refresh": token})
+
+
+def with_token(method: str, path: str, pair: dict[str, str], body: Any = None) -> Any:
+    return Client().generic(
+        method,
+        f"/api/v1{path}",
+        "" if body is None else json.dumps(body),
+        "application/json",
+        headers={"Authorization": f"Bearer {pair['access']}"},
+    )
+
+
+def me(pair: dict[str, str]) -> Any:
+    return with_token("GET", "/users/me", pair)
 
 
 def refresh(api: Api, token: str) -> Any:
@@ -77,14 +108,63 @@ def test_a_spent_token_that_comes_back_ends_its_family_for_good(api: Api, ann: U
     assert refusal(refresh(api, current["refresh"])) == (401, "invalid_refresh_token")
     # The refusal itself is committed: nothing of the family is left, and no other session lost.
     assert RefreshToken.objects.count() == 1
+    assert refusal(me(current)) == (401, "invalid_token")
     assert refresh(api, elsewhere["refresh"]).status_code == 200
 
 
 @pytest.mark.django_db(transaction=True)
-def test_of_two_who_spend_a_token_at_once_one_gets_a_pair(api: Api, ann: User) -> None:
+def test_two_tabs_that_refresh_at_once_both_go_on(api: Api, ann: User) -> None:
+    """Whoever asked before anybody was answered is no thief: each gets a pair of the family."""
     token = log_in(api).json()["refresh"]
-    answers = at_once(*[lambda: refresh(api, token)] * 5)
-    assert sorted(answer.status_code for answer in answers) == [200, 401, 401, 401, 401]
+    with ThreadPoolExecutor(3) as tabs:
+        with transaction.atomic():
+            # Holds up all three in their middle.
+            Session.objects.select_for_update().get()
+            answers = [tabs.submit(in_a_tab, api, token) for _ in range(3)]
+            wait_for(lambda: waiting_for_locks() == 3)
+        pairs = [answer.result().json() for answer in answers]
+    assert len({pair["refresh"] for pair in pairs}) == 3
+    current = [refresh(api, pair["refresh"]).json() for pair in pairs]
+    # Now that all have been answered, whoever comes with the old one is.
+    assert refusal(refresh(api, token)) == (401, "invalid_refresh_token")
+    for pair in current:
+        assert refusal(refresh(api, pair["refresh"])) == (401, "invalid_refresh_token")
+
+
+def in_a_tab(api: Api, token: str) -> Any:
+    try:
+        return refresh(api, token)
+    finally:
+        connection.close()
+
+
+def waiting_for_locks() -> int:
+    with connection.cursor() as cursor:
+        # Within a transaction the view would not move.
+        cursor.execute("SELECT pg_stat_clear_snapshot()")
+        cursor.execute(
+            "SELECT count(*) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        )
+        return int(cursor.fetchone()[0])
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    until = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < until
+        time.sleep(0.01)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_refresh_beside_a_logout_leaves_nothing_alive(api: Api, ann: User) -> None:
+    for _ in range(5):
+        token = log_in(api).json()["refresh"]
+        answer, _ = at_once(
+            lambda token=token: refresh(api, token),  # type: ignore[misc]
+            lambda token=token: log_out(api, token),  # type: ignore[misc]
+        )
+        assert answer.status_code in {200, 401}
     assert not RefreshToken.objects.exists()
 
 
@@ -100,17 +180,25 @@ def test_a_refresh_token_expires(api: Api, ann: User) -> None:
         assert refusal(refresh(api, token)) == (401, "invalid_refresh_token")
 
 
-def test_a_blocked_user_cannot_refresh_and_has_no_session_left(api: Api, ann: User) -> None:
+def test_a_blocked_user_cannot_refresh_before_and_after_their_sessions_are_gone(
+    api: Api, ann: User
+) -> None:
     token = log_in(api).json()["refresh"]
     User.objects.update(is_blocked=True)
+    with no_trace():
+        assert refusal(refresh(api, token)) == (401, "invalid_refresh_token")
+    User.objects.update(is_blocked=False)
+    forget_sessions(user=ann)
     assert refusal(refresh(api, token)) == (401, "invalid_refresh_token")
     assert not RefreshToken.objects.exists()
 
 
 def test_logging_out_ends_this_session_and_no_other(api: Api, ann: User) -> None:
     here, there = log_in(api).json(), log_in(api).json()
-    assert api().post("/auth/logout", {"refresh": here["refresh"]}).status_code == 204
+    assert log_out(api, here["refresh"]).status_code == 204
     assert refusal(refresh(api, here["refresh"])) == (401, "invalid_refresh_token")
+    assert refusal(me(here)) == (401, "invalid_token")
+    assert me(there).status_code == 200
     assert refresh(api, there["refresh"]).status_code == 200
 
 
@@ -123,3 +211,116 @@ def test_logging_out_twice_or_with_nonsense_is_no_error(api: Api, ann: User) -> 
 def test_the_database_does_not_know_the_tokens(api: Api, ann: User) -> None:
     token = log_in(api).json()["refresh"]
     assert token not in str(list(RefreshToken.objects.values()))
+
+
+# Seeing and ending one's sessions
+
+
+def test_ann_sees_where_she_is_logged_in(api: Api, ann: User) -> None:
+    new_user("zoe")
+    log_in(api, "zoe")
+    phone = log_in(api, user_agent="A phone\x7f" + "!" * 300).json()
+    here = log_in(api, user_agent="A browser").json()
+    log_out(api, log_in(api).json()["refresh"])
+    answer = with_token("GET", "/users/me/sessions", here).json()
+    sessions = answer["results"]
+    assert [each["user_agent"] for each in sessions] == ["A browser", ("A phone" + "!" * 300)[:200]]
+    assert [each["is_current"] for each in sessions] == [True, False]
+    assert sessions[0].keys() == {
+        "id",
+        "created_at",
+        "last_used_at",
+        "user_agent",
+        "is_current",
+    }
+    refresh(api, phone["refresh"])
+    later = with_token("GET", "/users/me/sessions", here).json()["results"]
+    assert later[1]["last_used_at"] > sessions[1]["last_used_at"]
+
+
+def test_ann_ends_a_session(api: Api, ann: User) -> None:
+    here, there = log_in(api).json(), log_in(api).json()
+    sessions = with_token("GET", "/users/me/sessions", here).json()["results"]
+    other = next(each["id"] for each in sessions if not each["is_current"])
+    address = f"/users/me/sessions/{other}"
+    assert with_token("DELETE", address, here).status_code == 204
+    assert refusal(me(there)) == (401, "invalid_token")
+    assert refusal(refresh(api, there["refresh"])) == (401, "invalid_refresh_token")
+    assert refusal(with_token("DELETE", address, here)) == (404, "not_found")
+    assert refresh(api, here["refresh"]).status_code == 200
+
+
+def test_nobody_ends_the_session_of_another(api: Api, ann: User) -> None:
+    log_in(api)
+    new_user("zoe")
+    zoe = log_in(api, "zoe").json()
+    hers = Session.objects.get(user=ann)
+    with no_trace():
+        assert refusal(with_token("DELETE", f"/users/me/sessions/{hers.id}", zoe))[0] == 404
+        assert refusal(with_token("DELETE", "/users/me/sessions/x", zoe))[0] == 404
+
+
+NEW_PASSWORD = "a quiet harbour 7"
+CHANGE = {"password": NEW_PASSWORD, "current_password": PASSWORD}
+
+
+def test_changing_the_password_ends_every_other_session(api: Api, ann: User) -> None:
+    here, there = log_in(api).json(), log_in(api).json()
+    assert with_token("PATCH", "/users/me", here, CHANGE).status_code == 200
+    assert refusal(me(there)) == (401, "invalid_token")
+    assert refusal(refresh(api, there["refresh"])) == (401, "invalid_refresh_token")
+    assert me(here).status_code == 200
+    assert refresh(api, here["refresh"]).status_code == 200
+    assert refusal(log_in(api)) == (401, "wrong_credentials")
+    assert log_in(api, password=NEW_PASSWORD).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"password": NEW_PASSWORD}, "current_password"),
+        ({**CHANGE, "current_password": "a guess or two"}, "current_password"),
+        ({**CHANGE, "password": "password123"}, "password"),
+        ({**CHANGE, "password": None}, "password"),
+    ],
+)
+def test_a_password_is_not_changed_without_the_current_one_or_for_a_weak_one(
+    api: Api, ann: User, change: dict[str, Any], field: str
+) -> None:
+    here, there = log_in(api).json(), log_in(api).json()
+    with no_trace():
+        answer = with_token("PATCH", "/users/me", here, {"title": "Another", **change})
+        assert bad_fields(answer) == [field]
+    assert me(there).status_code == 200
+
+
+def test_no_login_with_the_old_password_outlives_its_change(api: Api, ann: User) -> None:
+    """One that was being checked when the change came."""
+
+    def changes_meanwhile(user: User, password: str) -> bool:
+        other = User.objects.get()
+        other.set_password(NEW_PASSWORD)
+        other.save()
+        return True
+
+    with patch.object(User, "check_password", changes_meanwhile):
+        assert refusal(log_in(api)) == (401, "wrong_credentials")
+    assert not Session.objects.exists()
+
+
+def test_what_no_token_can_come_back_to_is_deleted(api: Api, ann: User) -> None:
+    now = timezone.now()
+    with time_machine.travel(now - timedelta(days=31)):
+        forgotten = log_in(api).json()
+        kept = log_in(api).json()
+    with time_machine.travel(now - timedelta(days=29)):
+        kept = refresh(api, kept["refresh"]).json()
+    with time_machine.travel(now - timedelta(minutes=5)):
+        log_out(api, log_in(api).json()["refresh"])
+    with time_machine.travel(now - timedelta(minutes=11)):
+        log_out(api, log_in(api).json()["refresh"])
+    # Of the first: itself and its token; of the second its spent token; the last one.
+    assert prune_sessions() == 4
+    assert Session.objects.count() == 2
+    assert refresh(api, kept["refresh"]).status_code == 200
+    assert refusal(refresh(api, forgotten["refresh"])) == (401, "invalid_refresh_token")

@@ -23,6 +23,7 @@ WITHOUT_BODY = {
     "DELETE /pages/{uuid}/tags/{tag}",
     "DELETE /posts/{id}",
     "DELETE /posts/{id}/like",
+    "DELETE /users/me/sessions/{id}",
     "POST /pages/{uuid}/follow",
     "POST /posts/{id}/like",
     "PUT /pages/{uuid}/tags/{tag}",
@@ -41,6 +42,7 @@ LISTS: dict[str, list[dict[str, str]]] = {
     "GET /users/me/follows": [],
     "GET /users/me/likes": [],
     "GET /users/me/pages": [],
+    "GET /users/me/sessions": [],
     "GET /users/{username}/pages": [],
 }
 # Those that answer no call without a question.
@@ -103,6 +105,8 @@ def bodies(*, refresh: str) -> dict[str, dict[str, Any]]:
             "email": "another@example.com",
             "email_notifications": "off",
             "language": "ru",
+            "password": "another quiet harbour 7",
+            "current_password": PASSWORD,
         },
         "POST /users/{username}/block": {"reason": "Spam"},
         "DELETE /users/{username}/block": {"reason": "A mistake"},

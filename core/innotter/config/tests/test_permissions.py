@@ -9,6 +9,7 @@ from django.db import transaction
 
 from innotter.accounts.models import User
 from innotter.accounts.services import log_in
+from innotter.accounts.tokens import verify_access_token
 from innotter.config.tests.routes import bodies, files, routes, tomorrow
 from innotter.conftest import (
     PASSWORD,
@@ -47,6 +48,9 @@ DELETE /users/me/image                      |                 | 401 204 204 204 
 GET    /users/me/pages                      |                 | 401 200 200 200 200 200 200 401
 GET    /users/me/follows                    |                 | 401 200 200 200 200 200 200 401
 GET    /users/me/likes                      |                 | 401 200 200 200 200 200 200 401
+GET    /users/me/sessions                   |                 | 401 200 200 200 200 200 200 401
+DELETE /users/me/sessions/{id}              | their own       | 401 204 204 204 204 204 204 401
+DELETE /users/me/sessions/{id}              | another's       | 401 404 404 404 404 404 404 401
 GET    /users/{username}                    |                 | 200 200 200 200 200 200 200 401
 GET    /users/{username}/pages              |                 | 200 200 200 200 200 200 200 401
 POST   /users/{username}/block              |                 | 401 403 403 403 403 403 204 401
@@ -174,6 +178,8 @@ class World:
     bodies: dict[str, dict[str, Any]]
     # Of a mail to the follower.
     token: str
+    # Of each role, and of somebody else.
+    sessions: dict[str, str]
 
     def call(self, row: Row, role: str) -> int:
         """The status of the answer."""
@@ -187,6 +193,9 @@ class World:
         if kind in self.posts:
             post = self.posts[kind]
             values |= {"uuid": post.page.uuid, "id": str(post.id)}
+        if "/sessions/" in path:
+            mine = row.case == "their own" and role in self.sessions
+            values["id"] = self.sessions[role if mine else "target"]
         caller = self.callers[role]
         address = path.format(**values)
         if method == "GET":
@@ -209,7 +218,7 @@ class World:
 
 @pytest.fixture
 def world(db: None, eve: User, ann: User, bob: User, moderator: User, admin: User) -> World:
-    requester, blocked, _target = (new_user(name) for name in ("requester", "blocked", "target"))
+    requester, blocked, target = (new_user(name) for name in ("requester", "blocked", "target"))
     pages = {
         "public": new_page(ann, uuid="public"),
         "private": new_page(ann, uuid="private", is_private=True),
@@ -220,23 +229,37 @@ def world(db: None, eve: User, ann: User, bob: User, moderator: User, admin: Use
     for page in pages.values():
         make_follower(bob, page)
     follow(user=requester, page=pages["private"])
-    known = bodies(refresh=log_in(login="target", password=PASSWORD).refresh)
-    spent = log_in(login="blocked", password=PASSWORD).refresh
-    block_user(actor=admin, user=blocked)
-    block_page(actor=admin, page=pages["blocked"], until=tomorrow())
-    block_page(actor=admin, page=pages["for good"], until=None)
     people: dict[str, User | None] = {
         "anonymous": None,
         "stranger": eve,
         "requester": requester,
         "follower": bob,
+        "owner": ann,
+        "moderator": moderator,
+        "admin": admin,
+        "blocked": blocked,
     }
-    people |= {"owner": ann, "moderator": moderator, "admin": admin, "blocked": blocked}
+    sessions = {
+        role: log_in(login=user.username, password=PASSWORD).access
+        for role, user in {**people, "target": target}.items()
+        if user
+    }
+    known = bodies(refresh=log_in(login="target", password=PASSWORD).refresh)
+    spent = log_in(login="blocked", password=PASSWORD).refresh
+    block_user(actor=admin, user=blocked)
+    block_page(actor=admin, page=pages["blocked"], until=tomorrow())
+    block_page(actor=admin, page=pages["for good"], until=None)
     for post in posts.values():
         post.page = Page.objects.get(pk=post.page_id)
     callers = {role: Caller(user) for role, user in people.items()}
     known["POST /auth/refresh as blocked"] = {"refresh": spent}
-    return World(callers, posts, known, unsubscribe_token(bob.id, pages["public"].id))
+    return World(
+        callers,
+        posts,
+        known,
+        unsubscribe_token(bob.id, pages["public"].id),
+        {role: str(verify_access_token(access).sid) for role, access in sessions.items()},
+    )
 
 
 def test_every_route_answers_every_role_as_the_table_says(world: World) -> None:

@@ -5,7 +5,7 @@ from io import StringIO
 import pytest
 from django.core.management import CommandError, call_command
 
-from innotter.accounts.models import RefreshToken, User
+from innotter.accounts.models import Session, User
 from innotter.accounts.services import log_in
 from innotter.common.errors import DomainError
 from innotter.conftest import (
@@ -32,7 +32,7 @@ def test_a_blocked_user_is_shut_out_until_unblocked(
     assert refusal(hers.get("/users/me")) == (401, "user_blocked")
     login = {"login": "ann", "password": PASSWORD}
     assert refusal(api().post("/auth/login", login)) == (403, "user_blocked")
-    assert not RefreshToken.objects.filter(user=ann).exists()
+    assert not Session.objects.filter(user=ann).exists()
     assert api(eve).get("/pages/ann").status_code == 404
 
     assert api(admin).delete("/users/ann/block").status_code == 204
