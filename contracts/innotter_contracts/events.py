@@ -26,6 +26,9 @@ EXCHANGE = "innotter.events"
 STATS_QUEUE = "stats"
 MAIL_QUEUE = "celery.mail"
 HOUSEKEEPING_QUEUE = "celery.housekeeping"
+# Each has another beside it for what cannot be delivered: its name and DEAD.
+QUEUES = (STATS_QUEUE, MAIL_QUEUE, HOUSEKEEPING_QUEUE)
+DEAD = ".dead"
 
 
 class InvalidEvent(ValueError):

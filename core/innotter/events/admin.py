@@ -1,12 +1,26 @@
 from typing import Any, ClassVar
 
+from django.conf import settings
 from django.contrib import admin, messages
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from kombu.exceptions import OperationalError
 
 from innotter.common.admin import ReadOnlyAdmin
+from innotter.events.dead_letters import (
+    NoSuchLetter,
+    count_dead_letters,
+    dead_letters,
+    replay,
+)
 from innotter.events.models import OutboxEvent
 from innotter.events.services import put_back
+from innotter_contracts.events import QUEUES
+
+# Of each queue.
+LETTERS_SHOWN = 50
 
 STATES: dict[str, dict[str, Any]] = {
     "waiting": {"published_at": None, "set_aside_until": None},
@@ -42,8 +56,48 @@ class OutboxEventAdmin(ReadOnlyAdmin):
     list_filter = (StateFilter,)
     search_fields: ClassVar = ["type", "id__exact"]
     actions = ("put_back",)
+    change_list_template = "events/outbox.html"
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(self.dead_letters)
+        return [path("dead-letters/", view, name="dead_letters"), *super().get_urls()]
 
     @admin.action(description="Put back what is set aside")
     def put_back(self, request: HttpRequest, chosen: QuerySet[OutboxEvent]) -> None:
         count = put_back(chosen.values_list("id", flat=True))
         self.message_user(request, f"Put back: {count}.", messages.SUCCESS)
+
+    def dead_letters(self, request: HttpRequest) -> HttpResponse:
+        """What lies in the dead-letter queues. A POST replays a `queue`, or one `id` of it."""
+        if request.method == "POST":
+            self._replay(request)
+            return HttpResponseRedirect(reverse("admin:dead_letters"))
+        queues = []
+        try:
+            for queue in QUEUES:
+                letters = dead_letters(settings.AMQP_URL, queue, limit=LETTERS_SHOWN)
+                queues.append((queue, count_dead_letters(settings.AMQP_URL, queue), letters))
+        except OperationalError as error:
+            self._away(request, error)
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "title": "Dead letters",
+            "queues": queues,
+        }
+        return TemplateResponse(request, "events/dead_letters.html", context)
+
+    def _replay(self, request: HttpRequest) -> None:
+        queue = request.POST.get("queue")
+        if queue not in QUEUES:
+            raise Http404
+        try:
+            count = replay(settings.AMQP_URL, queue, letter_id=request.POST.get("id"))
+            self.message_user(request, f"Replayed: {count}.", messages.SUCCESS)
+        except NoSuchLetter:
+            self.message_user(request, "It is no longer there.", messages.ERROR)
+        except OperationalError as error:
+            self._away(request, error)
+
+    def _away(self, request: HttpRequest, error: OperationalError) -> None:
+        self.message_user(request, f"RabbitMQ does not answer: {error}", messages.ERROR)

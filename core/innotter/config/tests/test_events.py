@@ -19,14 +19,7 @@ from innotter.pages.services import edit_page, follow, reject_requests, unfollow
 from innotter.posts.models import Post
 from innotter.posts.services import delete_page, delete_post, like, unlike
 from innotter.statistics.services import recount
-from innotter_contracts.events import (
-    EXCHANGE,
-    HOUSEKEEPING_QUEUE,
-    MAIL_QUEUE,
-    STATS_QUEUE,
-    Event,
-    parse_event,
-)
+from innotter_contracts.events import DEAD, EXCHANGE, QUEUES, Event, parse_event
 
 SAMPLES = files("innotter_contracts") / "samples"
 DEFINITIONS = Path(__file__).parents[4] / "deploy" / "rabbitmq" / "definitions.json"
@@ -159,10 +152,13 @@ def test_the_broker_is_told_of_the_same_names() -> None:
     definitions = json.loads(DEFINITIONS.read_text())
     assert EXCHANGE in {exchange["name"] for exchange in definitions["exchanges"]}
     queues = {queue["name"]: queue["arguments"] for queue in definitions["queues"]}
-    for name in (STATS_QUEUE, MAIL_QUEUE, HOUSEKEEPING_QUEUE):
+    assert set(queues) == {name + end for name in QUEUES for end in ("", DEAD)}
+    for name in QUEUES:
         assert queues[name]["x-queue-type"] == "quorum"
         assert queues[name]["x-delivery-limit"] > 0
         dead = (queues[name]["x-dead-letter-exchange"], queues[name]["x-dead-letter-routing-key"])
         bound = {(b["source"], b["routing_key"]): b["destination"] for b in definitions["bindings"]}
-        assert bound[dead] == f"{name}.dead"
-        assert f"{name}.dead" in queues
+        assert bound[dead] == name + DEAD
+        # Whoever looks at a dead letter gives it back, and from RabbitMQ 4 on a queue that has no
+        # limit of its own throws away what was given back twenty times.
+        assert queues[name + DEAD]["x-delivery-limit"] > 1_000

@@ -4,7 +4,7 @@ import pytest
 from django.conf import settings
 from kombu import Connection, Queue
 
-from innotter_contracts.events import HOUSEKEEPING_QUEUE, MAIL_QUEUE, STATS_QUEUE
+from innotter_contracts.events import DEAD, QUEUES
 
 
 @pytest.fixture
@@ -18,6 +18,7 @@ def amqp_url(worker_id: str) -> str:
 def broker(amqp_url: str) -> Iterator[Connection]:
     """A connection of the test's own; the queues begin empty."""
     with Connection(amqp_url) as connection:
-        for queue in (STATS_QUEUE, MAIL_QUEUE, HOUSEKEEPING_QUEUE):
-            Queue(queue, channel=connection.default_channel).purge()
+        for queue in QUEUES:
+            for name in (queue, queue + DEAD):
+                Queue(name, channel=connection.default_channel).purge()
         yield connection

@@ -7,7 +7,6 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from celery import Celery
 from django.core.management import call_command
 from django.test import Client
 from django.utils import timezone
@@ -19,23 +18,18 @@ from innotter.events.models import OutboxEvent
 from innotter.events.publisher import Publisher
 from innotter.events.relay import Reactions, relay_batch
 from innotter.events.services import put_back_due
-from innotter.events.tests.test_relay import arrived, nothing, owed, running, until, waiting
+from innotter.events.tests.test_relay import arrived, greet, nothing, owed, running, until, waiting
 from innotter_contracts.events import STATS_QUEUE, Event
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-app = Celery(set_as_current=False)
-
-
-@app.task(name="innotter.mail.greet")
-def greet() -> None:
-    """Only its message is looked at."""
 
 
 def task_for(exchange: str) -> Any:
     """A task whose message no queue takes."""
     to = Exchange(exchange, type="topic", no_declare=True)
-    return greet.s().set(queue=Queue("nowhere", to, routing_key="nowhere", no_declare=True))
+    return greet.s(name="Bob").set(
+        queue=Queue("nowhere", to, routing_key="nowhere", no_declare=True)
+    )
 
 
 def but_for(odd: UUID, reaction: Callable[[], list[Any]]) -> Reactions:

@@ -1,0 +1,177 @@
+"""What died on its way is looked at, and replayed without a loss."""
+
+from functools import partial
+from io import StringIO
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.test import Client, override_settings
+from kombu import Connection, Message, Queue
+
+from innotter.accounts.models import User
+from innotter.events import dead_letters as module
+from innotter.events.dead_letters import (
+    NoSuchLetter,
+    count_dead_letters,
+    dead_letters,
+    replay,
+)
+from innotter.events.publisher import Publisher
+from innotter.events.tests.test_outbox import an_event
+from innotter.events.tests.test_relay import arrived, greet, until
+from innotter.events.tests.test_relay import celery_queue as to
+from innotter_contracts.events import DEAD, MAIL_QUEUE, STATS_QUEUE, PostLiked
+
+
+def die(broker: Connection, amqp_url: str, *events: PostLiked) -> None:
+    """Each is refused by the reader of statistics, and so is a task of the mail."""
+    with Publisher(amqp_url) as publisher:
+        for event in events:
+            publisher.publish(event, event.model_dump_json())
+            publisher.send(greet.s(name="Bob").set(queue=to(MAIL_QUEUE)), event)
+        assert publisher.confirm() == {}
+    for name in (STATS_QUEUE, MAIL_QUEUE):
+        queue = Queue(name, channel=broker.default_channel)
+        for _ in events:
+            message: Any = queue.get()
+            message.reject()
+        until(lambda name=name: count_dead_letters(amqp_url, name) == len(events))  # type: ignore[misc]
+
+
+def ids(messages: list[Message]) -> list[str]:
+    return [message.properties["message_id"] for message in messages]
+
+
+def test_looking_changes_nothing(amqp_url: str, broker: Connection) -> None:
+    event = an_event()
+    die(broker, amqp_url, event)
+    for _ in range(3):
+        [letter] = dead_letters(amqp_url, STATS_QUEUE)
+        assert (letter.id, letter.type) == (str(event.id), "post.liked")
+        assert (letter.reason, letter.count) == ("rejected", 1)
+        assert letter.since
+        assert letter.body == event.model_dump_json()
+    [task] = dead_letters(amqp_url, MAIL_QUEUE)
+    assert (task.id, task.type) == (f"{event.id}.innotter.mail.greet", "innotter.mail.greet")
+    assert arrived(broker, STATS_QUEUE) == []
+
+
+def test_all_or_one_go_back_to_their_queue(amqp_url: str, broker: Connection) -> None:
+    first, second, third = (an_event() for _ in range(3))
+    die(broker, amqp_url, first, second, third)
+    assert replay(amqp_url, STATS_QUEUE, letter_id=str(second.id)) == 1
+    assert replay(amqp_url, STATS_QUEUE) == 2
+    assert replay(amqp_url, STATS_QUEUE) == 0
+    messages = arrived(broker, STATS_QUEUE)
+    assert ids(messages) == [str(event.id) for event in (second, first, third)]
+    assert messages[0].body == second.model_dump_json()
+    assert {message.properties["delivery_mode"] for message in messages} == {2}
+
+    replay(amqp_url, MAIL_QUEUE)
+    [task, *_] = arrived(broker, MAIL_QUEUE)
+    assert task.headers["task"] == "innotter.mail.greet"
+    assert task.payload[1] == {"name": "Bob"}
+    with pytest.raises(NoSuchLetter):
+        replay(amqp_url, STATS_QUEUE, letter_id=str(first.id))
+
+
+def test_a_replay_that_is_cut_off_loses_nothing(
+    amqp_url: str, broker: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    events = [an_event() for _ in range(3)]
+    die(broker, amqp_url, *events)
+    send = module._send
+
+    def send_and_die(producer: Any, queue: str, message: Message) -> None:
+        send(producer, queue, message)
+        if message.properties["message_id"] == str(events[1].id):
+            raise SystemExit
+
+    monkeypatch.setattr(module, "_send", send_and_die)
+    with pytest.raises(SystemExit):
+        replay(amqp_url, STATS_QUEUE)
+    # The one in between is in both places.
+    until(lambda: count_dead_letters(amqp_url, STATS_QUEUE) == 2)
+    assert ids(arrived(broker, STATS_QUEUE)) == [str(event.id) for event in events[:2]]
+    monkeypatch.undo()
+    assert replay(amqp_url, STATS_QUEUE) == 2
+
+
+def test_what_no_queue_takes_stays_dead(
+    amqp_url: str, broker: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    die(broker, amqp_url, an_event())
+    send = module._send
+    monkeypatch.setattr(module, "_send", lambda producer, _, message: send(producer, "no", message))
+    with pytest.raises(Exception, match="NO_ROUTE"):
+        replay(amqp_url, STATS_QUEUE)
+    until(lambda: count_dead_letters(amqp_url, STATS_QUEUE) == 1)
+
+
+def test_what_is_no_message_of_ours_is_shown_too(amqp_url: str, broker: Connection) -> None:
+    with broker.Producer() as producer:
+        producer.publish(b"\xff", exchange="", routing_key=STATS_QUEUE + DEAD)
+    until(partial(count_dead_letters, amqp_url, STATS_QUEUE))  # type: ignore[arg-type]
+    [letter] = dead_letters(amqp_url, STATS_QUEUE)
+    assert (letter.id, letter.count, letter.body) == ("", 0, "\ufffd")
+
+
+def test_the_command_lists_and_replays(amqp_url: str, broker: Connection) -> None:
+    event = an_event()
+    die(broker, amqp_url, event)
+    said = StringIO()
+    with override_settings(AMQP_URL=amqp_url):
+        call_command("dead_letters", "list", STATS_QUEUE, stdout=said)
+        assert str(event.id) in said.getvalue()
+        assert "rejected, 1 times" in said.getvalue()
+        with pytest.raises(CommandError, match="no dead letter"):
+            call_command("dead_letters", "replay", STATS_QUEUE, "--id", "x", stdout=said)
+        call_command("dead_letters", "replay", STATS_QUEUE, stdout=said)
+    assert said.getvalue().endswith("1 in all.\n1 replayed.\n")
+
+
+# In the admin panel
+
+ADDRESS = "/admin/events/outboxevent/dead-letters/"
+
+
+@pytest.fixture
+def browser(admin: User) -> Client:
+    """An admin's, signed in."""
+    browser = Client()
+    browser.force_login(admin)
+    return browser
+
+
+def test_the_panel_shows_and_replays(browser: Client, amqp_url: str, broker: Connection) -> None:
+    first, second = an_event(), an_event()
+    die(broker, amqp_url, first, second)
+    with override_settings(AMQP_URL=amqp_url):
+        shown = browser.get(ADDRESS).content.decode()
+        assert str(first.id) in shown
+        assert "innotter.mail.greet" in shown
+        one = {"queue": STATS_QUEUE, "id": str(first.id)}
+        done = browser.post(ADDRESS, one, follow=True)
+        assert [str(message) for message in done.context["messages"]] == ["Replayed: 1."]
+        gone = browser.post(ADDRESS, one, follow=True)
+        assert "no longer" in str(*gone.context["messages"])
+        browser.post(ADDRESS, {"queue": STATS_QUEUE})
+    assert ids(arrived(broker, STATS_QUEUE)) == [str(first.id), str(second.id)]
+    assert browser.post(ADDRESS, {"queue": "no.such.queue"}).status_code == 404
+
+
+def test_the_panel_says_that_the_broker_is_away(browser: Client) -> None:
+    with override_settings(AMQP_URL="amqp://guest:guest@127.0.0.1:1//"):
+        assert "RabbitMQ does not answer" in browser.get(ADDRESS).content.decode()
+        done = browser.post(ADDRESS, {"queue": STATS_QUEUE}, follow=True)
+        assert "RabbitMQ does not answer" in done.content.decode()
+
+
+def test_nobody_but_an_admin_sees_them(eve: User, moderator: User) -> None:
+    browser = Client()
+    for outsider in (None, eve, moderator):
+        if outsider is not None:
+            browser.force_login(outsider)
+        assert browser.get(ADDRESS).status_code == 302
+        assert browser.post(ADDRESS, {"queue": STATS_QUEUE})["Location"].startswith("/admin/login")
