@@ -120,6 +120,10 @@ class Process:
                 self._child.wait(STOP_BOUND)
         self.kill()
 
+    def send(self, number: signal.Signals) -> None:
+        """To the process alone and not to its group."""
+        self._running_child().send_signal(number)
+
     def kill(self) -> None:
         """SIGKILL to the whole group; returns when none of it runs any more."""
         child = self._running_child()

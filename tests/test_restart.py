@@ -1,0 +1,109 @@
+"""Each process is replaced under load, as a new version does it: nothing is lost, nothing doubled.
+
+What the gateway does for its callers is done here by the caller: it opens a connection for each
+request, and one that is refused is tried again. Whatever was accepted has to be answered.
+"""
+
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
+
+import httpx
+import psutil
+import pytest
+
+from dev.house import House
+from tests.people import Person, eventually, totals
+
+pytestmark = pytest.mark.xdist_group("house")
+
+# Seconds between two requests of one caller.
+PACE = 0.1
+# Answers that are waited for between one replacement and the next.
+SOME = 3
+
+
+# Each process starts twice, on a machine that may be busy.
+@pytest.mark.timeout(600)
+def test_every_process_can_be_replaced_under_load(house: House) -> None:
+    ann = Person.arrives(house, "ann")
+    bob = Person.arrives(house, "bob")
+    uuid = ann.new_page()
+    bob.post(f"/pages/{uuid}/follow")
+    eventually(lambda: totals(ann, uuid), lambda counts: counts.get("followers") == 1)
+    posts = f"{house.core_url}/api/v1/pages/{uuid}/posts"
+    statistics = f"{house.stats_url}/api/v1/pages/{uuid}/statistics"
+
+    def write() -> Any:
+        return patiently(ann, "POST", posts, json={"content": "Still here?"})["id"]
+
+    def read() -> Any:
+        return patiently(ann, "GET", statistics)["totals"]
+
+    with under_load(write) as written, under_load(read) as seen:
+
+        def goes_on() -> None:
+            for answers in (written, seen):
+                count = len(answers)
+                eventually(lambda: len(answers), lambda now: now >= count + SOME)  # noqa: B023
+
+        goes_on()
+        reload_core(house)
+        goes_on()
+        for name in ("core", "stats", "relay", "worker", "consumer"):
+            # SIGTERM: so uvicorn ends when it has done everything.
+            assert house.replace(name) in (0, -signal.SIGTERM), f"{name} had to be killed"
+            goes_on()
+
+    assert len(set(written)) == len(written)
+    assert ann.get(f"/pages/{uuid}")["posts_count"] == len(written)
+    eventually(lambda: totals(ann, uuid), lambda counts: counts["posts"] == len(written))
+    mails = eventually(bob.inbox, lambda mails: len(mails) >= len(written), seconds=60)
+    assert len(mails) == len(written)
+
+
+def reload_core(house: House) -> None:
+    """New processes in the place of gunicorn's, on the socket that stays open."""
+    process = house.processes.by_name["core"]
+    master = psutil.Process(process.pid)
+    old = set(master.children())
+    process.send(signal.SIGHUP)
+    eventually(lambda: old & set(master.children()), lambda left: not left, seconds=60)
+
+
+def patiently(person: Person, method: str, url: str, **options: Any) -> Any:
+    """The answer, which has to be a good one; a refused connection is tried until it is not."""
+    headers = {"Authorization": f"Bearer {person.token}"}
+    while True:
+        try:
+            answer = httpx.request(method, url, headers=headers, timeout=30, **options)
+        except httpx.ConnectError:
+            threading.Event().wait(PACE)
+            continue
+        answer.raise_for_status()
+        return answer.json()
+
+
+@contextmanager
+def under_load(call: Callable[[], Any]) -> Iterator[list[Any]]:
+    """Calls again and again in a thread of its own, until the block ends; what the calls gave.
+
+    What one of them raises is raised at the end.
+    """
+    over = threading.Event()
+    answers: list[Any] = []
+
+    def call_until_over() -> None:
+        while not over.wait(PACE):
+            answers.append(call())
+
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(call_until_over)
+        try:
+            yield answers
+        finally:
+            over.set()
+    running.result()
