@@ -1,9 +1,11 @@
 """The AWS emulator `ministack`, and what the services expect to find in AWS."""
 
+import json
 import os
 import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import boto3
 from botocore.exceptions import ClientError, EndpointConnectionError
@@ -13,6 +15,9 @@ from dev.errors import Failed
 from dev.ports import HOST, Port
 from dev.processes import Processes
 from innotter_stats.store import create_table
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
 
 
 def url(port: Port) -> str:
@@ -61,15 +66,28 @@ def _prepare(env: Mapping[str, str]) -> None:
         region_name=env["AWS_DEFAULT_REGION"],
     )
     endpoint = env["AWS_ENDPOINT_URL"]
-    try:
-        session.client("s3", endpoint_url=endpoint).create_bucket(Bucket=env["MEDIA_BUCKET"])
-    except ClientError as error:
-        if error.response["Error"]["Code"] != "BucketAlreadyOwnedByYou":
-            raise
+    _prepare_bucket(session.client("s3", endpoint_url=endpoint), env["MEDIA_BUCKET"])
     session.client("ses", endpoint_url=endpoint).verify_email_identity(
         EmailAddress=env["MAIL_FROM"]
     )
     create_table(session.client("dynamodb", endpoint_url=endpoint), env["STATISTICS_TABLE"])
+
+
+def _prepare_bucket(s3: "S3Client", bucket: str) -> None:
+    """The pictures of profiles: here everybody reads them from the bucket itself."""
+    try:
+        s3.create_bucket(Bucket=bucket)
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "BucketAlreadyOwnedByYou":
+            raise
+    anybody = {
+        "Effect": "Allow",
+        "Principal": "*",
+        "Action": "s3:GetObject",
+        "Resource": f"arn:aws:s3:::{bucket}/*",
+    }
+    policy = {"Version": "2012-10-17", "Statement": [anybody]}
+    s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps(policy))
 
 
 def answers(address: str) -> bool:

@@ -14,10 +14,11 @@ def main() -> int:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "innotter.config.settings")
     django.setup()
     # They need Django's apps.
+    from dev.demo.pictures import give_pictures  # noqa: PLC0415
     from dev.demo.world import NotEmpty, Refused, create_world  # noqa: PLC0415
 
     try:
-        print(create_world(datetime.now(UTC)))
+        print(f"{create_world(datetime.now(UTC))}; {give_pictures()}")
     except NotEmpty as refused:
         print(refused, file=sys.stderr)
         return 0 if "--if-empty" in sys.argv else 1

@@ -75,5 +75,5 @@ def _available() -> Iterator[None]:
 def _client() -> "S3Client":
     # Somebody waits for the answer. What is done twice here is as if it were done once.
     return boto3.client(
-        "s3", config=Config(connect_timeout=2, read_timeout=5, retries={"total_max_attempts": 2})
+        "s3", config=Config(connect_timeout=2, read_timeout=3, retries={"total_max_attempts": 2})
     )
