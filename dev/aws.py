@@ -24,8 +24,8 @@ def url(port: Port) -> str:
     return f"http://{HOST}:{port.number}"
 
 
-def start_aws(processes: Processes, data: Path, port: Port) -> None:
-    """What it is told lies below `data` and outlives it."""
+def start_aws(processes: Processes, data: Path, port: Port, *, strict: bool = False) -> None:
+    """What it is told lies below `data` and outlives it. Strict: permissions count, as in AWS."""
     (data / "tmp").mkdir(parents=True, exist_ok=True)
     python = tools.ministack()
     process = processes.start(
@@ -35,6 +35,7 @@ def start_aws(processes: Processes, data: Path, port: Port) -> None:
             **os.environ,
             "BIND_HOST": HOST,
             "GATEWAY_PORT": str(port.release()),
+            "AUTH": str(strict).lower(),
             "PERSIST_STATE": "1",
             "STATE_DIR": str(data / "state"),
             "S3_PERSIST": "1",

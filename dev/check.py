@@ -17,6 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from dev import tools
+from dev.errors import Failed
 from dev.house import manage
 from dev.install import poetry_environment
 from dev.paths import ROOT
@@ -92,6 +93,7 @@ def _checks() -> list[tuple[str, Callable[[Environment], object]]]:
         ("style", command(*PYTHON, "ruff", "check", "--quiet", ".")),
         ("formatting", command(*PYTHON, "ruff", "format", "--quiet", "--check", ".")),
         ("compose file", _compose),
+        ("AWS templates", _templates),
         ("Dockerfiles", _dockerfiles),
     ]
 
@@ -170,6 +172,15 @@ def _compose(env: Environment) -> None:
             # In a folder of its own, where there is no .env yet.
             _run(["sh", f"{folder}/deploy/make-env.sh", *address], env)
             _run([_script("docker-compose"), "-f", f"{folder}/compose.yaml", "config", "-q"], env)
+
+
+def _templates(env: Environment) -> None:
+    try:
+        python = tools.sam()
+    except Failed as reason:
+        raise Skipped(str(reason)) from None
+    files = sorted(map(str, (ROOT / "deploy" / "aws").glob("*.yaml")))
+    _run([str(python.with_name("cfn-lint")), *files], env)
 
 
 def _dockerfiles(env: Environment) -> None:

@@ -4,6 +4,7 @@ Each function gives back where its program lies, and makes it first when it is n
 They raise Failed when that cannot be done here.
 """
 
+import fcntl
 import hashlib
 import os
 import platform
@@ -16,6 +17,8 @@ from pathlib import Path
 from dev.errors import Failed
 from dev.paths import ROOT, TOOLS
 
+SAM_IS_HERE = sys.version_info < (3, 15)
+
 
 def poetry() -> Path:
     """The Python of Poetry's environment: run it with `-m poetry`."""
@@ -25,6 +28,16 @@ def poetry() -> Path:
 def ministack() -> Path:
     """The Python of the AWS emulator's environment: run it with `-m ministack`."""
     return _environment("ministack")
+
+
+def sam() -> Path:
+    """The Python of the environment that looks at AWS's templates, and expands those of SAM.
+
+    Made when it is first needed: only `make check` and the tests of lambdas/ do.
+    """
+    if not SAM_IS_HERE:
+        raise Failed("cfn-lint does not support this Python yet.")
+    return _environment("sam")
 
 
 def rabbitmq() -> Path | None:
@@ -80,13 +93,16 @@ def _environment(name: str) -> Path:
     stamp = folder / "stamp"
     wanted = f"{platform.python_version()} {hashlib.sha256(requirements.read_bytes()).hexdigest()}"
     python = folder / "bin" / "python"
-    if not (stamp.exists() and stamp.read_text() == wanted and python.exists()):
-        run([sys.executable, "-m", "venv", "--clear", str(folder)])
-        run(
-            [str(python), "-m", "pip", "install", "--quiet", "-r", str(requirements)],
-            env=pip_environment(),
-        )
-        stamp.write_text(wanted)
+    # Two commands at once: the second waits, and finds the work done.
+    with (TOOLS / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (stamp.exists() and stamp.read_text() == wanted and python.exists()):
+            run([sys.executable, "-m", "venv", "--clear", str(folder)])
+            run(
+                [str(python), "-m", "pip", "install", "--quiet", "-r", str(requirements)],
+                env=pip_environment(),
+            )
+            stamp.write_text(wanted)
     return python
 
 
