@@ -1,6 +1,8 @@
 """Killed at the worst moment, and yet every effect arrives, once."""
 
+import re
 from functools import partial
+from typing import Any
 
 import pytest
 
@@ -32,7 +34,8 @@ def test_effects_survive_the_death_of_everything_between(house: House) -> None:
     # The relay brings it to RabbitMQ and dies again; the messages wait in their queues.
     house.start("relay")
     for queue, owed in ((MAIL_QUEUE, 1), (STATS_QUEUE, 2)):
-        eventually(partial(house.waiting, queue), owed.__eq__)
+        # Or more: the clock sends its own tasks to the workers.
+        eventually(partial(house.waiting, queue), owed.__le__)
     house.kill("relay")
 
     for name in EFFECTS:
@@ -67,7 +70,12 @@ def test_a_burst_survives_kills_in_its_middle(house: House) -> None:
     eventually(
         lambda: totals(ann, uuid), lambda counts: counts.get("posts", 0) >= posts, seconds=60
     )
-    mails = eventually(bob.inbox, lambda mails: len(mails) >= posts, seconds=60)
+    # What waits together leaves as one mail.
+    told = eventually(lambda: posts_in(bob.inbox()), lambda told: len(told) >= posts, seconds=60)
     assert totals(ann, uuid)["posts"] == posts
-    # The worker lives, so that no mail is in doubt: each went out once.
-    assert len(mails) == posts
+    # The worker lives, so that no mail is in doubt: each was told once.
+    assert sorted(told) == sorted(f"Post {n}" for n in range(posts))
+
+
+def posts_in(mails: list[dict[str, Any]]) -> list[str]:
+    return re.findall(r"^Post \d+$", "\n".join(mail["BodyText"] for mail in mails), re.MULTILINE)

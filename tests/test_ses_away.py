@@ -1,4 +1,4 @@
-"""Mail that SES does not take waits in RabbitMQ, whatever becomes of the worker."""
+"""Mail that SES does not take waits in the database, whatever becomes of the worker."""
 
 import pytest
 
@@ -21,7 +21,7 @@ def test_mail_leaves_when_ses_returns(house: House) -> None:
     try:
         house.start("worker")
         post = ann.post(f"/pages/{uuid}/posts", content="Is the post office open?", expect=201)
-        eventually(lambda: house.log("worker"), lambda log: "put_off" in log and post["id"] in log)
+        eventually(lambda: house.log("worker"), lambda log: "retried" in log and post["id"] in log)
     finally:
         house.kill("worker")
         house.env["AWS_ENDPOINT_URL"] = ses

@@ -16,6 +16,7 @@ from innotter_contracts.events import (
     FollowRequestRejected,
     FollowRequestWithdrawn,
     Metric,
+    NotificationsChanged,
     PageChanged,
     PageCreated,
     PageDeleted,
@@ -60,7 +61,7 @@ def deltas(event: Event) -> list[Delta]:
     match event:
         case PageCreated() | PageChanged() | PageDeleted() | PageRecounted():
             return []
-        case UserBlocked() | UserUnblocked():
+        case UserBlocked() | UserUnblocked() | NotificationsChanged():
             return []
         case FollowRequestAccepted(payload=follow):
             return [

@@ -216,6 +216,13 @@ class UserUnblocked(Envelope):
     payload: UserRef
 
 
+class NotificationsChanged(Envelope):
+    """How often the user wants mail is another choice now."""
+
+    type: Literal["user.notifications_changed"] = "user.notifications_changed"
+    payload: UserRef
+
+
 Event = Annotated[
     PageCreated
     | PageChanged
@@ -232,7 +239,8 @@ Event = Annotated[
     | PostLiked
     | PostUnliked
     | UserBlocked
-    | UserUnblocked,
+    | UserUnblocked
+    | NotificationsChanged,
     Field(discriminator="type"),
 ]
 

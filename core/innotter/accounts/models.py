@@ -27,6 +27,8 @@ class User(Record, AbstractBaseUser):
         MODERATOR = "moderator"
         ADMIN = "admin"
 
+    MODERATORS: ClassVar = (Role.MODERATOR, Role.ADMIN)
+
     class EmailNotifications(models.TextChoices):
         INSTANT = "instant"
         HOURLY = "hourly"
@@ -94,7 +96,7 @@ class User(Record, AbstractBaseUser):
     @property
     def is_moderator(self) -> bool:
         """Moderators, and admins, who may all that moderators may."""
-        return self.role in (self.Role.MODERATOR, self.Role.ADMIN)
+        return self.role in self.MODERATORS
 
     # What Django's admin asks of a user: it is open to admins alone.
 

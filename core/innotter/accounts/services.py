@@ -18,6 +18,8 @@ from innotter.accounts.selectors import live_sessions, refresh_life
 from innotter.accounts.tokens import mint_access_token
 from innotter.common.database import assign, conflicts
 from innotter.common.errors import Conflict, Forbidden, Invalid, NotFound, Unauthenticated
+from innotter.events.services import record
+from innotter_contracts.events import NotificationsChanged, UserRef
 from innotter_contracts.tokens import LEEWAY
 
 # What one run of prune_sessions() deletes of each kind.
@@ -104,6 +106,8 @@ def edit_user(
         user.save(update_fields=changed)
         if password is not None:
             _end(Session.objects.filter(user=user).exclude(pk__in=[session_id]))
+        if "email_notifications" in changed:
+            record(NotificationsChanged(actor=user.id, payload=UserRef(user_id=user.id)))
     return user
 
 

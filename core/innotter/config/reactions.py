@@ -8,7 +8,7 @@ from celery.canvas import Signature
 # The tasks are tasks of this app, in whichever process reads this page.
 from innotter.config.celery import app  # noqa: F401
 from innotter.mail import tasks as mail
-from innotter_contracts.events import Event, PostCreated
+from innotter_contracts.events import Event, NotificationsChanged, PostCreated
 
 
 def reactions_to(event: Event) -> Iterator[Signature[Any]]:
@@ -16,3 +16,5 @@ def reactions_to(event: Event) -> Iterator[Signature[Any]]:
     match event:
         case PostCreated(payload=post) if post.reply_to is None:
             yield mail.notify_followers.s(post_id=str(post.post_id))
+        case NotificationsChanged(payload=user):
+            yield mail.reschedule.s(user_id=str(user.user_id))

@@ -7,6 +7,8 @@ what is due once a day asks at each run whether it is time. Two schedulers run e
 from datetime import timedelta
 
 EVERY = {
+    # What waited for its hour, or for another attempt.
+    "innotter.mail.send_due": timedelta(seconds=5),
     "innotter.events.prune_outbox": timedelta(minutes=1),
     "innotter.media.forget_pictures": timedelta(hours=1),
     "innotter.accounts.prune_sessions": timedelta(minutes=10),

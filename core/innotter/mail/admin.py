@@ -1,33 +1,37 @@
-from typing import Any, ClassVar
+from typing import ClassVar
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.text import Truncator
 
 from innotter.common.admin import ReadOnlyAdmin
+from innotter.mail import services
 from innotter.mail.models import Delivery
-
-
-class StateFilter(admin.SimpleListFilter):
-    title = "state"
-    parameter_name = "state"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("waiting", "waiting"), ("sent", "sent")]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Delivery]) -> QuerySet[Delivery]:
-        if self.value() is None:
-            return queryset
-        return queryset.filter(sent_at__isnull=self.value() == "waiting")
 
 
 @admin.register(Delivery)
 class DeliveryAdmin(ReadOnlyAdmin):
-    list_display = ("recipient", "address", "opening", "created_at", "sent_at")
-    list_filter = (StateFilter,)
+    list_display = (
+        "recipient",
+        "address",
+        "opening",
+        "state",
+        "created_at",
+        "due_at",
+        "sent_at",
+        "attempts",
+        "error",
+    )
+    list_filter = ("state",)
     list_select_related = ("recipient", "page", "post")
     search_fields: ClassVar = ["recipient__username", "recipient__email", "page__uuid"]
+    actions = ("send_again",)
+
+    @admin.action(description="Send again what failed or is in doubt")
+    def send_again(self, request: HttpRequest, chosen: QuerySet[Delivery]) -> None:
+        count = services.send_again(chosen.values_list("id", flat=True))
+        self.message_user(request, f"Waiting again: {count}.", messages.SUCCESS)
 
     @admin.display(description="page")
     def address(self, delivery: Delivery) -> str:

@@ -1,19 +1,61 @@
+from datetime import UTC, datetime, time, timedelta
 from typing import ClassVar
 
 from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
 
 from innotter.accounts.models import User
 from innotter.common.models import Record
 from innotter.pages.models import Page
 from innotter.posts.models import Post
 
+type Frequency = str  # one of User.EmailNotifications
+
+
+def due_after(since: datetime, frequency: Frequency) -> datetime:
+    """When a mail leaves that waits since a moment: at once, or with the next full hour or day
+    (UTC). Of one moment and one frequency always the same."""
+    since = since.astimezone(UTC)
+    match frequency:
+        case User.EmailNotifications.HOURLY:
+            return since.replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
+        case User.EmailNotifications.DAILY:
+            return datetime.combine(since.date(), time(), UTC) + timedelta(days=1)
+    return since
+
 
 class Delivery(Record):
-    """The mail about one post to one follower; there is never a second."""
+    """What one follower is told of one post; there is never a second.
+
+    One mail may carry several deliveries: all that a reader is owed about one page when it leaves.
+    """
+
+    class State(models.TextChoices):
+        # To be sent when `due_at` has come.
+        WAITING = "waiting"
+        # SES is being asked; whoever asks has until `claimed_until` to write down the answer.
+        SENDING = "sending"
+        SENT = "sent"
+        # SES will not have it, or not after many attempts.
+        FAILED = "failed"
+        # SES may have sent it: nobody came back with an answer. It is not sent again.
+        DOUBTFUL = "doubtful"
+        # Nobody wanted it any more when it was to leave.
+        LEFT_OUT = "left out"
 
     page = models.ForeignKey(Page, on_delete=models.CASCADE, related_name="+")
-    post = models.ForeignKey(Post, on_delete=models.CASCADE, related_name="deliveries")
+    # Without an index of its own: delivery_once begins with it.
+    post = models.ForeignKey(
+        Post, on_delete=models.CASCADE, related_name="deliveries", db_index=False
+    )
     recipient = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
+    state = models.CharField(max_length=10, choices=State, db_default=State.WAITING)
+    due_at = models.DateTimeField(db_default=Now())
+    claimed_until = models.DateTimeField(null=True)
+    attempts = models.PositiveIntegerField(db_default=0)
+    # What went wrong the last time.
+    error = models.TextField(db_default="")
     sent_at = models.DateTimeField(null=True)
 
     class Meta:
@@ -22,10 +64,43 @@ class Delivery(Record):
             models.UniqueConstraint(fields=["post", "recipient", "page"], name="delivery_once"),
         ]
         indexes: ClassVar = [
+            models.Index(name="delivery_due", fields=["due_at"], condition=Q(state="waiting")),
+            # What goes into one mail.
             models.Index(
-                name="delivery_waiting", fields=["post", "id"], condition=models.Q(sent_at=None)
+                name="delivery_in_mail",
+                fields=["page", "recipient", "id"],
+                condition=Q(state="waiting"),
+            ),
+            models.Index(
+                name="delivery_claimed", fields=["claimed_until"], condition=Q(state="sending")
+            ),
+            # For whoever looks after what went wrong.
+            models.Index(
+                name="delivery_wrong",
+                fields=["state", "-id"],
+                condition=Q(state__in=["failed", "doubtful"]),
             ),
         ]
 
     def __str__(self) -> str:
         return f"{self.post_id} to {self.recipient_id}"
+
+
+class Quota(models.Model):
+    """What SES allows this account, in one row: a bucket that fills by `rate` mails a second and
+    holds those of one second. All workers draw from it."""
+
+    id = models.SmallIntegerField(primary_key=True, default=1)
+    rate = models.FloatField(db_default=1)
+    tokens = models.FloatField(db_default=1)
+    refilled_at = models.DateTimeField(db_default=Now())
+    # Mails that may be sent before the next look at the account; None: as many as one likes.
+    left_today = models.FloatField(null=True)
+    # When somebody last asked SES for all this.
+    checked_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints: ClassVar = [models.CheckConstraint(name="one_quota", condition=Q(id=1))]
+
+    def __str__(self) -> str:
+        return f"{self.rate} a second"

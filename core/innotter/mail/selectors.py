@@ -1,9 +1,15 @@
+from collections.abc import Collection
 from dataclasses import dataclass
+from uuid import UUID
+
+from django.db.models import Exists, F, OuterRef, Q
 
 from innotter.accounts.models import User
 from innotter.common.errors import NotFound
+from innotter.mail.models import Delivery
 from innotter.mail.tokens import InvalidToken, read_unsubscribe_token
 from innotter.pages.models import Follow, Page
+from innotter.pages.selectors import visible_to_each
 
 
 @dataclass(frozen=True)
@@ -32,3 +38,30 @@ def subscription_of(token: str) -> Subscription:
         raise NotFound
     follow = Follow.objects.filter(user=reader, page=page, accepted_at__isnull=False).first()
     return Subscription(reader, page, follow)
+
+
+def wanted_deliveries(ids: Collection[UUID]) -> set[UUID]:
+    """Those of these deliveries that may leave now: the reader follows the page and has not
+    stopped its mails, may see what is on it, does not own it, is not blocked, and wants mail."""
+    follows = Follow.objects.filter(
+        page=OuterRef("page"),
+        user=OuterRef("recipient"),
+        accepted_at__isnull=False,
+        muted_at__isnull=True,
+    )
+    wanted = Delivery.objects.filter(
+        Exists(follows),
+        visible_to_each("recipient", "page__"),
+        ~Q(page__owner=F("recipient")),
+        ~Q(recipient__email_notifications=User.EmailNotifications.OFF),
+        id__in=ids,
+        recipient__is_blocked=False,
+    )
+    return set(wanted.values_list("id", flat=True))
+
+
+def deliveries_to_write(ids: Collection[UUID]) -> list[Delivery]:
+    """These, reader by reader and page by page, the oldest post first, with all that is needed to
+    write the mails."""
+    deliveries = Delivery.objects.filter(id__in=ids).select_related("post", "page", "recipient")
+    return list(deliveries.order_by("recipient_id", "page_id", "post_id"))

@@ -1,49 +1,358 @@
-"""Who gets which mail. A follower of the page, once a post, unless something forbids it by now."""
+"""Who gets which mail, and when: the life of a delivery. docs/mail.md tells it at length."""
 
+import random
+import time
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import groupby
+from typing import Any
 from uuid import UUID
 
-from django.conf import settings
-from django.db import connection, transaction
+import structlog
+from django.db import OperationalError, connection, transaction
+from django.db.models import F
 from django.utils import timezone
 
 from innotter.accounts.models import User
-from innotter.mail.models import Delivery
-from innotter.mail.ses import send_mail
+from innotter.mail.letters import write_letter
+from innotter.mail.metrics import MAILS
+from innotter.mail.models import Delivery, due_after
+from innotter.mail.quota import follow_account, give_back, take
+from innotter.mail.selectors import deliveries_to_write, wanted_deliveries
+from innotter.mail.ses import MOST_AT_ONCE, Fate, Letter, Outcome, send_letters
 from innotter.pages.models import Follow, Page
-from innotter.pages.selectors import visible_to
 from innotter.posts.models import Post
 
+log = structlog.get_logger("innotter.mail")
+
+State = Delivery.State
+
+# Followers whose deliveries are made in one transaction.
+QUEUED_AT_ONCE = 5_000
+# A run of sending ends after that, so that every page has its turn; the next run goes on.
+RUN_SECONDS = 10
+# A call of SES has its answer or its timeout long before.
+CLAIM_SECONDS = 60
+# Seconds before another attempt: 2, 4, 8, up to this many, each time cut by chance.
+LONGEST_WAIT = 600
+# Of what SES takes the other mails but not this one. Where SES takes nothing it is for ever.
+MOST_ATTEMPTS = 10
+# For a delivery's patience it counts no more than this, however long SES is away.
+PUT_OFF_ATTEMPTS = 5
+# How often the answer of SES is written down when the database stumbles.
+RECORD_ATTEMPTS = 5
+
 # The post's lock comes before the page's, which the new rows take: whoever deletes the page takes
-# both in that order.
+# both in that order. A post that is gone has no followers here.
 QUEUE_DELIVERIES = """
-    INSERT INTO mail_delivery (id, created_at, updated_at, page_id, post_id, recipient_id)
-    SELECT uuidv7(), now(), now(), post.page_id, post.id, follow.user_id
-    FROM posts_post AS post
-    JOIN pages_follow AS follow ON follow.page_id = post.page_id
-    JOIN accounts_user AS reader ON reader.id = follow.user_id
-    WHERE post.id = %s
-      AND follow.accepted_at IS NOT NULL
-      AND follow.muted_at IS NULL
-      AND NOT reader.is_blocked
-      AND reader.email_notifications <> 'off'
-    FOR KEY SHARE OF post
-    ON CONFLICT DO NOTHING
+    WITH post AS (
+        SELECT id, page_id, created_at FROM posts_post WHERE id = %(post)s FOR KEY SHARE
+    ), chunk AS (
+        SELECT post.id AS post_id, follow.page_id, follow.user_id, follow.muted_at
+        FROM post JOIN pages_follow AS follow ON follow.page_id = post.page_id
+        WHERE follow.accepted_at <= post.created_at AND follow.user_id > %(after)s
+        ORDER BY follow.user_id
+        LIMIT %(limit)s
+    ), queued AS (
+        INSERT INTO mail_delivery
+            (id, created_at, updated_at, page_id, post_id, recipient_id, due_at)
+        SELECT uuidv7(), %(now)s, %(now)s, chunk.page_id, chunk.post_id, reader.id,
+               CASE reader.email_notifications
+                   WHEN 'hourly' THEN %(hourly)s WHEN 'daily' THEN %(daily)s ELSE %(now)s
+               END
+        FROM chunk JOIN accounts_user AS reader ON reader.id = chunk.user_id
+        WHERE chunk.muted_at IS NULL
+          AND NOT reader.is_blocked
+          AND reader.email_notifications <> 'off'
+        ON CONFLICT DO NOTHING
+        RETURNING 1
+    )
+    SELECT (SELECT count(*) FROM queued),
+           (SELECT user_id FROM chunk ORDER BY user_id DESC LIMIT 1)
 """
+
+# The oldest delivery that is due to a reader about a page stands for all of them: whoever locks
+# it has the mail. What is locked already is another worker's.
+CLAIM = """
+    WITH head AS (
+        SELECT id, page_id, recipient_id
+        FROM mail_delivery
+        WHERE state = 'waiting' AND due_at <= %(now)s {of_page}
+          AND NOT EXISTS (
+            SELECT FROM mail_delivery AS older
+            WHERE older.page_id = mail_delivery.page_id
+              AND older.recipient_id = mail_delivery.recipient_id
+              AND older.state = 'waiting' AND older.due_at <= %(now)s
+              AND older.id < mail_delivery.id
+          )
+        ORDER BY {order}
+        LIMIT %(limit)s
+        FOR UPDATE SKIP LOCKED
+    )
+    SELECT delivery.id
+    FROM head JOIN mail_delivery AS delivery USING (page_id, recipient_id)
+    WHERE delivery.state = 'waiting' AND delivery.due_at <= %(now)s
+    FOR UPDATE OF delivery SKIP LOCKED
+"""
+CLAIM_OF_ALL = CLAIM.format(of_page="", order="due_at")
+CLAIM_OF_PAGE = CLAIM.format(of_page="AND page_id = %(page)s", order="recipient_id, id")
+
+BEFORE_ALL = UUID(int=0)
+# What a mail's end is called in the metrics and the log.
+COUNTED = {
+    State.SENT: "sent",
+    State.WAITING: "retried",
+    State.FAILED: "failed",
+    State.DOUBTFUL: "doubtful",
+}
 
 
 def queue_deliveries(post_id: UUID) -> int:
-    """One delivery for each follower of the post's page; how many are new."""
+    """One delivery for each who followed the post's page when it was written and wants mail; how
+    many are new.
+
+    In chunks, each a transaction. It goes on where a run before it has ended; two at once do not
+    harm each other.
+    """
+    last = Delivery.objects.filter(post=post_id).order_by("-recipient_id").first()
+    after: UUID | None = last.recipient_id if last else BEFORE_ALL
+    queued = 0
+    while after is not None:
+        new, after = _queue_chunk(post_id, after)
+        queued += new
+    return queued
+
+
+def _queue_chunk(post_id: UUID, after: UUID) -> tuple[int, UUID | None]:
+    """How many deliveries are new, and the last follower that was looked at, if there was one."""
+    now = timezone.now()
     with connection.cursor() as cursor:
-        cursor.execute(QUEUE_DELIVERIES, [post_id])
-        return int(cursor.rowcount)
+        cursor.execute(
+            QUEUE_DELIVERIES,
+            {
+                "post": post_id,
+                "after": after,
+                "limit": QUEUED_AT_ONCE,
+                "now": now,
+                "hourly": due_after(now, User.EmailNotifications.HOURLY),
+                "daily": due_after(now, User.EmailNotifications.DAILY),
+            },
+        )
+        new, last = cursor.fetchone()
+    return int(new), last
 
 
-def send_deliveries(post_id: UUID) -> int:
-    """Sends the post's waiting mails; how many were sent. Raises what SES raises: try again."""
+def notify_followers(post_id: UUID) -> int:
+    """Owes a new post to the followers of its page, and sends what is due to them; how many mails
+    left."""
+    queue_deliveries(post_id)
+    post = Post.objects.filter(pk=post_id).first()
+    return send_due(page_id=post.page_id) if post else 0
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A mail that nobody else will send, and the deliveries that it carries."""
+
+    deliveries: Sequence[UUID]
+    reader_id: UUID
+    letter: Letter
+    # With the one to come.
+    attempts: int
+
+
+@dataclass(frozen=True)
+class Batch:
+    claims: Sequence[Claim]
+    claimed_until: datetime
+    # Deliveries, with those that nobody wants any more.
+    looked_at: int
+
+
+def send_due(*, page_id: UUID | None = None) -> int:
+    """Sends what is due, of one page or of all, as fast as SES allows; how many mails left.
+
+    Ends when nothing is due or may leave, or after RUN_SECONDS.
+    """
+    follow_account()
     sent = 0
-    while (one := _send_one(post_id)) is not None:
-        sent += one
+    deadline = time.monotonic() + RUN_SECONDS
+    while (left := deadline - time.monotonic()) > 0:
+        allowance = take(MOST_AT_ONCE)
+        if not allowance.mails:
+            if allowance.wait is None or allowance.wait > left:
+                break
+            time.sleep(allowance.wait)
+            continue
+        batch = _claim(allowance.mails, page_id)
+        give_back(allowance.mails - len(batch.claims))
+        outcomes = send_letters([claim.letter for claim in batch.claims]) if batch.claims else []
+        ends = [_end(claim, outcome) for claim, outcome in zip(batch.claims, outcomes, strict=True)]
+        _record(batch, ends)
+        for claim, end in zip(batch.claims, ends, strict=True):
+            _tell(claim, end)
+        sent += sum(end["state"] == State.SENT for end in ends)
+        if not batch.looked_at or any(each.fate is Fate.PUT_OFF for each in outcomes):
+            break
     return sent
+
+
+@transaction.atomic
+def _claim(limit: int, page_id: UUID | None) -> Batch:
+    """Up to so many mails that are due, written and ready to leave.
+
+    The locks are gone with the worker that holds them. What is committed here is that SES will be
+    asked: from then on a worker that dies leaves its mails in doubt, and at no other moment.
+    """
+    now = timezone.now()
+    locked = _lock_due(limit, page_id, now)
+    if not locked:
+        return Batch([], now, looked_at=0)
+    wanted = wanted_deliveries(locked)
+    _change(locked - wanted, state=State.LEFT_OUT)
+    MAILS.labels("left_out").inc(len(locked - wanted))
+    ready: list[Delivery] = []
+    early: list[Delivery] = []
+    for delivery in deliveries_to_write(wanted):
+        # The reader may have chosen a longer window since it was queued.
+        delivery.due_at = due_after(delivery.created_at, delivery.recipient.email_notifications)
+        (ready if delivery.due_at <= now else early).append(delivery)
+    Delivery.objects.bulk_update(early, ["due_at"])
+    claims = [_written(list(mail)) for _, mail in groupby(ready, key=_mail_of)]
+    until = now + timedelta(seconds=CLAIM_SECONDS)
+    _change(
+        [delivery.id for delivery in ready],
+        state=State.SENDING,
+        claimed_until=until,
+        attempts=F("attempts") + 1,
+    )
+    return Batch(claims, until, looked_at=len(locked))
+
+
+def _lock_due(limit: int, page_id: UUID | None, now: datetime) -> set[UUID]:
+    """All deliveries of up to so many mails."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            CLAIM_OF_PAGE if page_id else CLAIM_OF_ALL,
+            {"now": now, "page": page_id, "limit": limit},
+        )
+        return {row[0] for row in cursor.fetchall()}
+
+
+def _mail_of(delivery: Delivery) -> tuple[UUID, UUID]:
+    return delivery.recipient_id, delivery.page_id
+
+
+def _written(mail: Sequence[Delivery]) -> Claim:
+    reader, page = mail[0].recipient, mail[0].page
+    letter = write_letter(reader=reader, page=page, posts=[each.post for each in mail])
+    attempts = max(each.attempts for each in mail) + 1
+    return Claim([each.id for each in mail], reader.id, letter, attempts)
+
+
+def _end(claim: Claim, outcome: Outcome) -> dict[str, Any]:
+    """What becomes of the deliveries of a mail, by what SES has said."""
+    attempts = claim.attempts
+    match outcome.fate:
+        case Fate.SENT:
+            return {"state": State.SENT, "sent_at": timezone.now(), "error": ""}
+        case Fate.DOUBTFUL:
+            return {"state": State.DOUBTFUL, "error": outcome.error}
+        case Fate.STUMBLED if attempts < MOST_ATTEMPTS:
+            pass
+        case Fate.PUT_OFF:
+            attempts = min(attempts, PUT_OFF_ATTEMPTS)
+        case _:
+            return {"state": State.FAILED, "error": outcome.error}
+    wait = min(2**attempts, LONGEST_WAIT) * random.uniform(0.5, 1)  # noqa: S311 (no secret)
+    due_at = timezone.now() + timedelta(seconds=wait)
+    return {
+        "state": State.WAITING,
+        "due_at": due_at,
+        "attempts": attempts,
+        "error": outcome.error,
+    }
+
+
+def _record(batch: Batch, ends: Sequence[dict[str, Any]]) -> None:
+    """Writes down what SES has said. It is said once, and so this is tried more than once."""
+    for attempt in range(1, RECORD_ATTEMPTS + 1):
+        try:
+            with transaction.atomic():
+                _settle(batch, ends)
+            return
+        except OperationalError as error:
+            if attempt == RECORD_ATTEMPTS or connection.in_atomic_block:
+                raise
+            log.warning("record_again", reason=str(error))
+            connection.close_if_unusable_or_obsolete()
+            time.sleep(attempt)
+
+
+def _settle(batch: Batch, ends: Sequence[dict[str, Any]]) -> None:
+    """Only what is still this worker's: a claim that was given up may be somebody else's now."""
+    mine = Delivery.objects.filter(claimed_until=batch.claimed_until)
+    now = timezone.now()
+    sent: list[UUID] = []
+    for claim, end in zip(batch.claims, ends, strict=True):
+        if end["state"] == State.SENT:
+            sent += claim.deliveries
+        else:
+            mine.filter(id__in=claim.deliveries).update(updated_at=now, **end)
+    mine.filter(id__in=sent).update(state=State.SENT, sent_at=now, error="", updated_at=now)
+
+
+def _tell(claim: Claim, end: dict[str, Any]) -> None:
+    """The metrics count mails, and the log has a line for each that did not leave."""
+    outcome = COUNTED[end["state"]]
+    MAILS.labels(outcome).inc()
+    if end["state"] != State.SENT:
+        log.warning(
+            outcome,
+            reader=str(claim.reader_id),
+            attempts=claim.attempts,
+            reason=end["error"],
+        )
+
+
+def _change(ids: Collection[UUID], **changes: Any) -> None:
+    Delivery.objects.filter(id__in=ids).update(updated_at=timezone.now(), **changes)
+
+
+def give_up_claims() -> int:
+    """What a dead worker was sending is in doubt once its time is over; how many deliveries."""
+    now = timezone.now()
+    lost = Delivery.objects.filter(state=State.SENDING, claimed_until__lt=now)
+    count = lost.update(state=State.DOUBTFUL, error="The worker died.", updated_at=now)
+    if count:
+        MAILS.labels("doubtful").inc(count)
+        log.error("doubtful", deliveries=count)
+    return count
+
+
+def send_again(deliveries: Collection[UUID]) -> int:
+    """Those of these that failed or are in doubt wait anew, as a person has decided; how many."""
+    now = timezone.now()
+    wrong = Delivery.objects.filter(id__in=deliveries, state__in=[State.FAILED, State.DOUBTFUL])
+    return wrong.update(
+        state=State.WAITING, due_at=now, attempts=0, claimed_until=None, updated_at=now
+    )
+
+
+@transaction.atomic
+def reschedule(user_id: UUID) -> int:
+    """What waits for a reader leaves by the window that they have chosen now; how many
+    deliveries. A window that is over is no reason to wait."""
+    reader = User.objects.filter(pk=user_id).first()
+    if reader is None:
+        return 0
+    waiting = Delivery.objects.filter(recipient=reader, state=State.WAITING, attempts=0)
+    moved = list(waiting.select_for_update(skip_locked=True).order_by("id"))
+    for delivery in moved:
+        delivery.due_at = due_after(delivery.created_at, reader.email_notifications)
+    Delivery.objects.bulk_update(moved, ["due_at"], batch_size=1000)
+    return len(moved)
 
 
 def stop_mails(*, reader: User, page: Page) -> None:
@@ -56,52 +365,3 @@ def stop_mails(*, reader: User, page: Page) -> None:
 def resume_mails(*, reader: User, page: Page) -> None:
     follows = Follow.objects.filter(user=reader, page=page, muted_at__isnull=False)
     follows.update(muted_at=None, updated_at=timezone.now())
-
-
-@transaction.atomic
-def _send_one(post_id: UUID) -> int | None:
-    """Sends one mail that waits and that nobody else is sending; None when there is no such.
-
-    The row's lock is the claim: it ends with the worker that holds it, whatever becomes of
-    that worker. One that dies between SES's answer and the commit leaves a mail that goes out
-    twice; nothing else does.
-    """
-    delivery = (
-        Delivery.objects.select_for_update(skip_locked=True, of=("self",))
-        .select_related("post__page", "recipient")
-        .filter(post=post_id, sent_at=None)
-        .order_by("id")
-        .first()
-    )
-    if delivery is None:
-        return None
-    if not _still_wanted(delivery):
-        delivery.delete()
-        return 0
-    send_mail(
-        to=delivery.recipient.email,
-        subject=f"{delivery.post.page.name}: new post",
-        text=_text(delivery.post),
-    )
-    delivery.sent_at = timezone.now()
-    delivery.save(update_fields=["sent_at", "updated_at"])
-    return 1
-
-
-def _still_wanted(delivery: Delivery) -> bool:
-    """Follows still, may see the post, is not blocked, and wants mail."""
-    reader = delivery.recipient
-    if reader.is_blocked or reader.email_notifications == reader.EmailNotifications.OFF:
-        return False
-    return Page.objects.filter(
-        visible_to(reader),
-        pk=delivery.page_id,
-        follows__user=reader,
-        follows__accepted_at__isnull=False,
-        follows__muted_at=None,
-    ).exists()
-
-
-def _text(post: Post) -> str:
-    link = f"{settings.CORE_URL}/api/v1/posts/{post.id}"
-    return f"{post.page.name} wrote:\n\n{post.content}\n\n{link}\n"

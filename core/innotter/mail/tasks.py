@@ -1,20 +1,25 @@
 from uuid import UUID
 
-from botocore.exceptions import BotoCoreError, ClientError
 from celery import shared_task
 
 from innotter.mail import services
 
 
-@shared_task(
-    name="innotter.mail.notify_followers",
-    autoretry_for=(BotoCoreError, ClientError),
-    retry_backoff=2,
-    retry_backoff_max=600,
-    # For ever: SES returns one day.
-    max_retries=None,
-)
+@shared_task(name="innotter.mail.notify_followers")
 def notify_followers(*, post_id: str) -> int:
-    """Mails a new post to the followers of its page; how many mails left in this run."""
-    services.queue_deliveries(UUID(post_id))
-    return services.send_deliveries(UUID(post_id))
+    """Owes a new post to the followers of its page, and sends what is due to them; how many mails
+    left in this run."""
+    return services.notify_followers(UUID(post_id))
+
+
+@shared_task(name="innotter.mail.send_due")
+def send_due() -> int:
+    """Sends whatever is due by now; how many mails left in this run."""
+    services.give_up_claims()
+    return services.send_due()
+
+
+@shared_task(name="innotter.mail.reschedule")
+def reschedule(*, user_id: str) -> int:
+    """A reader's window is another one now; how many deliveries that concerns."""
+    return services.reschedule(UUID(user_id))

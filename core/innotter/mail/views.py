@@ -4,12 +4,14 @@ from typing import Any, ClassVar
 from django.template.loader import render_to_string
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
+from rest_framework.exceptions import NotAcceptable
+from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from innotter.common.permissions import Anyone
-from innotter.common.views import RoomViewSet
+from innotter.common.views import JsonAlways, RoomViewSet
 from innotter.mail import services
 from innotter.mail.selectors import Subscription, subscription_of
 from innotter.mail.serializers import ResumeSerializer, SubscriptionSerializer
@@ -49,20 +51,29 @@ class SubscriptionPage(BaseRenderer):
         return render_to_string("mail/unsubscribe.html", context).encode()
 
 
+class PageFirst(JsonAlways):
+    """The page, or JSON for who asks for it; whoever can read neither has the page."""
+
+    def select_renderer(
+        self, request: Request, renderers: Any, format_suffix: str | None = None
+    ) -> tuple[BaseRenderer, str]:
+        try:
+            negotiation: Any = DefaultContentNegotiation()  # untyped there
+            chosen: tuple[BaseRenderer, str] = negotiation.select_renderer(request, renderers)
+            return chosen
+        except NotAcceptable:
+            return renderers[0], renderers[0].media_type
+
+
 class UnsubscribeViewSet(RoomViewSet):
     """Whoever holds the link may use it: no login, no cookie, nothing to forge (RFC 8058)."""
 
     access: ClassVar = {"retrieve": Anyone, "unsubscribe": Anyone}
+    content_negotiation_class = PageFirst
     renderer_classes = (SubscriptionPage, JSONRenderer)
     lookup_field = "token"
     lookup_value_regex = r"[\w.-]+"
     subscription: Subscription
-
-    def perform_content_negotiation(
-        self, request: Request, force: bool = False
-    ) -> tuple[BaseRenderer, str]:
-        """Whoever can read neither has the page: what counts is that the mails stop."""
-        return super().perform_content_negotiation(request, force=True)
 
     @extend_schema(responses=ANSWERS)
     def retrieve(self, request: Request, token: str) -> Response:

@@ -6,6 +6,11 @@ type Words = dict[str, str]
 
 WORDS: dict[str, Words] = {
     User.Language.ENGLISH: {
+        "one_post": "{name}: new post",
+        "many_posts": "{name}: new posts ({count})",
+        "more": "Earlier posts that are not shown here: {count}.",
+        "open": "Open the post",
+        "why": "You get this mail because you follow this page.",
         "stop_title": "Stop the mails?",
         "stop_text": "You will get no more e-mail about this page. You go on following it.",
         "stop": "Stop the mails",
@@ -15,6 +20,11 @@ WORDS: dict[str, Words] = {
         "resume": "Get mails again",
     },
     User.Language.RUSSIAN: {
+        "one_post": "{name}: новая запись",
+        "many_posts": "{name}: новые записи ({count})",
+        "more": "Более ранние записи, которых нет в письме: {count}.",
+        "open": "Открыть запись",
+        "why": "Вы получили это письмо, потому что подписаны на эту страницу.",
         "stop_title": "Остановить письма?",
         "stop_text": "Письма об этой странице приходить не будут. Подписка на неё останется.",
         "stop": "Остановить письма",

@@ -57,14 +57,29 @@ def findable_by(viewer: Viewer, page: str = "") -> Q:
 
 def visible_to(viewer: Viewer, page: str = "") -> Q:
     """The rule for what is on a page: its posts, replies and followers."""
-    public = Q(**{f"{page}is_private": False})
     if isinstance(viewer, AnonymousUser):
-        return findable_by(viewer, page) & public
+        return findable_by(viewer, page) & _is_public(page)
     if viewer.is_moderator:
         return Q()
-    following = Exists(follows_of(viewer).filter(page=OuterRef(f"{page}pk")))
+    return _visible(viewer, follows_of(viewer), page)
+
+
+def visible_to_each(viewer: str, page: str = "") -> Q:
+    """The same rule for many viewers in one query: `viewer` is the field of the queryset's rows
+    that says who is looking."""
+    follows = Follow.objects.filter(user=OuterRef(viewer), accepted_at__isnull=False)
+    moderates = Q(**{f"{viewer}__role__in": User.MODERATORS})
+    return moderates | _visible(F(viewer), follows, page)
+
+
+def _visible(viewer: User | F, follows: QuerySet[Follow], page: str) -> Q:
     own = Q(**{f"{page}owner": viewer})
-    return own | (~is_blocked(page) & (public | Q(following)))
+    following = Exists(follows.filter(page=OuterRef(f"{page}pk")))
+    return own | (~is_blocked(page) & (_is_public(page) | Q(following)))
+
+
+def _is_public(page: str) -> Q:
+    return Q(**{f"{page}is_private": False})
 
 
 def follows_of(user: User) -> QuerySet[Follow]:
