@@ -22,6 +22,7 @@ PUBLIC_URL=http://localhost:8000
 PUBLIC_HOST=localhost
 PUBLIC_PORT=8000
 EMULATOR_URL=http://ministack:4566
+PUBLIC_MEDIA_URL=http://localhost:4566/innotter-media
 AWS_ACCESS_KEY_ID=test
 AWS_SECRET_ACCESS_KEY=test
 END
@@ -42,6 +43,8 @@ AWS_ACCESS_KEY_ID=
 AWS_SECRET_ACCESS_KEY=
 MAIL_FROM=
 MEDIA_BUCKET=
+# The CDN before that bucket: docs/images.md.
+PUBLIC_MEDIA_URL=
 STATISTICS_TABLE=
 END
 fi
