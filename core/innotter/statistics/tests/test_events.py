@@ -3,6 +3,7 @@ recounted. (That statistics adds up what events tell is tested there.)"""
 
 import random
 import threading
+import time
 from collections import Counter
 from datetime import UTC, date, datetime
 from uuid import UUID
@@ -135,7 +136,11 @@ def test_a_page_that_is_gone_is_not_recounted() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_in_a_storm_nothing_is_told_twice_or_lost_around_a_recount(ann: User) -> None:
+def test_in_a_storm_nothing_is_told_twice_or_lost_around_a_recount(
+    ann: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Everybody takes their time between telling and committing.
+    monkeypatch.setattr("innotter.events.services._wake_relay", lambda: time.sleep(0.005))
     people = [new_user(f"user-{n}") for n in range(5)]
     pages = [new_page(ann, is_private=n == 0) for n in range(3)]
     storm_is_over = threading.Event()
