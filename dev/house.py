@@ -14,7 +14,9 @@ from innotter_contracts.events import HOUSEKEEPING_QUEUE, MAIL_QUEUE, STATS_QUEU
 
 CORE = ROOT / "core"
 # The processes that serve /metrics, each at a port of its own.
-MEASURED = ("core", "relay", "worker", "housekeeper")
+MEASURED = ("core", "relay", "worker", "housekeeper", "stats", "consumer")
+# Those of them that are one process.
+ALONE = ("relay", "stats", "consumer")
 # Seconds that a process may take to serve.
 READY_BOUND = 60
 
@@ -97,7 +99,7 @@ class House:
         if name not in self._metrics:
             return {}
         port = {"METRICS_HOST": HOST, "METRICS_PORT": str(self._metrics[name])}
-        if name == "relay":
+        if name in ALONE:
             return port
         # Of several processes; what the last ones counted is gone with them.
         folder = self._logs / "metrics" / name

@@ -64,3 +64,20 @@ def test_tasks_are_counted_by_name_and_outcome(house: House) -> None:
     before = ended()
     ann.post(f"/pages/{uuid}/posts", content="Count me.", expect=201)
     assert eventually(ended, lambda count: count > before) == before + 1
+
+
+def test_statistics_counts_its_requests_and_its_events(house: House) -> None:
+    ann = Person.arrives(house, "ann")
+    uuid = ann.new_page()
+    counted = figure(house, "consumer", "innotter_stats_events_total", outcome="counted")
+    ann.post(f"/pages/{uuid}/posts", content="Count me.", expect=201)
+    eventually(
+        lambda: figure(house, "consumer", "innotter_stats_events_total", outcome="counted"),
+        lambda count: count > counted,
+    )
+    route = {"route": "/api/v1/pages/{uuid}/statistics", "status": "200"}
+    before = figure(house, "stats", "innotter_stats_request_seconds_count", **route)
+    assert ann.statistics(uuid).status_code == 200
+    assert figure(house, "stats", "innotter_stats_request_seconds_count", **route) == before + 1
+    assert uuid not in str(measured(house, "stats"))
+    assert httpx.get(f"{house.stats_url}/metrics").status_code == 404

@@ -12,6 +12,7 @@ from innotter_contracts.logs import configure_logs
 from innotter_stats import settings
 from innotter_stats.errors import handle_errors
 from innotter_stats.keys import KeyCache
+from innotter_stats.metrics import serve
 from innotter_stats.middleware import JWTMiddleware, RequestLogMiddleware
 from innotter_stats.routes import document, health, statistics
 from innotter_stats.settings import Settings
@@ -25,6 +26,7 @@ def create_app(config: Settings) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         configure_logs(service="stats", style=config.log_style, level=config.log_level)
         _quieten_uvicorn()
+        serve(config)
         app.state.store = Store(create_client(), config.statistics_table)
         app.state.keys = keys
         yield

@@ -10,6 +10,7 @@ import signal
 import time
 from collections import deque
 from contextlib import suppress
+from datetime import UTC, datetime
 
 import structlog
 from kombu import Connection, Message, Queue
@@ -19,6 +20,7 @@ from innotter_contracts.events import STATS_QUEUE, Event, InvalidEvent, parse_ev
 from innotter_contracts.logs import configure_logs
 from innotter_stats import settings
 from innotter_stats.backoff import delays
+from innotter_stats.metrics import BATCH_EVENTS, BATCH_SECONDS, EVENTS, LAG, Pulse, serve
 from innotter_stats.store import Store, StoreUnavailable, create_client
 
 # Seconds. The broker gives up on us after two of them, so no single call may take that long.
@@ -33,6 +35,8 @@ class Consumer:
     def __init__(self, config: settings.Settings, store: Store) -> None:
         self._config = config
         self._store = store
+        self.pulse = Pulse()
+        self.pulse.is_down("broker", True)
         self._stopping = False
         # Delivered, in order of delivery, and not yet in a batch. At most `prefetch`.
         self._delivered: deque[Message] = deque()
@@ -49,9 +53,12 @@ class Consumer:
                 with connection:
                     connection.connect()
                     waits = delays(first=0.2, longest=5)
+                    self.pulse.is_down("broker", False)
                     self._consume(connection)
             except (*connection.connection_errors, *connection.channel_errors) as error:
                 delay = next(waits)
+                self.pulse.beat()
+                self.pulse.is_down("broker", True)
                 log.warning("broker_unavailable", error=repr(error), retry_in=round(delay, 2))
                 time.sleep(delay)
 
@@ -79,11 +86,13 @@ class Consumer:
 
     def _listen(self, connection: Connection, *, seconds: float, enough: float) -> None:
         """Receives, heartbeats too, until `enough` messages wait or the time is over."""
+        self.pulse.beat()
         until = time.monotonic() + seconds
         while len(self._delivered) < enough and (left := until - time.monotonic()) > 0:
             with suppress(TimeoutError):
                 connection.drain_events(timeout=min(left, IDLE))
             connection.heartbeat_check()
+            self.pulse.beat()
             if self._stopping:
                 return
 
@@ -96,6 +105,8 @@ class Consumer:
         # rejected has had its answer.
         last = next(message for message in reversed(messages) if message.delivery_tag in events)
         last.ack(multiple=True)
+        BATCH_SECONDS.observe(time.monotonic() - started)
+        BATCH_EVENTS.observe(len(events))
         log.info(
             "batch_counted",
             events=len(events),
@@ -108,14 +119,19 @@ class Consumer:
         for delay in delays(first=0.2, longest=10):
             try:
                 repeated = self._store.apply(events)
+                self.pulse.is_down("table", False)
                 break
             except StoreUnavailable as error:
+                self.pulse.is_down("table", True)
                 log.warning("table_unavailable", error=str(error), retry_in=round(delay, 2))
             # Listening meanwhile keeps the connection alive; `prefetch` limits what comes.
             self._listen(connection, seconds=delay, enough=math.inf)
             if self._stopping:
                 return False
+        now = datetime.now(UTC)
         for event in events:
+            EVENTS.labels("repeated" if event.id in repeated else "counted").inc()
+            LAG.observe(max(0, (now - event.occurred_at).total_seconds()))
             log.info(
                 "event_counted",
                 event_id=str(event.id),
@@ -136,6 +152,7 @@ def _parse(message: Message) -> Event | None:
             "message_rejected", message_id=message.properties.get("message_id"), reason=str(error)
         )
         message.reject()
+        EVENTS.labels("rejected").inc()
         return None
 
 
@@ -145,6 +162,7 @@ def main() -> None:
     consumer = Consumer(config, Store(create_client(), config.statistics_table))
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: consumer.stop())
+    serve(config, consumer.pulse)
     consumer.run()
     log.info("stopped")
 

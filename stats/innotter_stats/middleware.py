@@ -16,9 +16,12 @@ from innotter_contracts.problems import challenge
 from innotter_contracts.tokens import Claims, InvalidToken, bearer_token, key_id, verify
 from innotter_stats.errors import problem_response
 from innotter_stats.keys import KeyCache, KeysUnavailable
+from innotter_stats.metrics import REQUESTS
 from innotter_stats.store import StoreUnavailable
 
 log = structlog.get_logger("innotter_stats.requests")
+# A caller may make up others.
+METHODS = {"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"}
 
 
 class JWTMiddleware:
@@ -99,6 +102,7 @@ class RequestLogMiddleware:
                     raise
                 await problem_response(500)(scope, receive, send_with_id)
             finally:
+                _measure(scope, status, started)
                 log.info("request", **_described(scope, status, started))
 
 
@@ -109,6 +113,13 @@ def _refusal(code: str, reason: str) -> Response:
         detail=reason,
         headers={"WWW-Authenticate": challenge(reason)},
     )
+
+
+def _measure(scope: Scope, status: int | None, started: float) -> None:
+    # What the router has found; without it, one name for whatever was asked for.
+    route = getattr(scope.get("route"), "path", "none")
+    method = scope["method"] if scope["method"] in METHODS else "other"
+    REQUESTS.labels(method, route, status).observe(time.perf_counter() - started)
 
 
 def _described(scope: Scope, status: int | None, started: float) -> dict[str, Any]:

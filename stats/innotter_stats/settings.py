@@ -39,6 +39,10 @@ class Settings(BaseSettings):
     log_style: Literal["json", "console"] = "json"
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
+    # Where this process serves what it counts; nowhere without a port.
+    metrics_host: str = "127.0.0.1"
+    metrics_port: int | None = Field(default=None, ge=1, le=65_535)
+
     # The core's public address. Tokens must name exactly this as their issuer.
     core_url: HttpUrl = "http://localhost:8000"
     # Apart from core_url, because this service may reach the core by another road than people do.

@@ -34,7 +34,7 @@ type Headers = Mapping[str, str | bytes] | list[tuple[str, str]]
 DEAD_QUEUE = f"{STATS_QUEUE}.dead"
 
 
-def wait_until(condition: Callable[[], bool], *, seconds: float = 20) -> None:
+def wait_until(condition: Callable[[], bool], *, seconds: float = 60) -> None:
     until = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < until, "what the test waits for did not happen"

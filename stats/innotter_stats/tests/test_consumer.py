@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
 
+import httpx
 import kombu
 import pytest
 
@@ -21,6 +22,7 @@ from innotter_contracts.events import Event
 from innotter_contracts.ids import new_id
 from innotter_contracts.tests.samples import SAMPLES
 from innotter_stats.consumer import Consumer
+from innotter_stats.metrics import serve
 from innotter_stats.settings import Settings
 from innotter_stats.store import Store, StoreUnavailable
 from innotter_stats.tests.builders import DAY, liked, new_uuid, page_created, posted
@@ -347,16 +349,14 @@ def test_it_can_be_stopped_while_the_table_is_down_and_loses_nothing(
 
 
 class Road:
-    """The way to the broker, which can be closed and opened."""
+    """The way to the broker or to the table, which can be closed and opened."""
 
-    def __init__(self, broker: Broker) -> None:
-        to = urlsplit(broker.url)
+    def __init__(self, url: str) -> None:
+        to = urlsplit(url)
         self._to = (to.hostname, to.port)
-        with socket.create_server(("127.0.0.1", 0)) as probe:
-            self._port = probe.getsockname()[1]
-        self.url = to._replace(
-            netloc=f"{to.username}:{to.password}@127.0.0.1:{self._port}"
-        ).geturl()
+        self._port = free_port()
+        who = f"{to.username}:{to.password}@" if to.username else ""
+        self.url = to._replace(netloc=f"{who}127.0.0.1:{self._port}").geturl()
         self._travelling: list[socket.socket] = []
 
     def open(self) -> None:
@@ -390,6 +390,12 @@ class Road:
         self._serving.join()
 
 
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port: int = probe.getsockname()[1]
+    return port
+
+
 def _copy(source: socket.socket, target: socket.socket) -> None:
     with suppress(OSError):
         while data := source.recv(65536):
@@ -405,7 +411,7 @@ def _shut(one: socket.socket) -> None:
 def test_it_comes_back_when_the_broker_does(
     broker: Broker, page: Page, processes: Processes
 ) -> None:
-    road = Road(broker)
+    road = Road(broker.url)
     consumer = processes.start(AMQP_URL=road.url)
     consumer.wait_for("broker_unavailable")
     road.open()
@@ -418,3 +424,72 @@ def test_it_comes_back_when_the_broker_does(
     wait_until(lambda: page.likes() == 2)
     assert consumer.terminate() == 0
     road.close()
+
+
+def test_while_dynamodb_is_away_everything_waits_and_nothing_is_redelivered(
+    broker: Broker, page: Page, processes: Processes
+) -> None:
+    """So that no message comes nearer to its delivery limit, however long it takes."""
+    road, port = Road(os.environ["AWS_ENDPOINT_URL"]), free_port()
+    broker.publish(*(liked(page.id) for _ in range(10)))
+    consumer = processes.start(AWS_ENDPOINT_URL=road.url, METRICS_PORT=str(port))
+    wait_until(lambda: len(consumer.lines("table_unavailable")) >= 2)
+    assert said(port, "/health/ready") == (503, {"status": "down", "down": ["table"]})
+    # A new start would not help.
+    assert said(port, "/health/live") == (200, {"status": "ok"})
+    broker.publish(*(liked(page.id) for _ in range(10)))
+    road.open()
+    wait_until(lambda: page.likes() == 20)
+    wait_until(lambda: said(port, "/health/ready") == (200, {"status": "ok"}))
+    assert len(consumer.lines("consuming")) == 1
+    assert not any(line["repeated"] for line in consumer.lines("event_counted"))
+    assert consumer.terminate() == 0
+    assert (broker.waiting(), broker.dead()) == (0, [])
+    road.close()
+
+
+# --- What it says of itself
+
+
+def said(port: int, path: str) -> tuple[int, Any]:
+    answer = httpx.get(f"http://127.0.0.1:{port}{path}")
+    return answer.status_code, answer.json()
+
+
+def test_it_counts_its_messages_by_what_became_of_them(
+    broker: Broker, page: Page, processes: Processes
+) -> None:
+    port = free_port()
+    like = liked(page.id)
+    broker.publish(like, liked(page.id), b"nonsense")
+    consumer = processes.start(METRICS_PORT=str(port))
+    wait_until(lambda: len(consumer.lines("event_counted")) == 2)
+    broker.publish(like)
+    wait_until(lambda: len(consumer.lines("event_counted")) == 3)
+    figures = httpx.get(f"http://127.0.0.1:{port}/metrics").text
+    for outcome, count in (("counted", 2), ("repeated", 1), ("rejected", 1)):
+        assert f'innotter_stats_events_total{{outcome="{outcome}"}} {count}.0' in figures
+    assert "innotter_stats_lag_seconds_count 3.0" in figures
+
+
+def test_a_consumer_that_is_stuck_is_not_alive(broker: Broker, store: Store, page: Page) -> None:
+    port = free_port()
+    counting, finish = threading.Event(), threading.Event()
+
+    class Stuck(Store):
+        def apply(self, events: Iterable[Event]) -> set[UUID]:
+            counting.set()
+            assert finish.wait(20)
+            return store.apply(events)
+
+    broker.publish(liked(page.id))
+    with consuming(broker, Stuck(None, "")) as consumer:  # type: ignore[arg-type]
+        serve(Settings(metrics_port=port), consumer.pulse)
+        assert counting.wait(20)
+        assert said(port, "/health/live")[0] == 200
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("innotter_stats.metrics.STUCK_AFTER", 0)
+            assert said(port, "/health/live") == (503, {"status": "down", "down": ["consumer"]})
+        finish.set()
+        wait_until(lambda: page.likes() == 1)
+        assert said(port, "/health/live")[0] == 200
