@@ -1,0 +1,53 @@
+"""What lists cost: they ask no more of the database when there is more to show."""
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from innotter.accounts.models import User
+from innotter.config.tests.routes import LISTS, NEEDED
+from innotter.conftest import Api, make_follower, new_page, new_post, new_user
+from innotter.pages.models import Page
+from innotter.pages.services import follow
+from innotter.posts.models import Post
+from innotter.posts.services import like
+
+# Each with each of its questions, and without one where that will do.
+ASKED = [
+    (route, question)
+    for route, questions in LISTS.items()
+    for question in [*questions, *([] if route in NEEDED else [{}])]
+]
+
+
+def grow(bob: User, post: Post, start: int, stop: int) -> None:
+    """More of everything that a list shows or looks up, by `start` to `stop`."""
+    for number in range(start, stop):
+        owner = new_user(f"user-{number}")
+        page = new_page(owner, uuid=f"page-{number}", tags=[f"tag-{number}", "all"])
+        new_page(bob, tags=[f"own-{number}"])
+        make_follower(bob, page)
+        make_follower(owner, post.page)
+        follow(user=owner, page=Page.objects.get(uuid="bob-private"))
+        reply = new_post(page, reply_to=post)
+        new_post(post.page, reply_to=reply)
+        like(user=bob, post=reply)
+
+
+@pytest.mark.parametrize(("route", "question"), ASKED, ids=str)
+def test_a_list_costs_the_same_number_of_queries_at_any_size(
+    api: Api, bob: User, post: Post, route: str, question: dict[str, str]
+) -> None:
+    """As Bob, who owns the page with the requests and follows that with the posts."""
+    new_page(bob, uuid="bob-private", is_private=True)
+    uuid = "bob-private" if "follow-requests" in route else "ann"
+    path = route.removeprefix("GET ").format(uuid=uuid, id=post.id, username="bob")
+    counts = []
+    for start, stop in ((0, 2), (2, 12)):
+        grow(bob, post, start, stop)
+        with CaptureQueriesContext(connection) as queries:
+            rows = api(bob).get(path, **question, limit="100").json()["results"]
+        assert len(rows) >= stop
+        counts.append(len(queries))
+    # Search sets a threshold in a transaction of its own, and asks each source.
+    assert counts[0] == counts[1] <= (8 if route == "GET /search" else 5)
