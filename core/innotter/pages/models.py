@@ -28,7 +28,9 @@ def normal_tag(name: str) -> str:
 class Tag(Record):
     """Words that pages are found by: as `normal_tag` makes them, 1 to 30 characters."""
 
-    name = models.CharField(max_length=30, unique=True)
+    # In the order of code points, so that one index serves the list of tags, its cursor, and the
+    # question what a tag begins with.
+    name = models.CharField(max_length=30, unique=True, db_collation="C")
 
     def __str__(self) -> str:
         return self.name
@@ -93,7 +95,8 @@ class Follow(Record):
 
     # Without an index of its own: follow_once begins with it.
     page = models.ForeignKey(Page, on_delete=models.CASCADE, related_name="follows", db_index=False)
-    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="follows")
+    # And here follow_by_user does.
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="follows", db_index=False)
     accepted_at = models.DateTimeField(null=True)
     # Since when the follower wants no mail about this page; whoever follows anew begins anew.
     muted_at = models.DateTimeField(null=True)
@@ -103,6 +106,7 @@ class Follow(Record):
             models.UniqueConstraint(fields=["page", "user"], name="follow_once"),
         ]
         indexes: ClassVar = [
+            models.Index(name="follow_by_user", fields=["user", "-id"]),
             models.Index(
                 name="follow_of_user",
                 fields=["user", "page"],

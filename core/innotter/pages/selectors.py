@@ -7,7 +7,6 @@ from django.contrib.auth.models import AnonymousUser
 from django.db.models import (
     Case,
     CharField,
-    Count,
     Exists,
     F,
     FilteredRelation,
@@ -23,6 +22,7 @@ from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from innotter.accounts.models import User
+from innotter.common.database import CountOfFirst
 from innotter.common.errors import Forbidden, NotFound
 from innotter.pages.models import Follow, Page, Tag, normal_tag
 
@@ -127,9 +127,11 @@ def pages_with(viewer: Viewer, *, tag: str = "", owner: str = "") -> QuerySet[Pa
     """Those that have the tag and the owner; what is left out does not narrow."""
     pages = pages_for(viewer)
     if tag:
-        pages = pages.filter(tags__name=normal_tag(tag))
+        # By the tag's id, so that the index of its pages gives them in the order of the list.
+        pages = pages.filter(tags=Tag.objects.filter(name=normal_tag(tag)).values("id")[:1])
     if owner:
-        pages = pages.filter(owner__username__lower=owner.lower())
+        named = User.objects.filter(username__lower=owner.lower())
+        pages = pages.filter(owner=named.values("id")[:1])
     return pages
 
 
@@ -165,8 +167,8 @@ def requests_of(page: Page, usernames: Collection[str] | None = None) -> QuerySe
 
 def tags_for(viewer: Viewer, *, prefix: str = "") -> QuerySet[Tag, Any]:
     """The tags of the pages that the viewer may find, each with its `pages_count`."""
-    findable = Page.tags.through.objects.filter(findable_by(viewer, "page__"), tag=OuterRef("pk"))
-    count = findable.order_by().values("tag").values(count=Count("pk"))
-    return Tag.objects.filter(Exists(findable), name__startswith=normal_tag(prefix)).annotate(
-        pages_count=Subquery(count)
-    )
+    tagged = Page.tags.through.objects.filter(tag=OuterRef("pk"))
+    findable = findable_by(viewer, "page__")
+    return Tag.objects.filter(
+        Exists(tagged.filter(findable)), name__startswith=normal_tag(prefix)
+    ).annotate(pages_count=CountOfFirst(tagged.order_by("page_id"), findable))

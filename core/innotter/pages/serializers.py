@@ -4,6 +4,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from innotter.accounts.serializers import OwnerSerializer, UserSerializer
+from innotter.common.database import MOST_COUNTED
 from innotter.common.serializers import FlagField, ModelSerializer, PatternField, TextField
 from innotter.media.serializers import ImageURLField
 from innotter.pages.models import Follow, Page, Tag
@@ -95,7 +96,9 @@ class TagFilterSerializer(serializers.Serializer[Any]):
 
 
 class TagSerializer(serializers.ModelSerializer[Tag]):
-    pages_count = serializers.IntegerField(read_only=True, help_text="Pages that you may find.")
+    pages_count = serializers.IntegerField(
+        read_only=True, help_text=f"Pages that you may find, among the first {MOST_COUNTED}."
+    )
 
     class Meta:
         model = Tag

@@ -19,6 +19,7 @@ from django.db.models import (
 from django.db.models.functions import Coalesce
 
 from innotter.accounts.models import User
+from innotter.common.database import CountOfFirst
 from innotter.common.errors import NotFound
 from innotter.pages.models import Follow, Page
 from innotter.pages.selectors import PagePrivate, Viewer, findable_by, visible_to
@@ -73,9 +74,9 @@ def _replies_visible_to(viewer: Viewer) -> Case | F:
     """The stored count would tell of replies that the viewer may not know of (decision 10)."""
     if isinstance(viewer, User) and viewer.is_moderator:
         return F("replies_count")
-    visible = Post.objects.filter(visible_to(viewer, "page__"), reply_to=OuterRef("pk"))
-    count = visible.values("reply_to").values(count=Count("pk"))
-    return Case(When(replies_count=0, then=Value(0)), default=Coalesce(Subquery(count), 0))
+    replies = Post.objects.filter(reply_to=OuterRef("pk")).order_by("id")
+    visible = CountOfFirst(replies, visible_to(viewer, "page__"))
+    return Case(When(replies_count=0, then=Value(0)), default=visible)
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@ from typing import Any, ClassVar
 from drf_spectacular.utils import extend_schema_field, inline_serializer
 from rest_framework import serializers
 
+from innotter.common.database import MOST_COUNTED
 from innotter.common.serializers import IdField, ModelSerializer, TextField
 from innotter.pages.serializers import PageRefSerializer
 from innotter.posts.models import Post
@@ -31,7 +32,8 @@ class PostSerializer(serializers.ModelSerializer[Post]):
     page = PageRefSerializer(read_only=True)
     reply_to = serializers.SerializerMethodField()
     replies_count = serializers.IntegerField(
-        source="visible_replies", help_text="The replies that you may see."
+        source="visible_replies",
+        help_text=f"The replies that you may see, among the first {MOST_COUNTED}.",
     )
     viewer = PostViewerSerializer(source="*", read_only=True)
 

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from innotter.accounts.models import User
+from innotter.common import database
 from innotter.conftest import Api, make_follower, new_page, new_user, refusal
 from innotter.pages.models import Page
 
@@ -197,3 +198,12 @@ def test_a_tag_that_no_page_has_any_more_is_gone(api: Api, ann: User, page: Page
 def test_tags_are_one_query(api: Api, django_assert_num_queries: Any) -> None:
     with django_assert_num_queries(1):
         api().get("/tags", q="g")
+
+
+def test_counting_the_pages_of_a_tag_has_an_end(
+    api: Api, ann: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "MOST_COUNTED", 2)
+    for _ in range(3):
+        new_page(ann, tags=["garden"])
+    assert api().get("/tags").json()["results"] == [{"name": "garden", "pages_count": 2}]

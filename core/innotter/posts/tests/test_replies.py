@@ -1,8 +1,11 @@
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from innotter.accounts.models import User
+from innotter.common import database
 from innotter.conftest import (
     Api,
     Events,
@@ -174,3 +177,17 @@ def test_replies_are_counted_as_far_as_they_can_be_seen(
         assert len(api(viewer).walk(f"/posts/{shown.id}/replies")) == count
     # What is stored is the truth all the same.
     assert Post.objects.get(pk=shown.pk).replies_count == 5
+
+
+def test_counting_replies_has_an_end(
+    api: Api, eve: User, eves: Page, private_page: Page, post: Post, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "MOST_COUNTED", 3)
+    new_post(private_page, reply_to=post)
+    for _ in range(3):
+        new_post(eves, reply_to=post)
+    assert api(eve).get(f"/posts/{post.id}").json()["replies_count"] == 2
+    with CaptureQueriesContext(connection) as queries:
+        api(eve).get("/pages/ann/posts")
+    (counting,) = [query["sql"] for query in queries if "FILTER" in query["sql"]]
+    assert "LIMIT 3)" in counting
