@@ -20,12 +20,16 @@ DESCRIPTIONS = {"schema", "docs"}
 WITHOUT_BODY = {
     "DELETE /pages/{uuid}",
     "DELETE /pages/{uuid}/follow",
+    "DELETE /pages/{uuid}/image",
     "DELETE /pages/{uuid}/tags/{tag}",
     "DELETE /posts/{id}",
     "DELETE /posts/{id}/like",
+    "DELETE /users/me/image",
     "DELETE /users/me/sessions/{id}",
     "POST /pages/{uuid}/follow",
     "POST /posts/{id}/like",
+    # Mail programs send a form that says nothing.
+    "POST /unsubscribe/{token}",
     "PUT /pages/{uuid}/tags/{tag}",
 }
 

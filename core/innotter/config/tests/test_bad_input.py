@@ -14,13 +14,23 @@ from django.test import Client
 from innotter.accounts.models import User
 from innotter.accounts.services import log_in
 from innotter.accounts.tokens import mint_access_token
-from innotter.config.tests.routes import LISTS, NEEDED, WITHOUT_BODY, Route, bodies, routes
+from innotter.config.tests.routes import (
+    LISTS,
+    NEEDED,
+    WITHOUT_BODY,
+    Route,
+    bodies,
+    files,
+    routes,
+)
 from innotter.conftest import PASSWORD, Caller, all_rows, new_page, new_post, new_user, refusal
+from innotter.mail.tokens import unsubscribe_token
 from innotter.moderation.services import block_page
 from innotter.pages.services import follow
 
 WRITING = [route for route in routes() if route.method != "GET"]
-WITH_BODY = [route for route in WRITING if str(route) not in WITHOUT_BODY]
+WITH_FILE = [route for route in WRITING if str(route) in files()]
+WITH_BODY = [route for route in WRITING if str(route) not in {*WITHOUT_BODY, *files()}]
 
 # In JSON; of any field of any body.
 BAD_VALUES = {
@@ -71,7 +81,9 @@ def values(ann: User) -> dict[str, str]:
     target = new_user("target")
     post = new_post(page)
     block_page(actor=ann, page=new_page(target), until=None)
-    return {"uuid": page.uuid, "id": str(post.id), "username": "target", "tag": "all"}
+    token = unsubscribe_token(ann.id, page.id)
+    names = {"uuid": page.uuid, "username": "target", "tag": "all", "token": token}
+    return {"id": str(post.id), **names}
 
 
 @pytest.fixture
@@ -82,7 +94,7 @@ def examples(values: dict[str, str]) -> dict[str, dict[str, Any]]:
 def test_every_route_that_writes_has_an_example_of_its_body(
     examples: dict[str, dict[str, Any]],
 ) -> None:
-    assert {str(route) for route in WRITING} == {*examples, *WITHOUT_BODY}
+    assert {str(route) for route in WRITING} == {*examples, *files(), *WITHOUT_BODY}
 
 
 def send(
@@ -117,7 +129,19 @@ def test_a_bad_body_is_refused(
     assert all_rows() == before
 
 
-@pytest.mark.parametrize("route", WRITING, ids=str)
+@pytest.mark.parametrize("route", WITH_FILE, ids=str)
+def test_a_file_is_taken_from_a_form_alone(route: Route, ann: User, values: dict[str, str]) -> None:
+    before = all_rows()
+    for other in ["application/json", *OTHER_TYPES]:
+        answer = refusal(send(route, values, ann, files()[str(route)], other))
+        assert answer == (415, "unsupported_media_type"), other
+    for what, body in BAD_BODIES.items():
+        answer = refusal(send(route, values, ann, body, "multipart/form-data; boundary=x"))
+        assert answer[0] == 400, what
+    assert all_rows() == before
+
+
+@pytest.mark.parametrize("route", [r for r in WRITING if r not in WITH_FILE], ids=str)
 def test_a_good_body_is_not(
     route: Route, ann: User, values: dict[str, str], examples: dict[str, dict[str, Any]]
 ) -> None:
@@ -149,7 +173,9 @@ def test_what_is_no_name_names_nothing(
 ) -> None:
     body = json.dumps(examples.get(str(route), {})).encode()
     wrong = [*WRONG_NAMES, "nothing", "1"]
-    named = next(name for name in ("id", "uuid", "username") if f"{{{name}}}" in route.path)
+    named = next(
+        name for name in ("id", "uuid", "username", "token") if f"{{{name}}}" in route.path
+    )
     if named == "id":
         wrong += [quote(spelling) for spelling in spellings(values["id"])]
     before = all_rows()
@@ -176,7 +202,7 @@ def test_every_list_is_known_as_one(ann: User, values: dict[str, str]) -> None:
         for route in routes()
         if route.method == "GET"
         for answer in [Caller(ann).get(route.path.format(**values), **NEEDED.get(str(route), {}))]
-        if "results" in answer.json()
+        if b'"results":' in answer.content
     }
     assert lists == set(LISTS)
 
