@@ -38,7 +38,7 @@ def start_rabbitmq(
     ports["amqp"].release()
     ports["erlang"].release()
     broker = processes.start("rabbitmq", [server], env=env)
-    broker.wait_until(lambda: _answers(url(ports["amqp"], password)), seconds=90)
+    broker.wait_until(lambda: answers(url(ports["amqp"], password)), seconds=90)
 
 
 def url(port: Port, password: str) -> str:
@@ -115,7 +115,8 @@ def _programs(path: str) -> tuple[Path, Path]:
     return server, Path(epmd)
 
 
-def _answers(amqp_url: str) -> bool:
+def answers(amqp_url: str) -> bool:
+    """Whether a broker lets one in there."""
     connection = kombu.Connection(amqp_url, connect_timeout=2)
     try:
         connection.connect()

@@ -1,0 +1,230 @@
+"""Everything between a post and its effects dies again and again, and each effect arrives once.
+
+The broker and the road to AWS are this module's own, so that they can be killed, too. The emulator
+itself is not: it would forget what AWS does not forget.
+
+`CHAOS_SECONDS=600 CHAOS_SEED=7 make test ARGS="tests/test_chaos.py -rP"` goes on for longer, and
+shows what was killed how often.
+"""
+
+import os
+import random
+import statistics
+import subprocess
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from threading import Event
+from typing import Any
+
+import psycopg
+import pytest
+
+from dev.house import House, manage
+from dev.testing import Parts, breakable_house_for_tests
+from innotter_contracts.events import DEAD, QUEUES
+from tests.people import Person, eventually, mails_to, totals
+
+SECONDS = float(os.environ.get("CHAOS_SECONDS", "15"))
+SEED = int(os.environ.get("CHAOS_SEED", "1"))
+# Until all that is owed has arrived.
+PATIENCE = 120
+
+pytestmark = [pytest.mark.xdist_group("house"), pytest.mark.timeout(SECONDS + 500)]
+
+
+@pytest.fixture(scope="module")
+def broken() -> Iterator[tuple[House, Parts]]:
+    with breakable_house_for_tests() as both:
+        yield both
+
+
+@pytest.fixture
+def house(broken: tuple[House, Parts]) -> House:
+    return broken[0]
+
+
+@pytest.fixture
+def parts(broken: tuple[House, Parts]) -> Parts:
+    return broken[1]
+
+
+def quiet(house: House) -> None:
+    """Waits until nothing is on its way any more."""
+
+    def owed() -> dict[str, int]:
+        with psycopg.connect(house.env["DATABASE_URL"]) as database:
+            row = database.execute(
+                "SELECT count(*) FROM events_outboxevent WHERE published_at IS NULL"
+            ).fetchone()
+        assert row
+        return {"outbox": row[0], **{queue: house.waiting(queue) for queue in QUEUES}}
+
+    eventually(owed, lambda counts: not any(counts.values()), seconds=PATIENCE)
+
+
+def audit(house: House) -> None:
+    """Statistics equal the database."""
+    command = manage("audit_statistics", "--wait", str(PATIENCE))
+    done = subprocess.run(command, env=house.env, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+
+
+def mails(house: House, reader: Person, posts: list[str]) -> Counter[str]:
+    """How many mails the reader has got about each of the posts."""
+    texts = [str(mail) for mail in mails_to(house, reader.email)]
+    return Counter({post: sum(post in text for text in texts) for post in posts})
+
+
+def test_without_a_broker_requests_are_as_quick_and_all_is_delivered_afterwards(
+    house: House, parts: Parts
+) -> None:
+    writers = [Person.arrives(house, f"writer{n}") for n in range(2)]
+    reader = Person.arrives(house, "reader")
+    pages = {writer.name: writer.new_page() for writer in writers}
+    for uuid in pages.values():
+        reader.post(f"/pages/{uuid}/follow")
+
+    def write(writer: Person, what: str) -> list[tuple[str, float]]:
+        """Posts without a pause; each post's words, and how long it took."""
+        done: list[tuple[str, float]] = []
+        until = time.monotonic() + 4
+        while time.monotonic() < until:
+            words = f"{what} {writer.name} {len(done)}."
+            began = time.perf_counter()
+            writer.post(f"/pages/{pages[writer.name]}/posts", content=words, expect=201)
+            done.append((words, time.perf_counter() - began))
+        return done
+
+    def load(what: str) -> list[tuple[str, float]]:
+        with ThreadPoolExecutor(len(writers)) as pool:
+            return [post for done in pool.map(lambda w: write(w, what), writers) for post in done]
+
+    with_broker = load("Before")
+    parts.kill("rabbitmq")
+    without = load("Meanwhile")
+    assert len(without) > 10
+    usual, then = (statistics.median(took for _, took in posts) for posts in (with_broker, without))
+    assert then < 3 * usual
+    parts.start_again("rabbitmq")
+
+    posts = [words for words, _ in [*with_broker, *without]]
+    quiet(house)
+    eventually(
+        lambda: mails(house, reader, posts), lambda found: all(found.values()), seconds=PATIENCE
+    )
+    assert set(mails(house, reader, posts).values()) == {1}
+    audit(house)
+    assert sum(totals(w, pages[w.name])["posts"] for w in writers) == len(posts)
+
+
+@dataclass
+class World:
+    """Owners who post, loyal readers who never leave, and fickle ones who come and go."""
+
+    house: House
+    chance: random.Random
+    owners: list[Person]
+    loyal: list[Person]
+    fickle: list[Person]
+    pages: dict[str, str] = field(default_factory=dict)
+    # Who is known to follow a page, by its uuid.
+    following: dict[str, list[Person]] = field(default_factory=dict)
+    # Each post's words, and who has to get a mail about it.
+    posts: dict[str, list[Person]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, house: House) -> "World":
+        owners, loyal, fickle = (
+            [Person.arrives(house, f"{who}{n}") for n in range(count)]
+            for who, count in (("owner", 2), ("loyal", 4), ("fickle", 2))
+        )
+        world = cls(house, random.Random(SEED), owners, loyal, fickle)
+        for owner in owners:
+            world.pages[owner.name] = owner.new_page()
+            world.following[world.pages[owner.name]] = []
+        return world
+
+    def live(self, stop: Event) -> None:
+        while not stop.wait(0.1):
+            self.chance.choices([self.post, self.follow, self.waver], [6, 2, 2])[0]()
+
+    def post(self) -> None:
+        owner = self.chance.choice(self.owners)
+        uuid = self.pages[owner.name]
+        words = f"Post {len(self.posts)} of {owner.name}."
+        self.posts[words] = list(self.following[uuid])
+        post = owner.post(f"/pages/{uuid}/posts", content=words, expect=201)
+        self.chance.choice(self.loyal).post(f"/posts/{post['id']}/like")
+
+    def follow(self) -> None:
+        uuid = self.chance.choice(list(self.following))
+        strangers = [reader for reader in self.loyal if reader not in self.following[uuid]]
+        if strangers:
+            strangers[0].post(f"/pages/{uuid}/follow")
+            self.following[uuid].append(strangers[0])
+
+    def waver(self) -> None:
+        uuid, reader = self.chance.choice(list(self.following)), self.chance.choice(self.fickle)
+        reader.post(f"/pages/{uuid}/follow")
+        if self.chance.random() < 0.5:
+            reader.delete(f"/pages/{uuid}/follow", expect=204)
+
+    def missing(self) -> list[str]:
+        """Mails that are due and have not come."""
+        return [
+            f"{words} to {reader.name}"
+            for reader in self.loyal
+            for words, count in mails(self.house, reader, list(self.posts)).items()
+            if not count and reader in self.posts[words]
+        ]
+
+    def surplus(self) -> int:
+        """Mails that have come once more."""
+        return sum(
+            count - 1
+            for reader in [*self.loyal, *self.fickle]
+            for count in mails(self.house, reader, list(self.posts)).values()
+            if count > 1
+        )
+
+
+def kill_at_random(house: House, parts: Parts, stop: Event) -> Counter[str]:
+    """How often each was killed."""
+    chance, kills = random.Random(SEED), Counter[str]()
+    victims: dict[str, tuple[Callable[[str], Any], Callable[[str], Any], int]] = {
+        **dict.fromkeys(("relay", "worker", "consumer"), (house.kill, house.start, 4)),
+        **dict.fromkeys(("rabbitmq", "road"), (parts.kill, parts.start_again, 2)),
+    }
+    while not stop.wait(chance.uniform(0, 2)):
+        [name] = chance.choices(list(victims), [weight for *_, weight in victims.values()])
+        kill, start, _ = victims[name]
+        kill(name)
+        kills[name] += 1
+        stop.wait(chance.uniform(0, 1))
+        start(name)
+    return kills
+
+
+def test_whatever_dies_each_effect_arrives_once(house: House, parts: Parts) -> None:
+    world, stop = World.of(house), Event()
+    with ThreadPoolExecutor(2) as pool:
+        living = pool.submit(world.live, stop)
+        killing = pool.submit(kill_at_random, house, parts, stop)
+        stop.wait(SECONDS)
+        stop.set()
+        living.result()
+        kills = killing.result()
+
+    quiet(house)
+    assert eventually(world.missing, lambda missing: not missing, seconds=PATIENCE) == []
+    audit(house)
+    assert {queue: house.waiting(queue + DEAD) for queue in QUEUES} == dict.fromkeys(QUEUES, 0)
+    # In doubt are the mails whose answer from SES did not arrive or was not written down; they err
+    # on the side of sending. Each of the worker's two processes has one such mail at a time.
+    surplus = world.surplus()
+    tally = f"seed {SEED}: {len(world.posts)} posts, {dict(kills)}, {surplus} mails twice"
+    print(tally)  # noqa: T201 # shown by -rP
+    assert surplus <= 2 * (kills["worker"] + kills["road"])
