@@ -1,3 +1,4 @@
+import hashlib
 from datetime import timedelta
 from uuid import UUID
 
@@ -5,7 +6,7 @@ from django.conf import settings
 from django.db.models import Exists, QuerySet
 from django.utils import timezone
 
-from innotter.accounts.models import Session, User
+from innotter.accounts.models import RefreshToken, Session, User
 from innotter.common.errors import NotFound
 
 
@@ -29,6 +30,17 @@ def live_sessions(user: User) -> QuerySet[Session]:
     return Session.objects.filter(
         user=user, ended_at=None, last_used_at__gt=timezone.now() - refresh_life()
     )
+
+
+def owner_of(refresh_token: str) -> UUID | None:
+    """Whose token it is, spent ones too."""
+    found = RefreshToken.objects.filter(digest=digest(refresh_token))
+    return found.values_list("session__user_id", flat=True).first()
+
+
+def digest(token: str) -> str:
+    """As which the database knows a token."""
+    return hashlib.sha256(token.encode()).hexdigest()
 
 
 def refresh_life() -> timedelta:

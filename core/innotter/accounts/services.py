@@ -1,4 +1,3 @@
-import hashlib
 import secrets
 from dataclasses import dataclass
 from datetime import timedelta
@@ -14,7 +13,7 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from innotter.accounts.models import RefreshToken, Session, User
-from innotter.accounts.selectors import live_sessions, refresh_life
+from innotter.accounts.selectors import digest, live_sessions, refresh_life
 from innotter.accounts.tokens import mint_access_token
 from innotter.common.database import assign, conflicts
 from innotter.common.errors import Conflict, Forbidden, Invalid, NotFound, Unauthenticated
@@ -151,9 +150,7 @@ def refresh(*, token: str) -> TokenPair:
     Of those who ask at once each gets a pair: they came before anybody had been answered.
     Raises WrongRefreshToken.
     """
-    found = RefreshToken.objects.filter(
-        digest=_digest(token), expires_at__gt=timezone.now()
-    ).first()
+    found = RefreshToken.objects.filter(digest=digest(token), expires_at__gt=timezone.now()).first()
     if found is None:
         raise WrongRefreshToken
     if found.spent_at is not None:
@@ -176,7 +173,7 @@ def refresh(*, token: str) -> TokenPair:
 
 def log_out(*, token: str) -> None:
     """Ends the session that the refresh token belongs to, if any."""
-    _end(Session.objects.filter(refreshtoken__digest=_digest(token)))
+    _end(Session.objects.filter(refreshtoken__digest=digest(token)))
 
 
 def end_session(*, user: User, session_id: UUID) -> None:
@@ -227,14 +224,10 @@ def _end(sessions: QuerySet[Session]) -> int:
 def _token_pair(session: Session) -> TokenPair:
     token = secrets.token_urlsafe(32)
     RefreshToken.objects.create(
-        session=session, digest=_digest(token), expires_at=timezone.now() + refresh_life()
+        session=session, digest=digest(token), expires_at=timezone.now() + refresh_life()
     )
     return TokenPair(
         access=mint_access_token(session.user, session=session),
         refresh=token,
         expires_in=settings.ACCESS_TOKEN_SECONDS,
     )
-
-
-def _digest(token: str) -> str:
-    return hashlib.sha256(token.encode()).hexdigest()

@@ -1,3 +1,4 @@
+from contextlib import nullcontext
 from http import HTTPStatus
 from typing import ClassVar, cast
 
@@ -7,7 +8,7 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from innotter.accounts import selectors, services
+from innotter.accounts import limits, selectors, services
 from innotter.accounts.keys import public_jwks
 from innotter.accounts.models import Session
 from innotter.accounts.permissions import signed_in
@@ -41,21 +42,27 @@ class AuthViewSet(RoomViewSet):
     @action(detail=False, methods=["post"])
     def register(self, request: Request) -> Response:
         """A new account."""
-        user = services.register(**self.body(RegistrationSerializer))
+        body = self.body(RegistrationSerializer)
+        limits.registering(request, body["username"])
+        user = services.register(**body)
         return Response(UserSerializer(user).data, HTTPStatus.CREATED)
 
     @extend_schema(request=LoginSerializer, responses=TokenPairSerializer)
     @action(detail=False, methods=["post"], url_path="login")
     def log_in(self, request: Request) -> Response:
         """A new session, by username or e-mail address."""
-        pair = services.log_in(**self.body(LoginSerializer), user_agent=_user_agent(request))
+        body = self.body(LoginSerializer)
+        with limits.proving(request, body["login"]):
+            pair = services.log_in(**body, user_agent=_user_agent(request))
         return Response(TokenPairSerializer(pair).data)
 
     @extend_schema(request=RefreshSerializer, responses=TokenPairSerializer)
     @action(detail=False, methods=["post"])
     def refresh(self, request: Request) -> Response:
         """A new pair of tokens for a refresh token, which is spent by it."""
-        pair = services.refresh(token=self.body(RefreshSerializer)["refresh"])
+        token = self.body(RefreshSerializer)["refresh"]
+        limits.refreshing(request, token)
+        pair = services.refresh(token=token)
         return Response(TokenPairSerializer(pair).data)
 
     @extend_schema(request=RefreshSerializer, responses={204: None})
@@ -95,10 +102,10 @@ class UserViewSet(RoomViewSet):
 
         A new password needs `current_password` beside it, and ends every other session.
         """
-        changes = self.body(EditedUserSerializer, partial=True)
-        user = services.edit_user(
-            user=signed_in(request), session_id=cast(Claims, request.auth).sid, **changes
-        )
+        me, changes = signed_in(request), self.body(EditedUserSerializer, partial=True)
+        session_id = cast(Claims, request.auth).sid
+        with limits.proving(request, me.username) if "password" in changes else nullcontext():
+            user = services.edit_user(user=me, session_id=session_id, **changes)
         return Response(MeSerializer(user).data)
 
     @extend_schema(request=PictureSerializer, responses=MeSerializer)

@@ -1,5 +1,6 @@
 """What can go wrong in the domain. Rooms subclass these; problems.py turns them into answers."""
 
+import math
 from typing import ClassVar
 
 
@@ -40,6 +41,16 @@ class Unavailable(DomainError):
     detail = "This cannot be done at the moment."
     # Seconds.
     retry_after: ClassVar[int] = 10
+
+
+class Throttled(DomainError):
+    code = "throttled"
+    detail = "That was too often: wait a while."
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__()
+        # Whole seconds, as the header has them.
+        self.retry_after = max(1, math.ceil(seconds))
 
 
 class Invalid(DomainError):

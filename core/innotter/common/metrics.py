@@ -18,6 +18,7 @@ REQUESTS = Histogram(
     ["method", "route", "status"],
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
 )
+THROTTLED = Counter("innotter_throttled", "Calls refused because of a limit.", ["limit"])
 TASKS = Counter("innotter_tasks", "Tasks that have ended.", ["task", "outcome"])
 TASK_SECONDS = Histogram(
     "innotter_task_seconds",

@@ -12,3 +12,16 @@ class Record(models.Model):
 
     class Meta:
         abstract = True
+
+
+class Usage(models.Model):
+    """How often somebody did something that has a limit; see throttling.py. Not logged ahead."""
+
+    # Of the limit and whom it holds for, not to be turned back.
+    id = models.UUIDField(primary_key=True)
+    used = models.IntegerField()
+    # From then on it counts from nothing again.
+    until = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.id}: {self.used}"

@@ -21,6 +21,7 @@ STATUS_OF: dict[type[errors.DomainError], HTTPStatus] = {
     errors.Conflict: HTTPStatus.CONFLICT,
     errors.Unauthenticated: HTTPStatus.UNAUTHORIZED,
     errors.Invalid: HTTPStatus.BAD_REQUEST,
+    errors.Throttled: HTTPStatus.TOO_MANY_REQUESTS,
     errors.Unavailable: HTTPStatus.SERVICE_UNAVAILABLE,
 }
 # The words of api.md where DRF has others.
@@ -88,10 +89,9 @@ def _field_errors(detail: Any, field: str = "") -> Any:
 
 
 def _headers(error: errors.DomainError | exceptions.APIException) -> dict[str, str]:
-    if isinstance(error, errors.Unavailable):
+    if isinstance(error, errors.Unavailable | errors.Throttled):
         return {"Retry-After": str(error.retry_after)}
-    wait = getattr(error, "wait", None)
-    return {"Retry-After": str(int(wait) + 1)} if wait else {}
+    return {}
 
 
 def response(document: Problem, headers: dict[str, str] | None = None) -> JsonResponse:

@@ -19,6 +19,7 @@ DETAILS = {
     HTTPStatus.UNAUTHORIZED: ("invalid_token", "The token has expired."),
     HTTPStatus.FORBIDDEN: ("forbidden", "You may not do this."),
     HTTPStatus.NOT_FOUND: ("not_found", "There is nothing here, or nothing that you may see."),
+    HTTPStatus.TOO_MANY_REQUESTS: ("throttled", "That was too often: wait a while."),
     HTTPStatus.CONFLICT: ("conflict", "This does not go together with what is there already."),
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: ("too_large", "The request's body is too large."),
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: (
@@ -137,7 +138,7 @@ class Schema(AutoSchema):
         if "{" in self.path:
             problems += [HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND]
         if self.method != "GET":
-            problems.append(HTTPStatus.CONFLICT)
+            problems += [HTTPStatus.CONFLICT, HTTPStatus.TOO_MANY_REQUESTS]
         if self.method == "PUT" and any(
             isinstance(parser, MultiPartParser) for parser in self.view.get_parsers()
         ):

@@ -11,5 +11,6 @@ EVERY = {
     "innotter.mail.send_due": timedelta(seconds=5),
     "innotter.events.prune_outbox": timedelta(minutes=1),
     "innotter.media.forget_pictures": timedelta(hours=1),
+    "innotter.common.prune_usage": timedelta(minutes=1),
     "innotter.accounts.prune_sessions": timedelta(minutes=10),
 }

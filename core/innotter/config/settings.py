@@ -3,17 +3,50 @@
 import json
 import logging
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 import dj_database_url
 from dotenv import load_dotenv
-from pydantic import SecretStr, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BeforeValidator, Field, SecretStr, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from innotter_contracts.logs import configure_logs
 
 # What the development stack generates begins so, and production refuses it.
 DEVELOPMENT = "development"
+
+
+# So many times in so many seconds; 0 times: no limit. Far above what people do, so that only
+# programs meet them.
+LIMITS = {
+    # Each call that changes something, of one user.
+    "writes": (1200, 60),
+    "registrations_from_address": (1000, 3600),
+    "registrations_as_name": (30, 3600),
+    # Wrong passwords.
+    "failures_of_account_from_address": (30, 300),
+    "failures_from_address": (300, 300),
+    # From everywhere; holds for addresses from which the account was never logged in to.
+    "failures_of_account": (300, 300),
+    "refreshes_from_address": (3000, 300),
+    "refreshes_of_account": (300, 300),
+}
+# How long an address is known after a login.
+KNOWN_ADDRESSES = (1, 90 * 24 * 3600)
+
+
+def limits_of(text: Any) -> Any:
+    """Of the variable LIMITS. Raises ValueError."""
+    if not isinstance(text, str):
+        return text
+    found = {}
+    for part in filter(None, text.split(",")):
+        name, _, limit = part.strip().partition("=")
+        times, _, seconds = limit.partition("/")
+        if name not in LIMITS or not (times.isdecimal() and seconds.isdecimal()):
+            raise ValueError(f"LIMITS is a list of NAME=TIMES/SECONDS; names are {list(LIMITS)}")
+        found[name] = (int(times), int(seconds))
+    return found
 
 
 class Environment(BaseSettings):
@@ -31,6 +64,10 @@ class Environment(BaseSettings):
     amqp_url: SecretStr
     core_url: str = "http://localhost:8000"
     statistics_url: str = "http://localhost:8001"
+    # Proxies in front of the core that write X-Forwarded-For; none other is believed.
+    trusted_proxies: int = Field(default=0, ge=0)
+    # Limits other than those below: `writes=600/60,registrations_from_address=50/3600`.
+    limits: Annotated[dict[str, tuple[int, int]], NoDecode, BeforeValidator(limits_of)] = {}
     allowed_hosts: str = "localhost,127.0.0.1,[::1]"
     mail_from: str = "Innotter <mail@innotter.localhost>"
     aws_endpoint_url: str | None = None
@@ -78,6 +115,8 @@ environment = Environment()
 INNOTTER_ENV = environment.innotter_env
 SECRET_KEY = environment.secret_key.get_secret_value()
 SIGNING_KEYS_FILE = environment.signing_keys_file
+TRUSTED_PROXIES = environment.trusted_proxies
+LIMITS = {**LIMITS, **environment.limits, "known_addresses": KNOWN_ADDRESSES}
 ALLOWED_HOSTS = environment.allowed_hosts.split(",")
 CORE_URL = environment.core_url
 AMQP_URL = environment.amqp_url.get_secret_value()
@@ -201,6 +240,7 @@ REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "URL_FORMAT_OVERRIDE": None,
     "DEFAULT_METADATA_CLASS": None,
+    "DEFAULT_THROTTLE_CLASSES": ["innotter.common.throttling.WritesOfUser"],
     "DEFAULT_SCHEMA_CLASS": "innotter.common.schema.Schema",
     "EXCEPTION_HANDLER": "innotter.common.problems.exception_handler",
 }
