@@ -1,7 +1,9 @@
+import time
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
+from itertools import batched
 from random import Random
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -142,6 +144,28 @@ def test_one_transaction_carries_many_events(dynamodb: "DynamoDBClient", table: 
     observed: Any = Observed(dynamodb)
     Store(observed, table).apply([liked(page) for page in [new_id(), new_id()] for _ in range(48)])
     assert observed.sizes == [MAX_ACTIONS]
+
+
+def test_batches_count_at_least_twelve_times_as_fast_as_one_transaction_an_event(
+    dynamodb: "DynamoDBClient", table: str
+) -> None:
+    """On the same engine in the same run. (`make bench ARGS=counting` says how much exactly.)"""
+    observed: Any = Observed(dynamodb)
+    store = Store(observed, table)
+    pages = [new_id() for _ in range(20)]
+
+    def seconds_an_event(events: int, size: int) -> float:
+        likes = [liked(pages[n % len(pages)]) for n in range(events)]
+        started = time.perf_counter()
+        for batch in batched(likes, size, strict=False):
+            store.apply(batch)
+        return (time.perf_counter() - started) / events
+
+    # A machine that is busy with something else gets another chance.
+    ratios = (seconds_an_event(40, 1) / seconds_an_event(500, 500) for _ in range(8))
+    assert any(ratio >= 12 for ratio in ratios)
+    # Whatever the clock says: so many events share a transaction.
+    assert len([size for size in observed.sizes if size > 3]) % 6 == 0
 
 
 def test_consumers_that_are_given_the_same_events_count_them_once(
