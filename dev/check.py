@@ -25,10 +25,14 @@ from dev.paths import ROOT
 type Environment = dict[str, str]
 
 PYTHON = [sys.executable, "-m"]
-# Each document that lies in docs/openapi, and the command that prints it anew.
+# Each document below docs that is made of the code, and the command that prints it anew.
 SCHEMAS = {
-    "core.json": manage("spectacular", "--validate", "--fail-on-warn", "--format", "openapi-json"),
-    "statistics.json": [*PYTHON, "innotter_stats.openapi"],
+    "openapi/core.json": manage(
+        *("spectacular", "--validate", "--fail-on-warn", "--format", "openapi-json")
+    ),
+    "openapi/statistics.json": [*PYTHON, "innotter_stats.openapi"],
+    "asyncapi/events.json": [*PYTHON, "innotter_contracts.asyncapi"],
+    "events.md": [*PYTHON, "innotter_contracts.asyncapi", "--for-people"],
 }
 # Each function of lambdas/ has a group of its own in the lock.
 FUNCTIONS = {"accept-csv": "accept_csv", "store-csv": "store_csv"}
@@ -84,8 +88,10 @@ def _checks() -> list[tuple[str, Callable[[Environment], object]]]:
     return [
         ("types", command(*PYTHON, "mypy")),
         ("directions of imports", command(_script("lint-imports"))),
-        ("core's OpenAPI", lambda env: _schema("core.json", env)),
-        ("statistics' OpenAPI", lambda env: _schema("statistics.json", env)),
+        ("core's OpenAPI", lambda env: _schema("openapi/core.json", env)),
+        ("statistics' OpenAPI", lambda env: _schema("openapi/statistics.json", env)),
+        ("events' AsyncAPI", lambda env: _schema("asyncapi/events.json", env)),
+        ("events for people", lambda env: _schema("events.md", env)),
         ("migrations", command(*manage("makemigrations", "--check", "--dry-run"))),
         ("known vulnerabilities", _vulnerabilities),
         ("lock file", _lock),
@@ -116,7 +122,7 @@ def _schema(name: str, env: Environment) -> None:
 
 
 def _schema_file(name: str) -> Path:
-    return ROOT / "docs" / "openapi" / name
+    return ROOT / "docs" / name
 
 
 def _functions_packages(_: Environment) -> None:
