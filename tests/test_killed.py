@@ -79,3 +79,26 @@ def test_a_burst_survives_kills_in_its_middle(house: House) -> None:
 
 def posts_in(mails: list[dict[str, Any]]) -> list[str]:
     return re.findall(r"^Post \d+$", "\n".join(mail["BodyText"] for mail in mails), re.MULTILINE)
+
+
+def test_who_is_asked_to_stop_finishes_what_it_has_begun(house: House) -> None:
+    ann = Person.arrives(house, "ann")
+    bob = Person.arrives(house, "bob")
+    uuid = ann.new_page()
+    bob.post(f"/pages/{uuid}/follow")
+
+    posts = [f"Post {n}." for n in range(20)]
+    for n, words in enumerate(posts):
+        ann.post(f"/pages/{uuid}/posts", content=words, expect=201)
+        if n % 10 == 5:
+            for name in EFFECTS:
+                process = house.processes.by_name[name]
+                process.stop()
+                assert process.exit_code == 0, f"{name} did not end by itself"
+                house.start(name)
+
+    eventually(lambda: totals(ann, uuid), lambda counts: counts.get("posts") == len(posts))
+    # None is in doubt: whoever was asking SES has written down the answer.
+    for words in posts:
+        found = eventually(lambda words=words: [m for m in bob.inbox() if words in str(m)], len)  # type: ignore[misc]
+        assert len(found) == 1

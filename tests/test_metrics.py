@@ -81,3 +81,14 @@ def test_statistics_counts_its_requests_and_its_events(house: House) -> None:
     assert figure(house, "stats", "innotter_stats_request_seconds_count", **route) == before + 1
     assert uuid not in str(measured(house, "stats"))
     assert httpx.get(f"{house.stats_url}/metrics").status_code == 404
+
+
+def test_the_relay_tells_of_outbox_queues_and_broker(house: House) -> None:
+    before = figure(house, "relay", "innotter_outbox_published_total")
+    Person.arrives(house, "ann").new_page()
+    eventually(lambda: figure(house, "relay", "innotter_outbox_published_total"), before.__lt__)
+    eventually(lambda: figure(house, "relay", "innotter_outbox_waiting"), lambda count: count == 0)
+    assert figure(house, "relay", "innotter_outbox_oldest_seconds") < 60
+    assert figure(house, "relay", "innotter_broker_up") == 1
+    assert figure(house, "relay", "innotter_queue_consumers", queue="stats") >= 1
+    assert figure(house, "relay", "innotter_queue_messages", queue="stats.dead") == 0

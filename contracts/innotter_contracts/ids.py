@@ -1,4 +1,4 @@
-from datetime import datetime
+from datetime import UTC, datetime
 from uuid import UUID
 
 import uuid6
@@ -15,3 +15,8 @@ def new_id() -> UUID:
 def first_id_of(moment: datetime) -> UUID:
     """Sorts before every id that is made in that millisecond or later."""
     return UUID(int=int(moment.timestamp() * 1000) << 80)
+
+
+def moment_of(id: UUID) -> datetime:
+    """When the id was made, to the millisecond."""
+    return datetime.fromtimestamp((id.int >> 80) / 1000, UTC)

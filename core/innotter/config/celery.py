@@ -5,7 +5,7 @@ from typing import Any
 
 import structlog
 from celery import Celery, Task
-from celery.signals import setup_logging, worker_ready
+from celery.signals import before_task_publish, setup_logging, worker_ready
 from django.conf import settings
 from kombu import Exchange, Queue
 
@@ -79,6 +79,12 @@ app.conf.update(
     worker_send_task_events=False,
 )
 app.autodiscover_tasks()
+
+
+@before_task_publish.connect
+def _leave_expiry_to_the_worker(properties: dict[str, Any], **_: Any) -> None:
+    """The worker passes over what has expired. The broker would make a dead letter of it."""
+    properties.pop("expiration", None)
 
 
 @setup_logging.connect

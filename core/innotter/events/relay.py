@@ -24,6 +24,7 @@ from django.db.models.functions import Cast
 from django.utils import timezone
 from kombu.exceptions import KombuError
 
+from innotter.events.metrics import PUBLISHED, SET_ASIDE
 from innotter.events.models import OutboxEvent
 from innotter.events.publisher import Publisher
 from innotter.events.services import CHANNEL, mark_published, put_back_due
@@ -82,6 +83,8 @@ def relay_batch(publisher: Publisher, reactions: Reactions, limit: int = BATCH) 
         for row in rows:
             if row.id in failures:
                 _set_aside(row, failures[row.id])
+    PUBLISHED.inc(len(published))
+    SET_ASIDE.inc(len(failures))
     ms = round((time.perf_counter() - started) * 1000, 1)
     for row in published:
         log.info(

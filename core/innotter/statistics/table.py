@@ -34,6 +34,10 @@ class Table:
         self._client = boto3.client("dynamodb", config=config)
         self._name = name
 
+    def has_counted(self, event_id: UUID) -> bool:
+        key = {"pk": {"S": f"event#{event_id}"}, "sk": {"S": "event"}}
+        return "Item" in self._client.get_item(TableName=self._name, Key=key, ConsistentRead=True)
+
     def shown(self, page_id: UUID) -> Shown:
         """What is shown of a page, on all of its days."""
         pages = self._client.get_paginator("query").paginate(

@@ -18,10 +18,11 @@ from innotter.events.dead_letters import (
     replay,
 )
 from innotter.events.publisher import Publisher
+from innotter.events.tasks import prune_outbox
 from innotter.events.tests.test_outbox import an_event
 from innotter.events.tests.test_relay import arrived, greet, until
 from innotter.events.tests.test_relay import celery_queue as to
-from innotter_contracts.events import DEAD, MAIL_QUEUE, STATS_QUEUE, PostLiked
+from innotter_contracts.events import DEAD, HOUSEKEEPING_QUEUE, MAIL_QUEUE, STATS_QUEUE, PostLiked
 
 
 def die(broker: Connection, amqp_url: str, *events: PostLiked) -> None:
@@ -115,6 +116,17 @@ def test_what_is_no_message_of_ours_is_shown_too(amqp_url: str, broker: Connecti
     until(partial(count_dead_letters, amqp_url, STATS_QUEUE))  # type: ignore[arg-type]
     [letter] = dead_letters(amqp_url, STATS_QUEUE)
     assert (letter.id, letter.count, letter.body) == ("", 0, "\ufffd")
+
+
+def test_a_turn_of_the_clock_that_nobody_takes_is_no_dead_letter(
+    amqp_url: str, broker: Connection
+) -> None:
+    with broker.Producer() as producer:
+        prune_outbox.apply_async(producer=producer, expires=60)
+    [message] = arrived(broker, HOUSEKEEPING_QUEUE)
+    assert "expiration" not in message.properties
+    # By this the worker knows that it comes too late.
+    assert message.headers["expires"]
 
 
 def test_the_command_lists_and_replays(amqp_url: str, broker: Connection) -> None:

@@ -1,0 +1,32 @@
+"""The alarms speak of what there is, and the person on call finds each explained."""
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+from django.conf import settings
+from prometheus_client import REGISTRY
+
+from innotter.events.metrics import OutboxFigures, QueueFigures
+from innotter.mail.metrics import MAILS
+
+ROOT = Path(__file__).parents[4]
+[GROUP] = yaml.safe_load((ROOT / "deploy" / "prometheus" / "alarms.yml").read_text())["groups"]
+
+
+@pytest.mark.django_db
+def test_each_figure_exists() -> None:
+    looked_at = [*OutboxFigures().collect(), *QueueFigures(settings.AMQP_URL).collect()]
+    figures = {figure.name for figure in looked_at} | set(REGISTRY._names_to_collectors)
+    assert MAILS._name in figures
+    for rule in GROUP["rules"]:
+        named = set(re.findall(r"innotter_\w+", rule["expr"]))
+        assert named
+        assert named <= figures, rule["alert"]
+
+
+def test_each_alarm_is_explained() -> None:
+    page = (ROOT / "docs" / "operations.md").read_text()
+    explained = set(re.findall(r"^\*\*(\w+)\*\*", page, re.M))
+    assert {rule["alert"] for rule in GROUP["rules"]} <= explained

@@ -1,0 +1,87 @@
+"""What the relay tells of the outbox and of the broker's queues.
+
+The outbox and the queues are looked at when somebody asks for the figures, so that they are right
+though the relay itself is stuck. Of a part that is away there are no figures.
+"""
+
+from collections.abc import Iterator
+from contextlib import closing
+from typing import Any
+
+from django.db import DatabaseError, connection
+from django.db.models import Count, Min, Q
+from django.utils import timezone
+from kombu import Connection, Queue
+from prometheus_client import Counter
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+from innotter.events.models import OutboxEvent
+from innotter_contracts.events import DEAD, QUEUES
+
+PUBLISHED = Counter("innotter_outbox_published", "Events that the broker has taken charge of.")
+SET_ASIDE = Counter("innotter_outbox_failed", "Attempts after which an event was set aside.")
+
+
+class OutboxFigures(Collector):
+    def describe(self) -> list[GaugeMetricFamily]:
+        """Nothing is looked at when this is registered."""
+        return []
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        try:
+            # In a thread of its own, and so is its connection.
+            with closing(connection):
+                owed = OutboxEvent.objects.filter(published_at=None).aggregate(
+                    waiting=Count("id", filter=Q(set_aside_until=None)),
+                    aside=Count("id", filter=Q(set_aside_until__isnull=False)),
+                    oldest=Min("occurred_at"),
+                )
+        except DatabaseError:
+            return
+        oldest = owed["oldest"]
+        age = (timezone.now() - oldest).total_seconds() if oldest else 0
+        yield GaugeMetricFamily(
+            "innotter_outbox_waiting", "Events that wait for the relay.", owed["waiting"]
+        )
+        yield GaugeMetricFamily(
+            "innotter_outbox_set_aside", "Events that are set aside.", owed["aside"]
+        )
+        yield GaugeMetricFamily(
+            "innotter_outbox_oldest_seconds",
+            "The age of the oldest event that is not published, set aside or not.",
+            max(age, 0),
+        )
+
+
+class QueueFigures(Collector):
+    """AMQP tells no more than this; RabbitMQ's own plugin for Prometheus tells the rest."""
+
+    def __init__(self, amqp_url: str) -> None:
+        self._amqp_url = amqp_url
+
+    def describe(self) -> list[GaugeMetricFamily]:
+        return []
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        ready = GaugeMetricFamily(
+            "innotter_queue_messages",
+            "Messages in a queue that no reader has been given.",
+            labels=["queue"],
+        )
+        readers = GaugeMetricFamily(
+            "innotter_queue_consumers", "Programs that read a queue.", labels=["queue"]
+        )
+        with Connection(self._amqp_url, connect_timeout=2) as broker:
+            try:
+                for queue in (name + end for name in QUEUES for end in ("", DEAD)):
+                    at: Any = Queue(queue, channel=broker.default_channel)
+                    found = at.queue_declare(passive=True)
+                    ready.add_metric([queue], found.message_count)
+                    readers.add_metric([queue], found.consumer_count)
+            except (*broker.connection_errors, *broker.channel_errors):
+                yield GaugeMetricFamily("innotter_broker_up", "1: it answers.", 0)
+                return
+        yield GaugeMetricFamily("innotter_broker_up", "1: it answers.", 1)
+        yield ready
+        yield readers
