@@ -148,7 +148,7 @@ def _services() -> dict[str, Service]:
     services: dict[str, Service] = json.loads(tools.run(command, env=env))["services"]
     # On one machine a port can be taken only once.
     for number, service in enumerate(services.values()):
-        if service.get("image") == "innotter-core":
+        if service["image"] in ("innotter-core", "innotter-stats"):
             service["environment"]["METRICS_PORT"] = str(9000 + number)
             check = service.get("healthcheck", {})
             check["test"] = [
@@ -289,8 +289,8 @@ def _start_gateway(processes: Processes, service: Service) -> None:
 
 def _walk(url: str) -> None:
     """The demo world, seen through the gateway as a browser sees it."""
-    body = json.dumps({"login": "ann", "password": PASSWORD}).encode()
-    _, answer = _ask(f"{url}/api/v1/auth/login", body)
+    login = json.dumps({"login": "ann", "password": PASSWORD}).encode()
+    _, answer = _ask(f"{url}/api/v1/auth/login", login)
     token = json.loads(answer)["access"]
     _, answer = _ask(f"{url}/api/v1/users/me/pages", token=token)
     page = json.loads(answer)["results"][0]["uuid"]
