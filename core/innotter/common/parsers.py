@@ -19,3 +19,9 @@ class Utf8JSONParser(JSONParser):
             return super().parse(stream, media_type, {"encoding": "utf-8"})
         except RecursionError:
             raise ParseError("The JSON is nested too deep.") from None
+
+
+class AnyJSONParser(Utf8JSONParser):
+    """JSON, whatever its sender calls it: Amazon SNS says text/plain."""
+
+    media_type = "*/*"

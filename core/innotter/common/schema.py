@@ -115,7 +115,8 @@ class Schema(AutoSchema):
         if body:
             instance: Any = force_instance  # untyped there
             serializer = instance(self.get_request_serializer())
-            example = {name: EXAMPLES[name] for name in serializer.fields if name in EXAMPLES}
+            fields = getattr(serializer, "fields", ())  # none where any JSON is taken
+            example = {name: EXAMPLES[name] for name in fields if name in EXAMPLES}
             for content in body["content"].values():
                 content.setdefault("example", example)
         return body

@@ -64,7 +64,10 @@ app.conf.update(
     task_default_exchange="celery",
     task_default_exchange_type="topic",
     task_default_routing_key=HOUSEKEEPING_QUEUE,
-    task_routes={"innotter.mail.*": {"queue": MAIL_QUEUE}},
+    task_routes={
+        "innotter.mail.prune_deliveries": {"queue": HOUSEKEEPING_QUEUE},
+        "innotter.mail.*": {"queue": MAIL_QUEUE},
+    },
     beat_schedule={
         # What waits until its next turn is not worth doing any more: that turn does it.
         name: {"task": name, "schedule": interval, "options": {"expires": interval.total_seconds()}}

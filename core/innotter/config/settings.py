@@ -70,6 +70,7 @@ class Environment(BaseSettings):
     limits: Annotated[dict[str, tuple[int, int]], NoDecode, BeforeValidator(limits_of)] = {}
     allowed_hosts: str = "localhost,127.0.0.1,[::1]"
     mail_from: str = "Innotter <mail@innotter.localhost>"
+    sns_topic_arns: str = ""
     aws_endpoint_url: str | None = None
     media_bucket: str = "innotter-media"
     media_url: str | None = None
@@ -121,6 +122,7 @@ ALLOWED_HOSTS = environment.allowed_hosts.split(",")
 CORE_URL = environment.core_url
 AMQP_URL = environment.amqp_url.get_secret_value()
 MAIL_FROM = environment.mail_from
+SNS_TOPIC_ARNS = frozenset(filter(None, environment.sns_topic_arns.split(",")))
 MEDIA_BUCKET = environment.media_bucket
 # With a slash at the end.
 MEDIA_URL = (environment.media_url or f"{environment.aws_endpoint_url}/{MEDIA_BUCKET}").rstrip(

@@ -7,7 +7,7 @@ from django.utils.text import Truncator
 
 from innotter.common.admin import ReadOnlyAdmin
 from innotter.mail import services
-from innotter.mail.models import Delivery
+from innotter.mail.models import Delivery, Suppression
 
 
 @admin.register(Delivery)
@@ -40,3 +40,16 @@ class DeliveryAdmin(ReadOnlyAdmin):
     @admin.display(description="post")
     def opening(self, delivery: Delivery) -> str:
         return Truncator(delivery.post.content).chars(60)
+
+
+@admin.register(Suppression)
+class SuppressionAdmin(ReadOnlyAdmin):
+    list_display = ("address", "reason", "happened_at", "lifted_at", "detail")
+    list_filter = ("reason", ("lifted_at", admin.EmptyFieldListFilter))
+    search_fields: ClassVar = ["address"]
+    actions = ("lift",)
+
+    @admin.action(description="Lift: try these addresses again")
+    def lift(self, request: HttpRequest, chosen: QuerySet[Suppression]) -> None:
+        count = services.lift_suppressions(chosen.values_list("id", flat=True))
+        self.message_user(request, f"Lifted: {count}.", messages.SUCCESS)

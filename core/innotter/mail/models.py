@@ -86,6 +86,26 @@ class Delivery(Record):
         return f"{self.post_id} to {self.recipient_id}"
 
 
+class Suppression(Record):
+    """An address that gets no mail, since a mail came back for good or its reader complained."""
+
+    class Reason(models.TextChoices):
+        BOUNCE = "bounce"
+        COMPLAINT = "complaint"
+
+    # In small letters; of whoever has it now.
+    address = models.CharField(max_length=320, unique=True)
+    reason = models.CharField(max_length=10, choices=Reason)
+    # What the other side has said.
+    detail = models.TextField()
+    happened_at = models.DateTimeField()
+    # A person has decided to try again; only what happens after that counts anew.
+    lifted_at = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return self.address
+
+
 class Quota(models.Model):
     """What SES allows this account, in one row: a bucket that fills by `rate` mails a second and
     holds those of one second. All workers draw from it."""

@@ -3,10 +3,11 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from django.db.models import Exists, F, OuterRef, Q
+from django.db.models.functions import Lower
 
 from innotter.accounts.models import User
 from innotter.common.errors import NotFound
-from innotter.mail.models import Delivery
+from innotter.mail.models import Delivery, Suppression
 from innotter.mail.tokens import InvalidToken, read_unsubscribe_token
 from innotter.pages.models import Follow, Page
 from innotter.pages.selectors import visible_to_each
@@ -42,17 +43,22 @@ def subscription_of(token: str) -> Subscription:
 
 def wanted_deliveries(ids: Collection[UUID]) -> set[UUID]:
     """Those of these deliveries that may leave now: the reader follows the page and has not
-    stopped its mails, may see what is on it, does not own it, is not blocked, and wants mail."""
+    stopped its mails, may see what is on it, does not own it, is not blocked, wants mail, and has
+    an address that takes it."""
     follows = Follow.objects.filter(
         page=OuterRef("page"),
         user=OuterRef("recipient"),
         accepted_at__isnull=False,
         muted_at__isnull=True,
     )
+    suppressions = Suppression.objects.filter(
+        address=Lower(OuterRef("recipient__email")), lifted_at__isnull=True
+    )
     wanted = Delivery.objects.filter(
         Exists(follows),
         visible_to_each("recipient", "page__"),
         ~Q(page__owner=F("recipient")),
+        ~Exists(suppressions),
         ~Q(recipient__email_notifications=User.EmailNotifications.OFF),
         id__in=ids,
         recipient__is_blocked=False,

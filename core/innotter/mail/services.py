@@ -10,23 +10,30 @@ from typing import Any
 from uuid import UUID
 
 import structlog
+from django.conf import settings
 from django.db import OperationalError, connection, transaction
 from django.db.models import F
 from django.utils import timezone
+from pydantic import ValidationError
 
 from innotter.accounts.models import User
+from innotter.common.errors import Forbidden, Invalid, Unavailable
+from innotter.mail.feedback import Bounce, Complaint, Feedback, parse_feedback
 from innotter.mail.letters import write_letter
-from innotter.mail.metrics import MAILS
-from innotter.mail.models import Delivery, due_after
+from innotter.mail.metrics import MAILS, SUPPRESSIONS
+from innotter.mail.models import Delivery, Suppression, due_after
 from innotter.mail.quota import follow_account, give_back, take
 from innotter.mail.selectors import deliveries_to_write, wanted_deliveries
 from innotter.mail.ses import MOST_AT_ONCE, Fate, Letter, Outcome, send_letters
+from innotter.mail.sns import NotFromSns, SnsAway, SnsMessage
 from innotter.pages.models import Follow, Page
 from innotter.posts.models import Post
+from innotter_contracts.ids import first_id_of
 
 log = structlog.get_logger("innotter.mail")
 
 State = Delivery.State
+Reason = Suppression.Reason
 
 # Followers whose deliveries are made in one transaction.
 QUEUED_AT_ONCE = 5_000
@@ -99,6 +106,21 @@ CLAIM_OF_ALL = CLAIM.format(of_page="", order="due_at")
 CLAIM_OF_PAGE = CLAIM.format(of_page="AND page_id = %(page)s", order="recipient_id, id")
 
 BEFORE_ALL = UUID(int=0)
+
+# A delivery says that its mail must not be sent again, for as long as a task about its post may
+# still come back from a dead-letter queue. So many in one transaction, and so many in one run.
+KEPT = timedelta(days=60)
+PRUNED_AT_ONCE = 5_000
+PRUNINGS = 20
+# Ids sort by their moment: what is too young is never looked at.
+PRUNE = """
+    DELETE FROM mail_delivery WHERE id IN (
+        SELECT id FROM mail_delivery
+        WHERE id < %s AND updated_at < %s AND state NOT IN ('waiting', 'sending')
+        ORDER BY id LIMIT %s
+        FOR UPDATE SKIP LOCKED
+    )
+"""
 # What a mail's end is called in the metrics and the log.
 COUNTED = {
     State.SENT: "sent",
@@ -106,6 +128,11 @@ COUNTED = {
     State.FAILED: "failed",
     State.DOUBTFUL: "doubtful",
 }
+
+
+class NotOurs(Forbidden):
+    code = "unknown_sender"
+    detail = "This is not signed by Amazon SNS, or of a topic that is not ours."
 
 
 def queue_deliveries(post_id: UUID) -> int:
@@ -320,6 +347,20 @@ def _change(ids: Collection[UUID], **changes: Any) -> None:
     Delivery.objects.filter(id__in=ids).update(updated_at=timezone.now(), **changes)
 
 
+def prune_deliveries() -> int:
+    """Deletes what ended more than KEPT ago, oldest first; how many deliveries. What failed or is
+    in doubt is no exception: nobody has looked at it for so long."""
+    until = timezone.now() - KEPT
+    pruned = 0
+    for _ in range(PRUNINGS):
+        with connection.cursor() as cursor:
+            cursor.execute(PRUNE, [first_id_of(until), until, PRUNED_AT_ONCE])
+            pruned += cursor.rowcount
+            if cursor.rowcount < PRUNED_AT_ONCE:
+                break
+    return pruned
+
+
 def give_up_claims() -> int:
     """What a dead worker was sending is in doubt once its time is over; how many deliveries."""
     now = timezone.now()
@@ -365,3 +406,61 @@ def stop_mails(*, reader: User, page: Page) -> None:
 def resume_mails(*, reader: User, page: Page) -> None:
     follows = Follow.objects.filter(user=reader, page=page, muted_at__isnull=False)
     follows.update(muted_at=None, updated_at=timezone.now())
+
+
+def receive_message(*, body: Any) -> None:
+    """What Amazon SNS sends us: the confirmation of our topic, or what became of a mail. Receiving
+    it again changes nothing. Raises Invalid, NotOurs, Unavailable."""
+    try:
+        message = SnsMessage.model_validate(body)
+    except ValidationError:
+        raise Invalid("", "This is no message of Amazon SNS.") from None
+    if message.topic not in settings.SNS_TOPIC_ARNS:
+        raise NotOurs
+    try:
+        message.verify()
+        if message.type == "SubscriptionConfirmation":
+            message.confirm()
+    except NotFromSns:
+        raise NotOurs from None
+    except SnsAway:
+        raise Unavailable from None
+    log.info("sns", type=message.type, message_id=message.message_id)
+    if message.type == "Notification":
+        _heed(parse_feedback(message.message))
+
+
+def _heed(feedback: Feedback | None) -> None:
+    """A mail that came back for good and a complaint stop mail to the address; a full mailbox and
+    the like do not: SES tries these again itself."""
+    match feedback:
+        case Feedback(type="Bounce", bounce=Bounce(type="Permanent") as bounce):
+            for recipient in bounce.recipients:
+                _suppress(recipient.address, Reason.BOUNCE, recipient.diagnostic, bounce.timestamp)
+        case Feedback(type="Complaint", complaint=Complaint() as complaint):
+            for recipient in complaint.recipients:
+                if complaint.type != "not-spam":
+                    _suppress(
+                        recipient.address, Reason.COMPLAINT, complaint.type, complaint.timestamp
+                    )
+
+
+@transaction.atomic
+def _suppress(address: str, reason: Reason, detail: str, happened_at: datetime) -> None:
+    if "@" not in address or "\0" in address + detail:
+        return
+    known = {"reason": reason, "detail": detail, "happened_at": happened_at, "lifted_at": None}
+    row, new = Suppression.objects.get_or_create(address=address, defaults=known)
+    if not new:
+        again = Suppression.objects.filter(pk=row.pk, lifted_at__lt=happened_at)
+        new = bool(again.update(updated_at=timezone.now(), **known))
+    if new:
+        SUPPRESSIONS.labels(reason).inc()
+        log.warning("suppressed", reason=reason, detail=detail)
+
+
+def lift_suppressions(suppressions: Collection[UUID]) -> int:
+    """Mail to these addresses is tried again; how many that concerns."""
+    now = timezone.now()
+    active = Suppression.objects.filter(id__in=suppressions, lifted_at=None)
+    return active.update(lifted_at=now, updated_at=now)

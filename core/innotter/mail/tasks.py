@@ -23,3 +23,9 @@ def send_due() -> int:
 def reschedule(*, user_id: str) -> int:
     """A reader's window is another one now; how many deliveries that concerns."""
     return services.reschedule(UUID(user_id))
+
+
+@shared_task(name="innotter.mail.prune_deliveries")
+def prune_deliveries() -> int:
+    """Deletes deliveries that ended long ago; how many."""
+    return services.prune_deliveries()

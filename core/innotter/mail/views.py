@@ -1,4 +1,5 @@
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Any, ClassVar
 
 from django.template.loader import render_to_string
@@ -10,16 +11,23 @@ from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from innotter.common.parsers import AnyJSONParser
 from innotter.common.permissions import Anyone
+from innotter.common.schema import ProblemSerializer
 from innotter.common.views import JsonAlways, RoomViewSet
 from innotter.mail import services
 from innotter.mail.selectors import Subscription, subscription_of
 from innotter.mail.serializers import ResumeSerializer, SubscriptionSerializer
 from innotter.mail.words import WORDS
+from innotter_contracts.problems import MEDIA_TYPE
 
 ANSWERS = {
     (200, "text/html"): OpenApiTypes.STR,
     (200, "application/json"): SubscriptionSerializer,
+}
+UNAVAILABLE = {
+    (403, MEDIA_TYPE): ProblemSerializer,
+    (503, MEDIA_TYPE): ProblemSerializer,
 }
 # The address is a key: it goes to no other site, into no cache and into no index.
 HEADERS = {
@@ -94,3 +102,18 @@ class UnsubscribeViewSet(RoomViewSet):
     def _shown(self, token: str) -> Response:
         self.subscription = subscription_of(token)
         return Response(SubscriptionSerializer(self.subscription).data, headers=HEADERS)
+
+
+class FeedbackViewSet(RoomViewSet):
+    """Where Amazon SNS tells what became of mails. Its signature is what counts."""
+
+    access: ClassVar = {"receive": Anyone}
+    parser_classes = (AnyJSONParser,)
+
+    @extend_schema(
+        request={"application/json": OpenApiTypes.OBJECT}, responses={204: None, **UNAVAILABLE}
+    )
+    def receive(self, request: Request) -> Response:
+        """A message of Amazon SNS about bounces or complaints."""
+        services.receive_message(body=request.data)
+        return Response(status=HTTPStatus.NO_CONTENT)

@@ -134,6 +134,16 @@ def bodies(*, refresh: str) -> dict[str, dict[str, Any]]:
         "POST /pages/{uuid}/follow-requests/accept": {"all": True},
         "POST /pages/{uuid}/follow-requests/reject": {"all": True},
         "POST /pages/{uuid}/posts": {"content": "Hello again"},
+        "POST /mail/feedback": {
+            "Type": "Notification",
+            "MessageId": "1",
+            "TopicArn": "arn:of:nobody",
+            "Message": "{}",
+            "Timestamp": "",
+            "SignatureVersion": "2",
+            "Signature": "",
+            "SigningCertURL": "https://sns.eu-west-1.amazonaws.com/x.pem",
+        },
         "PATCH /posts/{id}": {"content": "Other words"},
     }
 

@@ -143,6 +143,7 @@ GET    /search                              |                 | 200 200 200 200 
 
 GET    /unsubscribe/{token}                 |                 | 200 200 200 200 200 200 200 401
 POST   /unsubscribe/{token}                 |                 | 200 200 200 200 200 200 200 401
+POST   /mail/feedback                       |                 | 403 403 403 403 403 403 403 401
 """
 
 # What a call has to ask for.

@@ -24,5 +24,6 @@ def test_mail_has_a_queue_of_its_own_and_everything_else_is_housekeeping() -> No
         return name
 
     assert queue("innotter.mail.notify_followers") == MAIL_QUEUE
+    assert queue("innotter.mail.prune_deliveries") == HOUSEKEEPING_QUEUE
     assert queue("innotter.events.prune_outbox") == HOUSEKEEPING_QUEUE
     assert queue("innotter.another.task") == HOUSEKEEPING_QUEUE

@@ -36,6 +36,7 @@ LISTS = [
     "/admin/accounts/user/",
     "/admin/events/outboxevent/",
     "/admin/mail/delivery/",
+    "/admin/mail/suppression/",
     "/admin/moderation/moderationaction/",
     "/admin/pages/page/",
     "/admin/pages/tag/",
