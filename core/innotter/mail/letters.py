@@ -15,8 +15,6 @@ from innotter.media.storage import image_url
 from innotter.pages.models import Page
 from innotter.posts.models import Post
 
-# A mail shows so many posts, the newest; of the others it tells the number.
-MOST_SHOWN = 30
 LONGEST_NAME = 60
 
 
@@ -24,17 +22,13 @@ def write_letter(*, reader: User, page: Page, posts: Sequence[Post]) -> Letter:
     """In the reader's language. `posts` come oldest first."""
     words = WORDS[reader.language]
     api = f"{settings.CORE_URL}/api/v1"
-    shown = posts[-MOST_SHOWN:]
     context = {
         "words": words,
         "language": reader.language,
         "name": one_line(page.name),
         "page_url": f"{api}/pages/{page.uuid}",
         "picture_url": image_url(page.image_id, "small") if page.image_id else None,
-        "posts": [(post, f"{api}/posts/{post.id}") for post in shown],
-        "more": words["more"].format(count=len(posts) - len(shown))
-        if len(posts) > MOST_SHOWN
-        else "",
+        "posts": [(post, f"{api}/posts/{post.id}") for post in posts],
         "unsubscribe_url": f"{api}/unsubscribe/{unsubscribe_token(reader.id, page.id)}",
     }
     subject = words["one_post" if len(posts) == 1 else "many_posts"]

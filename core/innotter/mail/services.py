@@ -5,7 +5,7 @@ import time
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import groupby
+from itertools import groupby, islice
 from typing import Any
 from uuid import UUID
 
@@ -40,7 +40,9 @@ QUEUED_AT_ONCE = 5_000
 # A run of sending ends after that, so that every page has its turn; the next run goes on.
 RUN_SECONDS = 10
 # A call of SES has its answer or its timeout long before.
-CLAIM_SECONDS = 60
+CLAIM_SECONDS = 30
+# Posts in one mail; of more, the newest come in another.
+POSTS_IN_MAIL = 50
 # Seconds before another attempt: 2, 4, 8, up to this many, each time cut by chance.
 LONGEST_WAIT = 600
 # Of what SES takes the other mails but not this one. Where SES takes nothing it is for ever.
@@ -246,10 +248,12 @@ def _claim(limit: int, page_id: UUID | None) -> Batch:
         delivery.due_at = due_after(delivery.created_at, delivery.recipient.email_notifications)
         (ready if delivery.due_at <= now else early).append(delivery)
     Delivery.objects.bulk_update(early, ["due_at"])
-    claims = [_written(list(mail)) for _, mail in groupby(ready, key=_mail_of)]
+    claims = [
+        _written(list(islice(mail, POSTS_IN_MAIL))) for _, mail in groupby(ready, key=_mail_of)
+    ]
     until = now + timedelta(seconds=CLAIM_SECONDS)
     _change(
-        [delivery.id for delivery in ready],
+        [delivery for claim in claims for delivery in claim.deliveries],
         state=State.SENDING,
         claimed_until=until,
         attempts=F("attempts") + 1,

@@ -8,7 +8,6 @@ WORDS: dict[str, Words] = {
     User.Language.ENGLISH: {
         "one_post": "{name}: new post",
         "many_posts": "{name}: new posts ({count})",
-        "more": "Earlier posts that are not shown here: {count}.",
         "open": "Open the post",
         "why": "You get this mail because you follow this page.",
         "stop_title": "Stop the mails?",
@@ -22,7 +21,6 @@ WORDS: dict[str, Words] = {
     User.Language.RUSSIAN: {
         "one_post": "{name}: новая запись",
         "many_posts": "{name}: новые записи ({count})",
-        "more": "Более ранние записи, которых нет в письме: {count}.",
         "open": "Открыть запись",
         "why": "Вы получили это письмо, потому что подписаны на эту страницу.",
         "stop_title": "Остановить письма?",

@@ -1,11 +1,10 @@
 """The mail itself, as it is written to one reader about one page."""
 
-import re
 from html.parser import HTMLParser
 
 from innotter.accounts.models import User
 from innotter.conftest import new_page, new_post
-from innotter.mail.letters import MOST_SHOWN, one_line, write_letter
+from innotter.mail.letters import one_line, write_letter
 from innotter.mail.selectors import subscription_of
 from innotter.media.models import Picture
 from innotter.pages.models import Page
@@ -80,15 +79,3 @@ def test_a_long_name_is_cut_in_the_subject(bob: User, ann: User) -> None:
     subject = write_letter(reader=bob, page=page, posts=[new_post(page)]).subject
     assert subject.endswith("…: new post")
     assert len(subject) < 80
-
-
-def test_of_many_posts_the_newest_are_shown(bob: User, page: Page) -> None:
-    posts = [Post(page=page, content=f"Post {n:03}") for n in range(MOST_SHOWN + 12)]
-    for post in posts:
-        post.created_at = page.created_at
-    letter = write_letter(reader=bob, page=page, posts=posts)
-    shown = re.findall(r"^Post (\d+)$", letter.text, re.MULTILINE)
-    assert shown == [f"{n:03}" for n in range(12, MOST_SHOWN + 12)]
-    assert "not shown here: 12." in letter.text
-    assert "not shown here: 12." in letter.html
-    assert letter.subject.endswith(f"({len(posts)})")

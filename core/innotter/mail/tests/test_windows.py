@@ -1,6 +1,8 @@
 """At once, by the hour, by the day or never: one mail with all that a page has posted."""
 
+import re
 from datetime import UTC, datetime, timedelta
+from unittest.mock import patch
 
 import pytest
 import time_machine
@@ -8,6 +10,7 @@ import time_machine
 from innotter.accounts.models import User
 from innotter.accounts.services import edit_user
 from innotter.conftest import make_follower, new_page, new_post
+from innotter.mail import services
 from innotter.mail.models import Delivery, due_after
 from innotter.mail.services import queue_deliveries, reschedule, send_due
 from innotter.mail.tests.conftest import Ses
@@ -61,6 +64,15 @@ def test_posts_of_one_window_are_one_mail(
     places = [mail.text.index(content) for content in ("First", "Second", "Third")]
     assert places == sorted(places)
     assert send_due() == 0
+
+
+def test_more_than_a_mail_holds_comes_in_another(ses: Ses, bob: User, page: Page) -> None:
+    for n in range(5):
+        queue_deliveries(new_post(page, f"Post {n}").id)
+    with patch.object(services, "POSTS_IN_MAIL", 2):
+        assert send_due() == 3
+    told = [re.findall(r"Post \d", mail.text) for mail in ses.letters]
+    assert told == [["Post 0", "Post 1"], ["Post 2", "Post 3"], ["Post 4"]]
 
 
 def test_each_page_is_a_mail_of_its_own(
