@@ -8,7 +8,7 @@ from urllib.parse import unquote
 
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from accept_csv import handler
@@ -169,6 +169,7 @@ def test_the_client_is_made_once() -> None:
 ANYTHING = st.text(st.characters(codec=None, exclude_categories=[]), max_size=60)
 
 
+@settings(deadline=None)
 @given(
     body=st.one_of(ANYTHING, st.binary(max_size=200)),
     name=st.one_of(st.none(), ANYTHING, ANYTHING.map(lambda text: text + ".csv")),
@@ -188,6 +189,7 @@ def test_nothing_that_comes_makes_it_fail(
     assert status in {201, 400, 413, 415}
 
 
+@settings(deadline=None)
 @given(part=st.binary(max_size=300))
 def test_no_form_makes_it_fail(part: bytes) -> None:
     body = b"--frontier\r\n" + part + b"\r\n--frontier--\r\n"

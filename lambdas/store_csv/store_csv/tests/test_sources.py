@@ -99,8 +99,30 @@ def test_another_may_write_the_report_in_between(bucket: Bucket) -> None:
     assert bucket.report("race.csv")["says"] == "newer"
 
 
+def refusal(code: str) -> ClientError:
+    return ClientError({"Error": {"Code": code, "Message": ""}}, "Any")
+
+
 def test_what_s3_refuses_for_other_reasons_is_raised() -> None:
     client = Mock()
-    client.put_object.side_effect = ClientError({"Error": {"Code": "AccessDenied"}}, "PutObject")
-    with pytest.raises(ClientError):
-        put_report(client, source_of(event_of("bucket", "a.csv")), {})
+    client.put_object.side_effect = client.get_object.side_effect = refusal("AccessDenied")
+    source = source_of(event_of("bucket", "a.csv"))
+    with pytest.raises(ClientError, match="AccessDenied"):
+        put_report(client, source, {})
+    with pytest.raises(ClientError, match="AccessDenied"), downloaded(client, source):
+        pass
+
+
+def test_a_report_that_was_deleted_in_between_is_written_anew(bucket: Bucket) -> None:
+    client = Mock(wraps=bucket.client, exceptions=bucket.client.exceptions)
+    client.put_object.side_effect = [refusal("PreconditionFailed"), {}]
+    put_report(client, source_of(event_of(bucket.name, "deleted.csv")), {})
+    conditions = [call.kwargs.get("IfNoneMatch") for call in client.put_object.mock_calls]
+    assert conditions == ["*", "*"]
+
+
+def test_a_report_that_never_holds_still_is_given_up(bucket: Bucket) -> None:
+    client = Mock(wraps=bucket.client, exceptions=bucket.client.exceptions)
+    client.put_object.side_effect = refusal("ConditionalRequestConflict")
+    with pytest.raises(RuntimeError, match="changes all the time"):
+        put_report(client, source_of(event_of(bucket.name, "restless.csv")), {})

@@ -105,7 +105,12 @@ def test_without_a_key_rows_lie_in_the_order_of_the_file(rows: TableOfRows) -> N
 @pytest.fixture
 def naps(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     taken: list[float] = []
-    monkeypatch.setattr("store_csv.table.time.sleep", taken.append)
+
+    def nap(seconds: float) -> None:
+        taken.append(seconds)
+        assert len(taken) < 100, "it never gives up"
+
+    monkeypatch.setattr("store_csv.table.time.sleep", nap)
     return taken
 
 
