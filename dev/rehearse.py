@@ -86,7 +86,7 @@ def _build_all() -> None:
     for image, dockerfile in dockerfiles.items():
         with step(image):
             _buildah(
-                *("build", "--layers", "--pull-never", "--format", "docker", "--tag", image),
+                *("build", "--pull-never", "--format", "docker", "--tag", image),
                 *("--build-arg", f"POETRY_PYPI_MIRROR_URL={index}"),
                 *("--file", str(ROOT / dockerfile), str(ROOT)),
             )

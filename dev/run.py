@@ -107,7 +107,8 @@ class _Run:
             print("\n  Username         Password          Who")
             for username, password, who in demo.ACCOUNTS:
                 print(f"  {username:<16} {password:<17} {who}")
-        print("\nCtrl-C stops everything and keeps the data.\n", flush=True)
+        print("\nWhat to do with it: docs/tour.md. Every page: docs/README.md.")
+        print("Ctrl-C stops everything and keeps the data.\n", flush=True)
 
     def watch(self) -> None:
         """Streams the logs and starts again what dies, until interrupted."""
