@@ -50,8 +50,8 @@ class Envelope(Model):
     occurred_at: AwareDatetime = Field(default_factory=lambda: datetime.now(UTC))
     actor: UUID | None
     request_id: str | None = None
-    # Of the pages that it counts for: how often the page had been recounted when it happened.
-    # Left out where that is never.
+    # Of the pages that it counts for: the epoch of the page in which it happened. Left out for a
+    # page that was never recounted.
     epochs: dict[UUID, int] = Field(default_factory=dict, exclude_if=lambda epochs: not epochs)
 
 

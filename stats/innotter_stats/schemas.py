@@ -34,10 +34,12 @@ class Counters(BaseModel):
     follow_requests: int
 
 
-class Day(Counters):
-    """The change on one UTC day: below zero where more was taken back than given."""
-
+class Dated(BaseModel):
     date: date
+
+
+class Day(Counters, Dated):
+    """The change on one UTC day: below zero where more was taken back than given."""
 
 
 class Page(BaseModel):

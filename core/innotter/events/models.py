@@ -40,10 +40,13 @@ class OutboxEvent(models.Model):
 
 
 class Epoch(models.Model):
-    """How often a page was recounted for statistics. No row: never."""
+    """The number of a page's epoch, which began when it was last recounted. No row: never.
+
+    Made of the moment, so that it is new even where a backup has brought an older one back.
+    """
 
     page_id = models.UUIDField(primary_key=True)
-    number = models.PositiveIntegerField()
+    number = models.PositiveBigIntegerField()
 
     def __str__(self) -> str:
         return f"{self.page_id} {self.number}"

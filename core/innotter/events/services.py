@@ -49,8 +49,9 @@ EPOCHS = """
 """
 PATIENCE = 1
 NEXT_EPOCH = """
-    INSERT INTO events_epoch (page_id, number) VALUES (%s, 1)
-    ON CONFLICT (page_id) DO UPDATE SET number = events_epoch.number + 1
+    INSERT INTO events_epoch AS last (page_id, number)
+    VALUES (%s, extract(epoch FROM clock_timestamp()) * 1000)
+    ON CONFLICT (page_id) DO UPDATE SET number = greatest(last.number + 1, excluded.number)
     RETURNING number
 """
 

@@ -119,7 +119,8 @@ def form(body: Any) -> Any:
     """The same structure, with what differs between two events of one form made alike."""
     match body:
         case dict():
-            return {key: form(value) for key, value in body.items() if key != "request_id"}
+            alike = ("request_id", "epoch")
+            return {key: form(value) for key, value in body.items() if key not in alike}
         case list():
             return [form(part) for part in body]
         case str() if is_uuid(body):

@@ -14,7 +14,7 @@ from django.db import transaction
 from innotter.accounts.models import User
 from innotter.common.errors import NotFound
 from innotter.conftest import at_once, new_page, new_post, new_user, no_trace
-from innotter.events.models import OutboxEvent
+from innotter.events.models import Epoch, OutboxEvent
 from innotter.events.services import Busy, record
 from innotter.pages.models import Page
 from innotter.posts.models import Post
@@ -98,8 +98,8 @@ def test_a_recount_tells_all_of_the_page(bob: User, page: Page) -> None:
     recount(page_id=page.id)
     base = told()[-1]
     assert isinstance(base, PageRecounted)
-    assert (base.payload.epoch, base.payload.uuid) == (1, page.uuid)
-    assert (base.payload.name, base.payload.owner_id) == (page.name, page.owner_id)
+    told_of = (base.payload.uuid, base.payload.name, base.payload.owner_id)
+    assert told_of == (page.uuid, page.name, page.owner_id)
     [day] = base.payload.days
     assert day.date == datetime.now(UTC).date()
     assert day.counts == {"posts": 1, "likes": 1, "followers": 1}
@@ -110,10 +110,23 @@ def test_events_tell_the_epoch_of_each_page_that_they_count_for(ann: User, page:
     other, third = new_page(ann), new_page(ann)
     for again in (page, page, other):
         recount(page_id=again.id)
+    bases = [event.payload for event in told() if isinstance(event, PageRecounted)]
+    assert bases[0].epoch < bases[1].epoch
     new_post(page, reply_to=new_post(other))
-    assert told()[-1].epochs == {page.id: 2, other.id: 1}
+    assert told()[-1].epochs == {page.id: bases[1].epoch, other.id: bases[2].epoch}
     new_post(third)
     assert "epochs" not in OutboxEvent.objects.latest("id").body
+
+
+def test_an_epoch_is_new_though_a_backup_has_brought_an_older_one_back(page: Page) -> None:
+    recount(page_id=page.id)
+    used = Epoch.objects.get()
+    Epoch.objects.update(number=used.number - 1_000)
+    recount(page_id=page.id)
+    assert Epoch.objects.get().number > used.number
+    Epoch.objects.update(number=used.number + 10**9)
+    recount(page_id=page.id)
+    assert Epoch.objects.get().number == used.number + 10**9 + 1
 
 
 def test_days_are_those_on_which_what_still_stands_came(page: Page, bob: User) -> None:
