@@ -7,6 +7,8 @@ import time
 from collections import defaultdict
 from pathlib import Path
 
+from kombu.exceptions import OperationalError
+
 from dev import demo, settings
 from dev.aws import prepare_aws
 from dev.errors import Failed
@@ -18,6 +20,7 @@ from dev.ports import Port, front_ports, inner_ports
 from dev.processes import Console, Process, Processes
 from dev.steps import step, together
 from dev.topology import declare_topology
+from innotter_contracts.events import MAIL_QUEUE, STATS_QUEUE
 
 LOCK = DATA / "run.lock"
 SECRETS = STATE / "secrets"
@@ -54,6 +57,8 @@ class _Run:
         self.given = given
         core, stats = _front_ports(given)
         self.console = Console()
+        # What follows from the demo world: some hundred mails, whose log pours over the screen.
+        self.demo_is_on_its_way = False
         self.processes = Processes(STATE / "logs")
         ports = inner_ports([*PORTS, *map(_metrics, MEASURED)], STATE / "ports.json")
         self.parts = Parts(
@@ -91,6 +96,7 @@ class _Run:
                 command = [sys.executable, "-m", "dev.demo"]
                 self.processes.run("demo", command, env=self.env, seconds=300)
             DEMO_IS_THERE.touch()
+            self.demo_is_on_its_way = True
 
     def print_addresses(self) -> None:
         addresses = {
@@ -122,7 +128,21 @@ class _Run:
                 if len(recent) == RESTARTS:
                     raise process.failure(f"died {RESTARTS + 1} times within a minute")
                 _start_again(process)
+            if self.demo_is_on_its_way:
+                self._look_after_the_demo()
             time.sleep(0.2)
+
+    def _look_after_the_demo(self) -> None:
+        """When all of it has arrived, the addresses come again, and now they stay in sight."""
+        try:
+            if any(self.house.waiting(queue) for queue in (MAIL_QUEUE, STATS_QUEUE)):
+                return
+        except (OperationalError, OSError):
+            # The broker may be starting again.
+            return
+        self.demo_is_on_its_way = False
+        print("\nThe mail and the statistics of the demo world have arrived.\n")
+        self.print_addresses()
 
     def stop(self) -> None:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
