@@ -1,9 +1,19 @@
+import unicodedata
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 from django.db import IntegrityError, transaction
-from django.db.models import BooleanField, ExpressionWrapper, IntegerField, Q, QuerySet, Subquery
+from django.db.models import (
+    BooleanField,
+    CharField,
+    ExpressionWrapper,
+    IntegerField,
+    Lookup,
+    Q,
+    QuerySet,
+    Subquery,
+)
 from psycopg.errors import UniqueViolation
 
 from innotter.common.errors import Conflict
@@ -53,3 +63,21 @@ def assign(row: Record, wishes: Mapping[str, Any]) -> set[str]:
     for field, value in changes.items():
         setattr(row, field, value)
     return {*changes, "updated_at"} if changes else set()
+
+
+def normal_text(text: str) -> str:
+    """A text as it is searched, the same as the database's search_text()."""
+    return unicodedata.normalize("NFC", text).lower().replace("ё", "е")
+
+
+@CharField.register_lookup
+class Searched(Lookup):  # type: ignore[type-arg] # generic in the stubs alone
+    """`name__searched=`: has the text somewhere, by the trigrams that the room of search keeps."""
+
+    lookup_name = "searched"
+    prepare_rhs = False
+
+    def as_sql(self, compiler: Any, connection: Any) -> tuple[str, list[Any]]:
+        column, params = self.process_lhs(compiler, connection)
+        within = connection.ops.prep_for_like_query(normal_text(str(self.rhs)))
+        return f'(search_text({column}) COLLATE "C") LIKE %s', [*params, f"%{within}%"]

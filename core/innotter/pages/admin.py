@@ -9,4 +9,4 @@ from innotter.pages.models import Tag
 @admin.register(Tag)
 class TagAdmin(ReadOnlyAdmin):
     list_display = ("name", "created_at")
-    search_fields: ClassVar = ["name"]
+    search_fields: ClassVar = ["name__searched"]

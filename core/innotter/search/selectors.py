@@ -7,7 +7,6 @@ that are looked at, so that a word of everybody's costs little more than a rare 
 """
 
 import re
-import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import reduce
@@ -31,6 +30,7 @@ from django.db.models.expressions import RawSQL
 from django.db.models.functions import Cast, Round
 
 from innotter.accounts.models import User
+from innotter.common.database import normal_text
 from innotter.common.errors import Invalid
 from innotter.common.pagination import Window
 from innotter.pages.models import Page
@@ -87,10 +87,6 @@ class SearchText(Func):
     function = "search_text"
     template = '(%(function)s(%(expressions)s) COLLATE "C")'
     output_field = TextField()
-
-
-def normal_text(text: str) -> str:
-    return unicodedata.normalize("NFC", text).lower().replace("ё", "е")
 
 
 def found(text: str, viewer: Viewer, window: Window, type: str | None = None) -> list[Hit]:

@@ -24,6 +24,7 @@ from innotter.conftest import (
     no_trace,
 )
 from innotter.mail.services import queue_deliveries
+from innotter.moderation import admin as admin_of_moderation
 from innotter.moderation.models import ModerationAction
 from innotter.moderation.services import block_page
 from innotter.pages.models import Page
@@ -152,6 +153,55 @@ def test_pages_are_found_by_their_names_and_blocks(
         Page.objects.filter(pk=new_page(ann, uuid=uuid).pk).update(**block)
     rows = browser.get(f"/admin/pages/page/?{query}").context["cl"].result_list
     assert {row.uuid for row in rows} == found
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [("EVE", {"eve"}), ("moder", {"moderator"}), ("Ann@Example.com", {"ann"}), ("@example", set())],
+)
+def test_users_are_found_by_parts_of_their_names_and_by_their_whole_address(
+    *, browser: Client, ann: User, eve: User, moderator: User, query: str, found: set[str]
+) -> None:
+    rows = browser.get("/admin/accounts/user/", {"q": query}).context["cl"].result_list
+    assert {row.username for row in rows} == found
+
+
+def test_posts_are_found_by_new_words_their_page_and_their_id(
+    browser: Client, ann: User, page: Page, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(admin_of_moderation, "SEARCHED_POSTS", 2)
+    old, *_ = posts = [new_post(page, f"Fog number {number}") for number in range(3)]
+    new_post(new_page(ann, uuid="other"), "Rain")
+
+    def found(query: str) -> set[str]:
+        rows = browser.get("/admin/posts/post/", {"q": query}).context["cl"].result_list
+        return {row.content for row in rows}
+
+    assert found("FOG NUMBER") == {"Fog number 1", "Fog number 2"}
+    assert found("ANN") == {post.content for post in posts}
+    assert found(str(old.id)) == {old.content}
+    assert found("other") == {"Rain"}
+
+
+@pytest.mark.parametrize("table", ["accounts_user", "pages_page", "pages_tag"])
+def test_a_search_reads_no_whole_table(browser: Client, page: Page, table: str) -> None:
+    path = "/admin/" + table.replace("_", "/") + "/"
+    with CaptureQueriesContext(connection) as queries:
+        browser.get(path, {"q": "lighthouse"})
+    (search,) = [q["sql"] for q in queries if "search_text" in q["sql"] and "COUNT(" in q["sql"]]
+    with connection.cursor() as cursor:
+        # These tables are as good as empty, and reading them whole is the quickest.
+        cursor.execute("SET LOCAL enable_seqscan = off")
+        cursor.execute("SET LOCAL enable_indexscan = off")
+        cursor.execute("EXPLAIN " + search)
+        plan = "\n".join(line for (line,) in cursor.fetchall())
+    assert "Seq Scan" not in plan
+    assert f"search_{table}" in plan
+
+
+def test_passwords_are_changed_elsewhere(browser: Client) -> None:
+    assert "password" not in browser.get("/admin/").content.decode().lower()
+    assert browser.get("/admin/password_change/").status_code == 404
 
 
 def grow(start: int, stop: int) -> None:

@@ -1,6 +1,7 @@
 from collections.abc import Callable
 from functools import partial
 from io import StringIO
+from itertools import pairwise
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -133,6 +134,24 @@ def test_of_two_admins_against_each_other_one_stays(
         assert one_is_left()
         assert ModerationAction.objects.filter(actor__in=[first, second]).count() == 1
         User.objects.filter(role=User.Role.ADMIN).update(role=User.Role.USER)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_roles_that_are_set_at_once_the_last_in_the_log_holds(eve: User) -> None:
+    admins = [new_user(f"admin-{number}", role=User.Role.ADMIN) for number in range(4)]
+    for _ in range(3):
+        at_once(
+            *(
+                partial(set_role, actor=admin, user=eve, role=role)
+                for admin, role in zip(admins, [*User.Role.values, "user"], strict=True)
+            )
+        )
+        eve.refresh_from_db()
+        told = ModerationAction.objects.filter(target_id=eve.id).order_by("id")
+        roles = [action.action.removeprefix("make_") for action in told]
+        assert eve.role == roles[-1]
+        # No change to what was so already.
+        assert all(before != after for before, after in pairwise(["user", *roles]))
 
 
 def test_the_first_admin_comes_from_the_command_line(eve: User) -> None:

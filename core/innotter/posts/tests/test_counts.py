@@ -59,7 +59,7 @@ def test_a_wrong_count_is_found_and_corrected(counted: Post, field: str) -> None
 @pytest.mark.django_db(transaction=True)
 def test_counts_never_drift_in_a_storm(api: Api, ann: User) -> None:
     """Twenty clients follow, unfollow, accept, reject, withdraw, write, answer, like, unlike,
-    and delete, on the same few pages."""
+    and delete posts and a page, on the same few pages."""
     people = [new_user(f"user-{number}") for number in range(6)]
     pages = [
         new_page(ann, uuid=f"page-{number}", is_private=number % 2 == 0) for number in range(4)
@@ -67,6 +67,10 @@ def test_counts_never_drift_in_a_storm(api: Api, ann: User) -> None:
     posts = [new_post(page) for page in pages for _ in range(2)]
     for page in pages:
         make_follower(people[0], page)
+
+    def deletes_the_newest_post_of(path: str) -> int:
+        found = api(ann).get(f"{path}/posts", limit=1).json().get("results")
+        return api(ann).delete(f"/posts/{found[0]['id']}").status_code if found else 204
 
     def client(seed: int) -> list[int]:
         chance = random.Random(seed)
@@ -86,6 +90,7 @@ def test_counts_never_drift_in_a_storm(api: Api, ann: User) -> None:
                 lambda: api(ann).post(f"{path}/posts", reply).status_code,
                 lambda: api(who).post(f"/posts/{post.id}/like").status_code,
                 lambda: api(who).delete(f"/posts/{post.id}/like").status_code,
+                lambda: deletes_the_newest_post_of(path),
             ]
             return chance.choice(calls)()
 

@@ -9,7 +9,7 @@ index in the order of its code points answers LIKE and ORDER BY both.
 from django.contrib.postgres.operations import TrigramExtension
 from django.db import migrations
 
-# The same as selectors.normal_text.
+# The same as common.database.normal_text.
 FUNCTION = """
 CREATE FUNCTION search_text(text) RETURNS text
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE

@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from innotter.accounts.models import User
+from innotter.common.database import normal_text
 from innotter.conftest import Api, bad_fields, new_page, new_user, property_test
 from innotter.pages.models import Page
 from innotter.pages.services import add_tag, remove_tag
 from innotter.search import selectors
-from innotter.search.selectors import normal_text
 
 
 def names(rows: list[dict[str, Any]]) -> list[str]:
