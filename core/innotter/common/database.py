@@ -71,13 +71,13 @@ def normal_text(text: str) -> str:
 
 
 @CharField.register_lookup
-class Searched(Lookup):  # type: ignore[type-arg] # generic in the stubs alone
+class Searched(Lookup):
     """`name__searched=`: has the text somewhere, by the trigrams that the room of search keeps."""
 
     lookup_name = "searched"
     prepare_rhs = False
 
-    def as_sql(self, compiler: Any, connection: Any) -> tuple[str, list[Any]]:
+    def as_sql(self, compiler: Any, connection: Any) -> tuple[str, tuple[Any, ...]]:
         column, params = self.process_lhs(compiler, connection)
         within = connection.ops.prep_for_like_query(normal_text(str(self.rhs)))
-        return f'(search_text({column}) COLLATE "C") LIKE %s', [*params, f"%{within}%"]
+        return f'(search_text({column}) COLLATE "C") LIKE %s', (*params, f"%{within}%")
