@@ -23,6 +23,7 @@ from innotter.accounts.serializers import (
     UserSerializer,
 )
 from innotter.common.permissions import Anyone, SignedIn
+from innotter.common.schema import refuses
 from innotter.common.views import RoomViewSet, id_or_404, public
 from innotter.media.parsers import PictureParser
 from innotter.media.serializers import PictureSerializer
@@ -38,6 +39,7 @@ class AuthViewSet(RoomViewSet):
         "log_out": Anyone,
     }
 
+    @refuses(services.UsernameTaken, services.EmailTaken)
     @extend_schema(request=RegistrationSerializer, responses={201: UserSerializer})
     @action(detail=False, methods=["post"])
     def register(self, request: Request) -> Response:
@@ -47,6 +49,7 @@ class AuthViewSet(RoomViewSet):
         user = services.register(**body)
         return Response(UserSerializer(user).data, HTTPStatus.CREATED)
 
+    @refuses(services.WrongCredentials, services.UserBlocked)
     @extend_schema(request=LoginSerializer, responses=TokenPairSerializer)
     @action(detail=False, methods=["post"], url_path="login")
     def log_in(self, request: Request) -> Response:
@@ -56,6 +59,7 @@ class AuthViewSet(RoomViewSet):
             pair = services.log_in(**body, user_agent=_user_agent(request))
         return Response(TokenPairSerializer(pair).data)
 
+    @refuses(services.WrongRefreshToken)
     @extend_schema(request=RefreshSerializer, responses=TokenPairSerializer)
     @action(detail=False, methods=["post"])
     def refresh(self, request: Request) -> Response:
@@ -95,6 +99,7 @@ class UserViewSet(RoomViewSet):
         """Yourself."""
         return Response(MeSerializer(signed_in(request)).data)
 
+    @refuses(services.EmailTaken)
     @extend_schema(request=EditedUserSerializer, responses=MeSerializer)
     @me.mapping.patch
     def edit_me(self, request: Request) -> Response:

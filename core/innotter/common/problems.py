@@ -53,8 +53,12 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
     return Response(document, document["status"], headers=headers, content_type=MEDIA_TYPE)
 
 
+def status_of(kind: type[errors.DomainError]) -> HTTPStatus:
+    return next(STATUS_OF[known] for known in kind.__mro__ if known in STATUS_OF)
+
+
 def _of_domain(error: errors.DomainError) -> Problem:
-    status = next(STATUS_OF[kind] for kind in type(error).__mro__ if kind in STATUS_OF)
+    status = status_of(type(error))
     if isinstance(error, errors.Invalid):
         one = FieldError(field=error.field, code=error.code, detail=str(error))
         return problem(status, "invalid", "The input is not valid.", errors=[one])

@@ -2,6 +2,7 @@
 
 import inspect
 import re
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
 
@@ -11,7 +12,9 @@ from drf_spectacular.utils import OpenApiExample, OpenApiResponse
 from rest_framework import serializers
 from rest_framework.parsers import MultiPartParser
 
-from innotter.common.permissions import Anyone
+from innotter.common.errors import DomainError
+from innotter.common.permissions import Anyone, SignedIn
+from innotter.common.problems import status_of
 from innotter_contracts.problems import MEDIA_TYPE, problem
 
 DETAILS = {
@@ -32,12 +35,12 @@ DETAILS = {
     ),
 }
 
-# Where a file is sent.
-OF_A_FILE = [
+# What a body may be refused for, whatever is in it.
+OF_A_BODY = {
+    HTTPStatus.BAD_REQUEST,
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-    HTTPStatus.SERVICE_UNAVAILABLE,
-]
+}
 
 # What DRF calls the actions that need no names of their own.
 USUAL_ACTIONS = ("list", "create", "retrieve", "update", "partial_update", "destroy")
@@ -65,6 +68,22 @@ EXAMPLES: dict[str, Any] = {
     "role": "moderator",
     "image": "(the bytes of face.png)",
 }
+
+
+# The code and the detail of a problem.
+type Said = tuple[str, str]
+
+
+def refuses[Action: Callable[..., Any]](
+    *errors: type[DomainError], reads_body: bool = False
+) -> Callable[[Action], Action]:
+    """What an action may refuse, besides what follows from its caller, its path and its input."""
+
+    def declared(action: Action) -> Action:
+        vars(action).update(refusals=errors, reads_body=reads_body)
+        return action
+
+    return declared
 
 
 class FieldErrorSerializer(serializers.Serializer[Any]):
@@ -123,37 +142,54 @@ class Schema(AutoSchema):
 
     def _get_response_bodies(self, direction: Any = "response") -> dict[str, Any]:
         bodies: dict[str, Any] = super()._get_response_bodies(direction)
-        for status in self._problems():
-            if str(status.value) not in bodies:
-                answer: Any = self._get_response_for_code  # untyped there
-                bodies[str(status.value)] = answer(
-                    _answer(status), str(status.value), media_types=[MEDIA_TYPE]
-                )
+        for status, said in self._problems().items():
+            answer: Any = self._get_response_for_code  # untyped there
+            bodies[str(status.value)] = answer(
+                _answer(status, said), str(status.value), media_types=[MEDIA_TYPE]
+            )
         return dict(sorted(bodies.items()))
 
-    def _problems(self) -> list[HTTPStatus]:
-        """What an operation of this kind may answer besides what its view declares."""
-        problems = [HTTPStatus.UNAUTHORIZED]
-        if self.method in ("POST", "PUT", "PATCH") or self._is_list_view():
-            problems.append(HTTPStatus.BAD_REQUEST)
+    def _problems(self) -> dict[HTTPStatus, list[Said]]:
+        """What follows from who may call the operation, from its path and from its input; and what
+        its action refuses besides."""
+        action = getattr(self.view, getattr(self.view, "action", ""), None)
+        usual = {HTTPStatus.UNAUTHORIZED}
+        if type(self.view.get_permissions()[0]) not in (Anyone, SignedIn):
+            usual.add(HTTPStatus.FORBIDDEN)
         if "{" in self.path:
-            problems += [HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND]
+            usual.add(HTTPStatus.NOT_FOUND)
+        if self._is_list_view() or self.get_override_parameters():
+            usual.add(HTTPStatus.BAD_REQUEST)
+        if self._reads_body(action):
+            usual |= OF_A_BODY
         if self.method != "GET":
-            problems += [HTTPStatus.CONFLICT, HTTPStatus.TOO_MANY_REQUESTS]
+            usual.add(HTTPStatus.TOO_MANY_REQUESTS)
         if self.method == "PUT" and any(
             isinstance(parser, MultiPartParser) for parser in self.view.get_parsers()
         ):
-            problems += OF_A_FILE
+            usual.add(HTTPStatus.SERVICE_UNAVAILABLE)
+        problems = {status: [DETAILS[status]] for status in usual}
+        for error in getattr(action, "refusals", ()):
+            problems.setdefault(status_of(error), []).append((error.code, error.detail))
         return problems
 
+    def _reads_body(self, action: Any) -> bool:
+        """drf-spectacular shows no body of a DELETE; `refuses` tells which one reads it."""
+        if self.method == "DELETE":
+            return getattr(action, "reads_body", False)
+        writes = self.method in ("POST", "PUT", "PATCH")
+        return writes and self.get_request_serializer() is not None
 
-def _answer(status: HTTPStatus) -> OpenApiResponse:
-    code, detail = DETAILS[status]
-    example = OpenApiExample(
-        code,
-        value=problem(status, code, detail),
-        media_type=MEDIA_TYPE,
-        response_only=True,
-        status_codes=[str(status.value)],
-    )
-    return OpenApiResponse(ProblemSerializer, status.phrase, [example])
+
+def _answer(status: HTTPStatus, said: list[Said]) -> OpenApiResponse:
+    examples = [
+        OpenApiExample(
+            code,
+            value=problem(status, code, detail),
+            media_type=MEDIA_TYPE,
+            response_only=True,
+            status_codes=[str(status.value)],
+        )
+        for code, detail in dict(said).items()
+    ]
+    return OpenApiResponse(ProblemSerializer, status.phrase, examples)

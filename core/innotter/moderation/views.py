@@ -9,19 +9,15 @@ from rest_framework.response import Response
 from innotter.accounts.permissions import signed_in
 from innotter.accounts.selectors import user_named
 from innotter.accounts.serializers import UserSerializer
-from innotter.common.schema import ProblemSerializer
+from innotter.common.schema import refuses
 from innotter.common.views import RoomViewSet
 from innotter.moderation import services
 from innotter.moderation.permissions import Admin, Moderator
 from innotter.moderation.serializers import PageBlockSerializer, ReasonSerializer, RoleSerializer
 from innotter.pages.permissions import PageOwnerOrModerator
-from innotter.pages.selectors import page_at
+from innotter.pages.selectors import PagePrivate, page_at
 from innotter.pages.serializers import PageSerializer
 from innotter.posts.views import PostViewSet
-from innotter_contracts.problems import MEDIA_TYPE
-
-# drf-spectacular shows no body of a DELETE; one that is not valid is refused all the same.
-LIFTED = {204: None, (400, MEDIA_TYPE): ProblemSerializer}
 
 
 class PageBlockViewSet(RoomViewSet):
@@ -30,6 +26,7 @@ class PageBlockViewSet(RoomViewSet):
     lookup_field = "uuid"
     lookup_value_regex = r"[A-Za-z0-9_-]+"
 
+    @refuses(services.BlockForGood)
     @extend_schema(request=PageBlockSerializer, responses=PageSerializer)
     @action(detail=True, methods=["post"])
     def block(self, request: Request, uuid: str) -> Response:
@@ -38,7 +35,8 @@ class PageBlockViewSet(RoomViewSet):
         services.block_page(actor=signed_in(request), page=page, **self.body(PageBlockSerializer))
         return Response(self.get_serializer(page_at(uuid, request.user)).data)
 
-    @extend_schema(responses=LIFTED)
+    @refuses(services.BlockForGood, reads_body=True)
+    @extend_schema(responses={204: None})
     @block.mapping.delete
     def unblock(self, request: Request, uuid: str) -> Response:
         """Lift a page's block; one for good can be lifted by admins alone.
@@ -56,6 +54,7 @@ class UserModerationViewSet(RoomViewSet):
     lookup_field = "username"
     lookup_value_regex = r"[A-Za-z0-9_.-]+"
 
+    @refuses(services.Oneself)
     @extend_schema(request=ReasonSerializer, responses={204: None})
     @action(detail=True, methods=["post"])
     def block(self, request: Request, username: str) -> Response:
@@ -64,7 +63,8 @@ class UserModerationViewSet(RoomViewSet):
         services.block_user(actor=signed_in(request), user=user, **self.body(ReasonSerializer))
         return Response(status=HTTPStatus.NO_CONTENT)
 
-    @extend_schema(responses=LIFTED)
+    @refuses(reads_body=True)
+    @extend_schema(responses={204: None})
     @block.mapping.delete
     def unblock(self, request: Request, username: str) -> Response:
         """Let a user in again. Repeating it changes nothing.
@@ -75,6 +75,7 @@ class UserModerationViewSet(RoomViewSet):
         services.unblock_user(actor=signed_in(request), user=user, **self.body(ReasonSerializer))
         return Response(status=HTTPStatus.NO_CONTENT)
 
+    @refuses(services.Oneself)
     @extend_schema(request=RoleSerializer, responses=UserSerializer)
     @action(detail=True, methods=["put"])
     def role(self, request: Request, username: str) -> Response:
@@ -89,6 +90,7 @@ class ModeratedPostViewSet(PostViewSet):
 
     access: ClassVar = {**PostViewSet.access, "destroy": PageOwnerOrModerator}
 
+    @refuses(PagePrivate)
     def destroy(self, request: Request, id: str) -> Response:
         """Delete a post of your page; as a moderator, any. Replies to it stay."""
         services.delete_post(actor=signed_in(request), post=self._governed_post(id))

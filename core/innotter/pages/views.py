@@ -10,7 +10,9 @@ from rest_framework.response import Response
 from innotter.accounts.permissions import signed_in
 from innotter.accounts.selectors import user_named
 from innotter.accounts.serializers import UserSerializer
+from innotter.common.errors import Invalid
 from innotter.common.permissions import Anyone, SignedIn
+from innotter.common.schema import refuses
 from innotter.common.views import RoomViewSet
 from innotter.media.parsers import PictureParser
 from innotter.media.serializers import PictureSerializer
@@ -63,6 +65,7 @@ class PageViewSet(RoomViewSet):
         pages = selectors.pages_with(request.user, **self.query(PageFilterSerializer))
         return self.listed(lambda window: window.over(pages))
 
+    @refuses(services.AddressTaken)
     @extend_schema(request=NewPageSerializer, responses={201: PageSerializer})
     def create(self, request: Request) -> Response:
         """A page of your own. Without `uuid` it gets an address made for it."""
@@ -73,6 +76,7 @@ class PageViewSet(RoomViewSet):
         """A page's profile. That of a private page can be seen by everybody."""
         return self._profile(uuid)
 
+    @refuses(services.AddressTaken)
     @extend_schema(request=NewPageSerializer)
     def partial_update(self, request: Request, uuid: str) -> Response:
         """Change what you give of your page. A former address is nobody's at once. Who waits to
@@ -82,6 +86,7 @@ class PageViewSet(RoomViewSet):
         page = services.edit_page(page=page, **self.body(NewPageSerializer, partial=True))
         return self._profile(page.uuid)
 
+    @refuses(Invalid)
     @extend_schema(request=None)
     @action(detail=True, methods=["put"], url_path="tags/(?P<tag>[^/]+)")
     def add_tag(self, request: Request, uuid: str, tag: str) -> Response:
@@ -111,6 +116,7 @@ class PageViewSet(RoomViewSet):
         services.set_image(page=own_page(self, uuid), image=None)
         return Response(status=HTTPStatus.NO_CONTENT)
 
+    @refuses(services.OwnPage)
     @extend_schema(request=None, responses=FollowSerializer)
     @action(detail=True, methods=["post"])
     def follow(self, request: Request, uuid: str) -> Response:
@@ -119,6 +125,7 @@ class PageViewSet(RoomViewSet):
         follow = services.follow(user=signed_in(request), page=page)
         return Response({"follow": "following" if follow.accepted_at else "requested"})
 
+    @refuses(services.OwnPage)
     @extend_schema(responses={204: None})
     @follow.mapping.delete
     def unfollow(self, request: Request, uuid: str) -> Response:
@@ -127,6 +134,7 @@ class PageViewSet(RoomViewSet):
         services.unfollow(user=signed_in(request), page=page)
         return Response(status=HTTPStatus.NO_CONTENT)
 
+    @refuses(selectors.PagePrivate)
     @extend_schema(responses=UserSerializer(many=True))
     @action(detail=True, serializer_class=UserSerializer)
     def followers(self, request: Request, uuid: str) -> Response:

@@ -12,10 +12,11 @@ from rest_framework.response import Response
 from innotter.accounts.permissions import signed_in
 from innotter.common.errors import DomainError, Invalid
 from innotter.common.permissions import Anyone, SignedIn
+from innotter.common.schema import refuses
 from innotter.common.views import RoomViewSet, id_or_404
 from innotter.pages.models import Page
 from innotter.pages.permissions import PageOwner
-from innotter.pages.selectors import open_page_at
+from innotter.pages.selectors import PagePrivate, open_page_at
 from innotter.pages.views import PageViewSet, own_page
 from innotter.posts import selectors, services
 from innotter.posts.models import Post
@@ -52,11 +53,13 @@ class PagePostsViewSet(RoomViewSet):
     access: ClassVar = {"list": Anyone, "create": PageOwner}
     serializer_class = PostSerializer
 
+    @refuses(PagePrivate)
     def list(self, request: Request, uuid: str) -> Response:
         """The page's posts, newest first."""
         posts = selectors.posts_of(open_page_at(uuid, request.user), request.user)
         return self.listed(lambda window: window.over(posts))
 
+    @refuses(services.PageBlocked, services.KeyReused)
     @extend_schema(
         parameters=[IDEMPOTENCY_KEY],
         request=NewPostSerializer,
@@ -103,10 +106,12 @@ class PostViewSet(RoomViewSet):
     lookup_field = "id"
     lookup_value_regex = "[^/]+"
 
+    @refuses(PagePrivate)
     def retrieve(self, request: Request, id: str) -> Response:
         """One post."""
         return Response(self.get_serializer(self._post(id)).data)
 
+    @refuses(PagePrivate, services.PageBlocked)
     @extend_schema(request=EditedPostSerializer)
     def partial_update(self, request: Request, id: str) -> Response:
         """Other words for a post, by the owner of its page. `updated_at` tells of it."""
@@ -114,6 +119,7 @@ class PostViewSet(RoomViewSet):
         services.edit_post(post=post, **self.body(EditedPostSerializer))
         return Response(self.get_serializer(self._post(id)).data)
 
+    @refuses(PagePrivate)
     @extend_schema(responses=PostSerializer(many=True))
     @action(detail=True)
     def replies(self, request: Request, id: str) -> Response:
@@ -121,6 +127,7 @@ class PostViewSet(RoomViewSet):
         replies = selectors.replies_to(self._post(id), request.user)
         return self.listed(lambda window: window.over(replies, newest_first=False))
 
+    @refuses(PagePrivate)
     @extend_schema(request=None, responses={200: LikeSerializer})
     @action(detail=True, methods=["post"])
     def like(self, request: Request, id: str) -> Response:
@@ -128,6 +135,7 @@ class PostViewSet(RoomViewSet):
         count = services.like(user=signed_in(request), post=self._post(id))
         return Response({"likes_count": count, "liked": True})
 
+    @refuses(PagePrivate)
     @extend_schema(request=None, responses={200: LikeSerializer})
     @like.mapping.delete
     def unlike(self, request: Request, id: str) -> Response:
