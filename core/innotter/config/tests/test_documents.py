@@ -19,6 +19,7 @@ ELSEWHERE = {
     "POST /pages/{uuid}/posts": {409},
     "PUT /pages/{uuid}/tags/{tag}": {400},
     "POST /unsubscribe/{token}": {400},
+    "POST /mail/feedback": {503},
 }
 
 

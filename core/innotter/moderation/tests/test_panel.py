@@ -23,6 +23,7 @@ from innotter.conftest import (
     new_user,
     no_trace,
 )
+from innotter.mail.models import Suppression
 from innotter.mail.services import queue_deliveries
 from innotter.moderation import admin as admin_of_moderation
 from innotter.moderation.models import ModerationAction
@@ -213,6 +214,12 @@ def grow(start: int, stop: int) -> None:
         post = new_post(page)
         new_post(page, reply_to=post)
         queue_deliveries(post.id)
+        Suppression.objects.create(
+            address=f"{number}@example.com",
+            reason=Suppression.Reason.BOUNCE,
+            detail="No such mailbox.",
+            happened_at=timezone.now(),
+        )
         block_page(actor=owner, page=page, until=timezone.now() + timedelta(days=1))
 
 
