@@ -11,23 +11,19 @@ from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from innotter.common.errors import Forbidden, Unavailable
 from innotter.common.parsers import AnyJSONParser
 from innotter.common.permissions import Anyone
-from innotter.common.schema import ProblemSerializer
+from innotter.common.schema import refuses
 from innotter.common.views import JsonAlways, RoomViewSet
 from innotter.mail import services
 from innotter.mail.selectors import Subscription, subscription_of
 from innotter.mail.serializers import ResumeSerializer, SubscriptionSerializer
 from innotter.mail.words import WORDS
-from innotter_contracts.problems import MEDIA_TYPE
 
 ANSWERS = {
     (200, "text/html"): OpenApiTypes.STR,
     (200, "application/json"): SubscriptionSerializer,
-}
-UNAVAILABLE = {
-    (403, MEDIA_TYPE): ProblemSerializer,
-    (503, MEDIA_TYPE): ProblemSerializer,
 }
 # The address is a key: it goes to no other site, into no cache and into no index.
 HEADERS = {
@@ -110,9 +106,8 @@ class FeedbackViewSet(RoomViewSet):
     access: ClassVar = {"receive": Anyone}
     parser_classes = (AnyJSONParser,)
 
-    @extend_schema(
-        request={"application/json": OpenApiTypes.OBJECT}, responses={204: None, **UNAVAILABLE}
-    )
+    @refuses(Forbidden, Unavailable)
+    @extend_schema(request={"application/json": OpenApiTypes.OBJECT}, responses={204: None})
     def receive(self, request: Request) -> Response:
         """A message of Amazon SNS about bounces or complaints."""
         services.receive_message(body=request.data)
