@@ -36,6 +36,8 @@ def start_aws(processes: Processes, data: Path, port: Port, *, strict: bool = Fa
             "BIND_HOST": HOST,
             "GATEWAY_PORT": str(port.release()),
             "AUTH": str(strict).lower(),
+            # Where functions that run in it find AWS, whatever else this environment names.
+            "AWS_ENDPOINT_URL": url(port),
             "PERSIST_STATE": "1",
             "STATE_DIR": str(data / "state"),
             "S3_PERSIST": "1",
