@@ -8,7 +8,7 @@ from datetime import timedelta
 
 EVERY = {
     # What waited for its hour, or for another attempt.
-    "innotter.mail.send_due": timedelta(seconds=5),
+    "innotter.mail.send_due": timedelta(seconds=3),
     "innotter.mail.prune_deliveries": timedelta(minutes=10),
     "innotter.events.prune_outbox": timedelta(minutes=1),
     "innotter.media.forget_pictures": timedelta(hours=1),

@@ -3,15 +3,20 @@
 Each call is one statement, so that any number of workers share the bucket without talking.
 """
 
+import time
 from dataclasses import dataclass
 
 from botocore.exceptions import BotoCoreError, ClientError
-from django.db import connection
+from django.db import connection, transaction
 
 from innotter.mail.ses import account_quota
 
 # How long a look at the account is good for.
 CHECK_SECONDS = 60
+# Seconds of the rate that are waited for: calls of SES that carry one mail each would be a waste.
+SHARE = 0.25
+# The lock of who waits: any number that nobody else uses.
+WAITING = 0x6D61696C
 
 # The clock is that of the statement and not of its transaction, which may have waited.
 TAKE = """
@@ -63,7 +68,18 @@ def take(wanted: int) -> Allowance:
         return Allowance(int(granted), 0)
     if rate <= 0 or (left is not None and left < 1):
         return Allowance(0, None)
-    return Allowance(0, (1 - available) / rate)
+    return Allowance(0, (max(1, rate * SHARE) - available) / rate)
+
+
+def wait(seconds: float) -> bool:
+    """Waits for the bucket to fill, as the only one of all workers; False at once for the others,
+    who have better things to do."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [WAITING])
+        [alone] = cursor.fetchone()
+        if alone:
+            time.sleep(seconds)
+    return bool(alone)
 
 
 def give_back(mails: int) -> None:

@@ -10,11 +10,11 @@ from botocore.exceptions import EndpointConnectionError
 from django.db.models.functions import Now
 
 from innotter.accounts.models import User
-from innotter.conftest import at_once, make_follower, new_post, new_user
+from innotter.conftest import at_once, make_follower, new_page, new_post, new_user
 from innotter.mail import quota
 from innotter.mail.models import Delivery, Quota
 from innotter.mail.quota import Allowance, follow_account, give_back, take
-from innotter.mail.services import notify_followers
+from innotter.mail.services import notify_followers, send_due
 from innotter.mail.ses import AccountQuota
 from innotter.mail.tests.conftest import Ses
 from innotter.pages.models import Page
@@ -40,7 +40,7 @@ def test_a_bucket_gives_what_it_has(bucket: SetQuota) -> None:
     assert take(10).mails == 4
     nothing = take(10)
     assert nothing.mails == 0
-    assert nothing.wait == pytest.approx(1 / 14)
+    assert nothing.wait == pytest.approx(quota.SHARE)
     give_back(3)
     assert take(10).mails == 3
 
@@ -100,6 +100,25 @@ def test_mail_beyond_the_days_quota_waits(ses: Ses, page: Page) -> None:
     assert Delivery.objects.filter(state="waiting", attempts=0).count() == 2
     Quota.objects.update(left_today=None)
     assert notify_followers(new_post(page).id) == 5
+
+
+@pytest.mark.django_db(transaction=True)
+def test_one_of_all_workers_waits(db: None) -> None:
+    assert sorted(at_once(*[lambda: quota.wait(1)] * 4)) == [False, False, False, True]
+    assert quota.wait(0)
+
+
+def test_a_new_post_is_told_before_a_crowd_that_waits(ses: Ses, bob: User, page: Page) -> None:
+    crowded = new_page(page.owner)
+    for n in range(5):
+        make_follower(new_user(f"reader{n}"), crowded)
+    ses.quota = AccountQuota(1e6, 0)
+    notify_followers(new_post(crowded).id)
+    notify_followers(new_post(page).id)
+    assert ses.letters == []
+    Quota.objects.update(left_today=3)
+    assert send_due() == 3
+    assert ses.letters[0].to == bob.email
 
 
 def test_what_nobody_wants_costs_nothing(ses: Ses, bob: User, page: Page) -> None:
