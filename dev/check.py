@@ -7,6 +7,7 @@ were well. Nothing is changed and no part has to run.
 import difflib
 import json
 import os
+import secrets
 import shutil
 import subprocess
 import sys
@@ -92,6 +93,7 @@ def _checks() -> list[tuple[str, Callable[[Environment], object]]]:
         ("statistics' OpenAPI", lambda env: _schema("openapi/statistics.json", env)),
         ("events' AsyncAPI", lambda env: _schema("asyncapi/events.json", env)),
         ("events for people", lambda env: _schema("events.md", env)),
+        ("settings of production", _deployment),
         ("migrations", command(*manage("makemigrations", "--check", "--dry-run"))),
         ("known vulnerabilities", _vulnerabilities),
         ("lock file", _lock),
@@ -147,6 +149,26 @@ def _compare(file: Path, now: str) -> None:
         changes = difflib.unified_diff(there.splitlines(), now.splitlines(), lineterm="", n=1)
         shown = "\n".join(list(changes)[:40])
         raise Wrong(f"{file} is not what the code says now; `make schemas` writes it.\n{shown}")
+
+
+def _deployment(env: Environment) -> None:
+    """Django's own list of what a production must not forget."""
+    with tempfile.TemporaryDirectory() as folder:
+        production = {
+            **env,
+            "INNOTTER_ENV": "production",
+            "SECRET_KEY": secrets.token_hex(32),
+            "SIGNING_KEYS_FILE": f"{folder}/signing_keys.json",
+            "CORE_URL": "https://innotter.example",
+            "ALLOWED_HOSTS": "innotter.example",
+            "TRUSTED_PROXIES": "1",
+            "MEDIA_URL": "https://media.innotter.example",
+        }
+        development = {**production, "INNOTTER_ENV": "development"}
+        _run(manage("create_signing_keys", production["SIGNING_KEYS_FILE"]), development)
+        keys = Path(production["SIGNING_KEYS_FILE"])
+        keys.write_text(keys.read_text().replace("development-", ""))
+        _run(manage("check", "--deploy", "--fail-level", "WARNING"), production)
 
 
 def _vulnerabilities(env: Environment) -> None:

@@ -12,6 +12,25 @@ from innotter_contracts.ids import new_id
 REQUEST_ID_HEADER = "X-Request-ID"
 # Libraries whose lines below a warning repeat ours, or tell nothing.
 CHATTY = ("amqp", "botocore", "celery.app.trace", "celery.worker.strategy", "kombu")
+# What a line never shows: values under such a name, and such pieces of any text.
+_SECRET_NAMES = re.compile(
+    r"password|secret|authorization|cookie|credential|(^|_)(token|refresh|access|key)$", re.I
+)
+_SECRET_TEXTS = [
+    (re.compile(pattern, re.I), shown)
+    for pattern, shown in (
+        (r"\beyJ[\w-]+\.[\w-]+\.[\w-]*", "[secret]"),
+        (r"\b(bearer|basic)\s+[\w.~+/-]+=*", r"\1 [secret]"),
+        # The password in an address.
+        (r"(\b[a-z][a-z0-9+.-]*://[^\s:/@\"']*:)[^\s/@\"']+@", r"\1[secret]@"),
+        (r"(/unsubscribe/)[\w.:~-]+", r"\1[secret]"),
+        # As JSON, and as Python shows a call or a dict; the quotes may be escaped.
+        (
+            r"""((?:password|secret|token|authorization|cookie|refresh|access)\\?["']?\s*[:=]\s*\\?["'])[^"'\\]+""",
+            r"\1[secret]",
+        ),
+    )
+]
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 
 
@@ -27,6 +46,7 @@ def configure_logs(*, service: str, style: Literal["json", "console"], level: st
         structlog.stdlib.ExtraAdder(),
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         _named(service),
+        _without_secret_values,
     ]
     render: list[structlog.typing.Processor] = (
         [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
@@ -48,7 +68,11 @@ def configure_logs(*, service: str, style: Literal["json", "console"], level: st
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *render],
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                *render,
+                _without_secret_texts,
+            ],
         )
     )
     logging.basicConfig(handlers=[handler], level=level, force=True)
@@ -66,6 +90,23 @@ def request_id_from(header: str | None) -> str:
 def current_request_id() -> str | None:
     """The id that this thread or task works for, if any."""
     return structlog.contextvars.get_contextvars().get("request_id")
+
+
+def _without_secret_values(
+    _: Any, __: str, line: structlog.typing.EventDict
+) -> structlog.typing.EventDict:
+    return {
+        name: "[secret]" if value and _SECRET_NAMES.search(name) else value
+        for name, value in line.items()
+    }
+
+
+def _without_secret_texts(_: Any, __: str, line: Any) -> str:
+    """The line as it is about to be written, traces and messages of libraries included."""
+    text = str(line)
+    for pattern, shown in _SECRET_TEXTS:
+        text = pattern.sub(shown, text)
+    return text
 
 
 def _named(service: str) -> structlog.typing.Processor:

@@ -6,14 +6,15 @@ from contextlib import asynccontextmanager
 from uuid import UUID
 
 from fastapi import FastAPI
+from fastapi.middleware.cors import CORSMiddleware
 from fastapi.staticfiles import StaticFiles
 
-from innotter_contracts.logs import configure_logs
+from innotter_contracts.logs import REQUEST_ID_HEADER, configure_logs
 from innotter_stats import settings
 from innotter_stats.errors import handle_errors
 from innotter_stats.keys import KeyCache
 from innotter_stats.metrics import serve
-from innotter_stats.middleware import JWTMiddleware, RequestLogMiddleware
+from innotter_stats.middleware import FrontDoorMiddleware, JWTMiddleware, RequestLogMiddleware
 from innotter_stats.routes import document, health, statistics
 from innotter_stats.settings import Settings
 from innotter_stats.store import Store, create_client
@@ -57,9 +58,21 @@ def create_app(config: Settings) -> FastAPI:
         issuer=config.core_url,
         is_blocked=is_blocked,
     )
+    if config.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=_words(config.cors_origins),
+            allow_headers=["Authorization"],
+            expose_headers=["ETag", "Retry-After", REQUEST_ID_HEADER],
+        )
+    app.add_middleware(FrontDoorMiddleware, hosts=_words(config.allowed_hosts.lower()))
     app.add_middleware(RequestLogMiddleware)
     app.openapi = lambda: document.document_of(app)  # type: ignore[method-assign]
     return app
+
+
+def _words(list_: str) -> list[str]:
+    return [word.strip() for word in list_.split(",")]
 
 
 def _quieten_uvicorn() -> None:

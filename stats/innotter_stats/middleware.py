@@ -1,7 +1,8 @@
 """What happens to every request: a line in the log, and the question who is calling."""
 
+import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 from uuid import UUID
 
@@ -18,6 +19,18 @@ from innotter_stats.errors import problem_response
 from innotter_stats.keys import KeyCache, KeysUnavailable
 from innotter_stats.metrics import REQUESTS
 from innotter_stats.store import StoreUnavailable
+
+# What every answer carries, unless it has something of its own. Charts have styles in them.
+CAREFUL = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; "
+    "frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
+}
+# A name or an address, and perhaps a port.
+_HOST = re.compile(r"(?P<name>[^:\[\]]+|\[[0-9a-fA-F:.]+\])(:\d+)?")
 
 log = structlog.get_logger("innotter_stats.requests")
 # A caller may make up others.
@@ -65,6 +78,31 @@ class JWTMiddleware:
                 return verify(token, keys=keys, issuer=self._issuer)
             case _:
                 raise InvalidToken("There is more than one Authorization header.")
+
+
+class FrontDoorMiddleware:
+    """Answers to the host names of this service alone, and tells browsers to be careful."""
+
+    def __init__(self, app: ASGIApp, *, hosts: Collection[str]) -> None:
+        self._app = app
+        self._hosts = hosts
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        async def send_carefully(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in CAREFUL.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        host = _HOST.fullmatch(Headers(scope=scope).get("host", ""))
+        known = host is not None and host["name"].lower() in self._hosts
+        app = self._app if known else problem_response(400, detail="This host is not ours.")
+        await app(scope, receive, send_carefully)
 
 
 class RequestLogMiddleware:

@@ -50,6 +50,11 @@ class Settings(BaseSettings):
         default_factory=lambda data: f"{data['core_url']}/.well-known/jwks.json"
     )
 
+    # Host names that this service answers to, separated by commas.
+    allowed_hosts: str = "localhost,127.0.0.1,[::1]"
+    # Other origins whose pages may read the answers; none unless named.
+    cors_origins: str = ""
+
     # DynamoDB's own rule for names of tables.
     statistics_table: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]{3,255}$")] = (
         "innotter-statistics"

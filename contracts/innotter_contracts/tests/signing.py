@@ -1,6 +1,10 @@
 """Signs tokens as the core does, and as those do who would like to be believed."""
 
 import base64
+import hashlib
+import hmac
+import json
+import secrets
 import time
 from typing import Any
 from uuid import UUID
@@ -10,15 +14,21 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from innotter_contracts.ids import new_id
-from innotter_contracts.tokens import ALGORITHM, AUDIENCE, TYPE
+from innotter_contracts.tokens import ALGORITHM, AUDIENCE, MAX_LENGTH, TYPE
 
 ISSUER = "https://core.example"
+HOUR = 3600
 
 
 class Signer:
-    def __init__(self, kid: str = "test-1") -> None:
+    """A core, as far as its tokens tell; with a key of its own, or with that of a real one."""
+
+    def __init__(
+        self, kid: str = "test-1", *, key: Ed25519PrivateKey | None = None, issuer: str = ISSUER
+    ) -> None:
         self.kid = kid
-        self.key = Ed25519PrivateKey.generate()
+        self.issuer = issuer
+        self.key = key or Ed25519PrivateKey.generate()
         self.public = self.key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
         self.jwk = {
             "kty": "OKP",
@@ -34,7 +44,7 @@ class Signer:
         """What a good token says, with `changes`; a claim changed to None is left out."""
         now = int(time.time())
         claims = {
-            "iss": ISSUER,
+            "iss": self.issuer,
             "aud": AUDIENCE,
             "sub": str(user or new_id()),
             "role": "user",
@@ -54,6 +64,82 @@ class Signer:
             algorithm=ALGORITHM,
             headers=_without_none({"kid": self.kid, "typ": TYPE, **(headers or {})}),
         )
+
+
+def compact(header: dict[str, Any], claims: dict[str, Any], key: bytes | None = None) -> str:
+    """A JWT by hand: with an HMAC, or with an empty signature."""
+    parts = [
+        base64.urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=")
+        for part in (header, claims)
+    ]
+    signature = hmac.digest(key, b".".join(parts), hashlib.sha256) if key else b""
+    return b".".join([*parts, base64.urlsafe_b64encode(signature).rstrip(b"=")]).decode()
+
+
+def refused_tokens(signer: Signer) -> dict[str, str]:
+    """Tokens that nobody may believe who believes the signer, by what is wrong with them."""
+    stranger = Signer(signer.kid, issuer=signer.issuer)
+    now = int(time.time())
+    usual = {"typ": TYPE, "kid": signer.kid}
+    pem = signer.key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    evil = "https://evil.example"
+    return {
+        "no algorithm": compact({"alg": "none", **usual}, signer.claims()),
+        "no algorithm in capitals": compact({"alg": "NONE", **usual}, signer.claims()),
+        "HS256 with the public key": compact(
+            {"alg": "HS256", **usual}, signer.claims(), signer.public
+        ),
+        "HS256 with the public key as PEM": compact(
+            {"alg": "HS256", **usual}, signer.claims(), pem
+        ),
+        "HS256 in disguise": compact({"alg": "EdDSA", **usual}, signer.claims(), signer.public),
+        "unsigned": signer.token().rpartition(".")[0] + ".",
+        "another key": stranger.token(),
+        "unknown kid": signer.token(headers={"kid": "other"}),
+        "no kid": signer.token(headers={"kid": None}),
+        "kid that is no text": compact({"alg": "EdDSA", **usual, "kid": 1}, signer.claims()),
+        "its own key embedded": stranger.token(headers={"jwk": stranger.jwk}),
+        "its own key embedded, under a name of its own": stranger.token(
+            headers={"jwk": stranger.jwk, "kid": "mine"}
+        ),
+        "its own key at an address": stranger.token(headers={"jku": f"{evil}/jwks.json"}),
+        "not an access token": signer.token(headers={"typ": "JWT"}),
+        "no type": signer.token(headers={"typ": ""}),
+        "unknown critical extension": signer.token(headers={"crit": ["x"], "x": 1}),
+        "expired": signer.token(exp=now - HOUR),
+        "not yet valid": signer.token(nbf=now + HOUR),
+        "issued in the future": signer.token(iat=now + HOUR),
+        "another audience": signer.token(aud="elsewhere"),
+        "several audiences": signer.token(aud=[AUDIENCE, "elsewhere"]),
+        "another issuer": signer.token(iss=evil),
+        "role that we do not know": signer.token(role="root"),
+        "subject that is no user id": signer.token(sub="admin"),
+        **{
+            f"no {claim}": signer.token(**{claim: None})
+            for claim in ("iss", "aud", "sub", "role", "exp", "iat", "jti")
+        },
+        "over-long": signer.token(note="x" * MAX_LENGTH),
+        "a refresh token": secrets.token_urlsafe(32),
+        "empty": "",
+        "garbage": "garbage",
+        "two parts": "a.b",
+        "no text": "\xff",
+        "header that is no object": base64.urlsafe_b64encode(b"[1]").decode() + ".e30.",
+    }
+
+
+def refused_headers(signer: Signer) -> dict[str, str]:
+    """What an Authorization header may not be, by what is wrong with it."""
+    good = signer.token()
+    return {
+        **{what: f"Bearer {token}" for what, token in refused_tokens(signer).items()},
+        "nothing": "",
+        "no scheme": good,
+        "another scheme": f"Basic {good}",
+        "nothing after the scheme": "Bearer",
+        "two tokens": f"Bearer {good} {good}",
+        "two headers in one": f"Bearer {good}, Bearer {good}",
+    }
 
 
 def _without_none(fields: dict[str, Any]) -> dict[str, Any]:

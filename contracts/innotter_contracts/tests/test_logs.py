@@ -1,6 +1,6 @@
 import json
 import logging
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 import structlog
@@ -51,3 +51,55 @@ def test_a_trace_shows_no_values(
     lines = capsys.readouterr().out
     assert "ZeroDivisionError" in lines
     assert "hush" not in lines
+
+
+JWT = "eyJhbGciOiJFZERTQSJ9.eyJzdWIiOiJhbm4ifQ.c2lnbmF0dXJlLW9mLWFubg"
+SECRETS = [
+    {"password": "hunter2"},
+    {"current_password": "hunter2"},
+    {"refresh": "hunter2"},
+    {"access_token": "hunter2"},
+    {"Authorization": "hunter2"},
+    {"cookie": "hunter2"},
+    {"header": "Bearer hunter2"},
+    {"header": "Basic hunter2=="},
+    {"url": "amqp://innotter:hunter2@broker:5672//"},
+    {"error": "could not connect to postgresql://core:hunter2@db/innotter"},
+    {"path": "/api/v1/unsubscribe/hunter2:1x:y"},
+    {"body": '{"login": "ann", "password": "hunter2"}'},
+    {"body": {"login": "ann", "password": "hunter2"}},
+    {"call": "log_in(login='ann', password='hunter2')"},
+    {"text": JWT.replace("c2lnbmF0dXJlLW9mLWFubg", "hunter2")},
+]
+
+
+@pytest.mark.parametrize("style", ["json", "console"])
+@pytest.mark.parametrize("fields", SECRETS, ids=str)
+def test_no_line_shows_a_secret(
+    capsys: pytest.CaptureFixture[str], style: Literal["json", "console"], fields: dict[str, Any]
+) -> None:
+    configure_logs(service="test", style=style)
+    structlog.get_logger("test").info("said", **fields)
+    logging.getLogger("library").warning("said %s", fields)
+    try:
+        raise ValueError(fields)
+    except ValueError:
+        structlog.get_logger("test").exception("raised")
+    out = capsys.readouterr().out
+    assert out.count("[secret]") >= 2
+    assert "hunter2" not in out
+
+
+def test_what_is_no_secret_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logs(service="test", style="json")
+    fields = {
+        "user": "01a214c6-904c-7542-91ca-074a192bb620",
+        "path": "/api/v1/pages/tokens/posts",
+        "url": "http://localhost:8000/.well-known/jwks.json",
+        "event_id": "01a214c6-904c-7542-91ca-074a192bb621",
+        "task": "innotter.accounts.prune_sessions",
+        "password": None,
+    }
+    structlog.get_logger("test").info("said", **fields)
+    line = json.loads(capsys.readouterr().out)
+    assert {name: line[name] for name in fields} == fields

@@ -166,6 +166,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "innotter.common.middleware.RequestLogMiddleware",
     "django.middleware.security.SecurityMiddleware",
+    "django.middleware.csp.ContentSecurityPolicyMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -184,6 +185,29 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 256 * 1024
 # Bytes of a body with a file. Twice what a picture may have: one that is a little too large is
 # told so, and what is far too large is not read.
 FILE_UPLOAD_MAX_MEMORY_SIZE = 10 * 1024 * 1024
+# What the public address says is what browsers are held to.
+HTTPS = CORE_URL.startswith("https://")
+SECURE_HSTS_SECONDS = 365 * 24 * 3600 if HTTPS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXIES else None
+SECURE_REFERRER_POLICY = "no-referrer"
+SECURE_CSP = {
+    "default-src": ["'none'"],
+    "script-src": ["'self'"],
+    # Swagger UI writes styles into its elements.
+    "style-src": ["'self'", "'unsafe-inline'"],
+    "img-src": ["'self'", "data:"],
+    "font-src": ["'self'"],
+    "connect-src": ["'self'"],
+    "form-action": ["'self'"],
+    "base-uri": ["'none'"],
+    "frame-ancestors": ["'none'"],
+}
+# Of the admin panel alone.
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
+SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Strict"
+SESSION_COOKIE_AGE = 8 * 3600
 CSRF_FAILURE_VIEW = "innotter.common.problems.forbidden"
 
 TEMPLATES = [
@@ -215,7 +239,8 @@ DATABASES = {
 
 AUTH_USER_MODEL = "accounts.User"
 # E003 wants a unique username; ours is unique without regard to case, which the check cannot see.
-SILENCED_SYSTEM_CHECKS = ["auth.E003"]
+# W008: the proxy that holds the certificate redirects; an API that does hides clients' mistakes.
+SILENCED_SYSTEM_CHECKS = ["auth.E003", "security.W008"]
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}

@@ -181,7 +181,7 @@ class Client:
     def __init__(self, app: FastAPI, runner: asyncio.Runner) -> None:
         self._runner = runner
         self._http = httpx.AsyncClient(
-            transport=httpx.ASGITransport(app), base_url="http://stats.example"
+            transport=httpx.ASGITransport(app), base_url="http://localhost"
         )
 
     def get(self, address: str, headers: Headers | None = None) -> httpx.Response:

@@ -1,3 +1,5 @@
+import base64
+import hashlib
 import json
 import subprocess
 import sys
@@ -377,3 +379,44 @@ def test_the_printed_document_is_the_served_one_and_always_the_same(
     )
     assert first == second
     assert json.loads(first) == client.get("/openapi.json").json()
+
+
+# --- The front door
+
+
+@pytest.mark.parametrize("path", ["/health/live", "/docs", "/openapi.json", "/nothing"])
+def test_every_answer_tells_browsers_to_be_careful(client: Client, path: str) -> None:
+    answer = client.get(path)
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.headers["x-frame-options"] == "DENY"
+    assert answer.headers["referrer-policy"] == "no-referrer"
+    policy = answer.headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    assert "frame-ancestors 'none'" in policy
+    assert not [name for name in answer.headers if name.startswith("access-control-")]
+
+
+def test_the_docs_may_run_their_one_script(client: Client) -> None:
+    answer = client.get("/docs")
+    script = answer.text.split("<script>")[1].split("</script>")[0]
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    assert f"script-src 'self' 'sha256-{digest}';" in answer.headers["content-security-policy"]
+
+
+@pytest.mark.parametrize("host", ["evil.example", "localhost.evil.example", "localhost:x", ""])
+def test_another_host_is_refused(client: Client, host: str) -> None:
+    answer = client.get("/health/live", headers={"Host": host})
+    assert_problem(answer, 400, "invalid")
+
+
+@pytest.mark.parametrize("host", ["localhost", "LOCALHOST:8001", "127.0.0.1:9"])
+def test_our_own_hosts_are_answered(client: Client, host: str) -> None:
+    assert client.get("/health/live", headers={"Host": host}).status_code == 200
+
+
+def test_only_named_origins_may_read_answers(core: Core, table: str) -> None:
+    with client_of(core, table, cors_origins="https://app.example") as client:
+        for origin, told in (("https://app.example", True), ("https://evil.example", False)):
+            answer = client.get("/health/live", headers={"Origin": origin})
+            assert (answer.headers.get("access-control-allow-origin") == origin) is told
+            assert "access-control-allow-credentials" not in answer.headers

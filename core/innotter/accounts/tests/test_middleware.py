@@ -6,9 +6,11 @@ import time_machine
 from django.test import Client
 from django.utils import timezone
 
+from innotter.accounts.keys import signing_key
 from innotter.accounts.models import User
 from innotter.accounts.tokens import mint_access_token
 from innotter.conftest import Api, no_trace, refusal
+from innotter_contracts.tests.signing import Signer, refused_headers
 
 
 def call(path: str, authorization: str) -> Any:
@@ -33,14 +35,28 @@ def test_without_a_token_one_is_nobody(api: Api, db: None) -> None:
     assert answer["WWW-Authenticate"] == 'Bearer realm="innotter"'
 
 
-@pytest.mark.parametrize("path", ["/users/me", "/pages", "/auth/login", "/nothing/here"])
-@pytest.mark.parametrize(
-    "header", ["", "Bearer", "Bearer ", "Bearer x", "Bearer a.b.c", "Basic YW5uOnB3", "Bearer a b"]
-)
-def test_a_bad_token_is_refused_on_every_path_of_the_api(path: str, header: str) -> None:
-    answer = call(path, header)
-    assert refusal(answer) == (401, "invalid_token")
-    assert 'error="invalid_token"' in answer["WWW-Authenticate"]
+# By what is wrong with each: the same as the tests of statistics send.
+WRONG = list(refused_headers(Signer()))
+
+
+@pytest.mark.parametrize("what", WRONG)
+def test_any_other_authorization_is_401_on_public_addresses_too(settings: Any, what: str) -> None:
+    key = signing_key()
+    core = Signer(key.kid, key=key.private.key, issuer=settings.CORE_URL)
+    header = refused_headers(core)[what]
+    for path in ("/users/me", "/pages", "/auth/login", "/nothing/here"):
+        answer = call(path, header)
+        assert refusal(answer) == (401, "invalid_token")
+        assert 'error="invalid_token"' in answer["WWW-Authenticate"]
+
+
+def test_no_role_is_believed_that_a_token_tells(api: Api, ann: User, eve: User) -> None:
+    """She was an admin when it was made."""
+    ann.role = User.Role.ADMIN
+    token = mint_access_token(ann)
+    answer = Client().post("/api/v1/users/eve/block", headers={"Authorization": f"Bearer {token}"})
+    assert refusal(answer) == (403, "forbidden")
+    assert not User.objects.get(pk=eve.pk).is_blocked
 
 
 def test_a_token_that_was_changed_is_refused(ann: User, eve: User) -> None:

@@ -1,0 +1,64 @@
+"""What every answer carries besides its content, and whom the core answers at all."""
+
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from innotter.accounts.models import User
+from innotter.conftest import PASSWORD, Api, refusal
+
+PATHS = ["/api/v1/pages", "/api/v1/nothing", "/api/v1/docs", "/admin/login/", "/health/live"]
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_every_answer_tells_browsers_to_be_careful(db: None, path: str) -> None:
+    answer = Client().get(path)
+    assert answer["X-Content-Type-Options"] == "nosniff"
+    assert answer["X-Frame-Options"] == "DENY"
+    assert answer["Referrer-Policy"] == "no-referrer"
+    assert answer["Cross-Origin-Opener-Policy"] == "same-origin"
+    policy = answer["Content-Security-Policy"]
+    assert "default-src 'none'" in policy
+    assert "frame-ancestors 'none'" in policy
+    assert "script-src 'self';" in policy
+
+
+@pytest.mark.parametrize("path", ["/api/v1/docs", "/admin/login/"])
+def test_no_page_needs_a_script_that_the_policy_forbids(db: None, path: str) -> None:
+    page = Client().get(path).content.decode()
+    assert "<script" in page
+    assert all(
+        tag.startswith((" src=", ' type="application/json"')) or "src=" in tag.split(">")[0]
+        for tag in page.split("<script")[1:]
+    )
+    assert " onclick=" not in page
+
+
+def test_the_script_of_the_docs_is_served_beside_them(db: None) -> None:
+    answer = Client().get("/api/v1/docs?script=")
+    assert answer["Content-Type"].startswith("application/javascript")
+    assert b"SwaggerUIBundle" in answer.content
+
+
+@pytest.mark.parametrize("origin", ["https://evil.example", "null"])
+def test_no_other_origin_may_read_an_answer(api: Api, ann: User, origin: str) -> None:
+    answer = Client().get("/api/v1/pages", headers={"Origin": origin})
+    assert answer.status_code == 200
+    assert not [name for name in answer.headers if name.lower().startswith("access-control-")]
+
+
+@pytest.mark.parametrize("host", ["evil.example", "localhost.evil.example", "a b", ""])
+def test_another_host_is_refused(db: None, settings: Any, host: str) -> None:
+    settings.ALLOWED_HOSTS = ["localhost"]
+    answer = Client().get("/api/v1/pages", headers={"Host": host} if host else {"Host": "x:y"})
+    assert refusal(answer) == (400, "malformed")
+
+
+def test_the_session_of_the_admin_panel_is_for_the_browser_alone(admin: User) -> None:
+    form = {"username": "admin", "password": PASSWORD, "next": "/admin/"}
+    answer = Client().post("/admin/login/", form)
+    assert answer.status_code == 302
+    cookie = answer.cookies["sessionid"]
+    assert (cookie["httponly"], cookie["samesite"]) == (True, "Strict")
+    assert cookie["max-age"] <= 12 * 3600
