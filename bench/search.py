@@ -1,6 +1,6 @@
 """What searching costs among 200,000 pages and 200,000 users.
 
-    python bench/search.py
+    make bench ARGS=search
 
 Makes a database of its own beside the one of DATABASE_URL, fills it, asks the questions
 below through the API, prints what each took, and drops the database. It takes a minute.

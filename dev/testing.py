@@ -76,24 +76,23 @@ class Parts:
         address = os.environ["AWS_ENDPOINT_URL"].removeprefix("http://")
         road = [sys.executable, "-m", "dev.road", str(self._road.release()), address]
         self.processes.start("road", road, env=os.environ)
-        self._wait("road")
+        self.wait_for("road")
 
     def kill(self, name: str) -> None:
         """SIGKILL to `rabbitmq` or `road`."""
         self.processes.by_name[name].kill()
 
     def start_again(self, name: str) -> None:
-        """Returns when it answers."""
+        """Returns at once."""
         self.processes.by_name[name].start()
-        self._wait(name)
 
-    def _wait(self, name: str) -> None:
-        health = f"{self.aws_url}/_ministack/health"
-        ready = {
-            "road": lambda: answers(health),
-            "rabbitmq": lambda: rabbitmq.answers(self.amqp_url),
-        }
-        self.processes.by_name[name].wait_until(ready[name], seconds=90)
+    def is_up(self, name: str) -> bool:
+        if name == "rabbitmq":
+            return rabbitmq.answers(self.amqp_url)
+        return answers(f"{self.aws_url}/_ministack/health")
+
+    def wait_for(self, name: str) -> None:
+        self.processes.by_name[name].wait_until(lambda: self.is_up(name), seconds=90)
 
 
 @contextmanager

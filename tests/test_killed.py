@@ -90,7 +90,7 @@ def test_who_is_asked_to_stop_finishes_what_it_has_begun(house: House) -> None:
     posts = [f"Post {n}." for n in range(20)]
     for n, words in enumerate(posts):
         ann.post(f"/pages/{uuid}/posts", content=words, expect=201)
-        if n % 10 == 5:
+        if n == len(posts) // 2:
             for name in EFFECTS:
                 process = house.processes.by_name[name]
                 process.stop()

@@ -160,6 +160,7 @@ def test_the_panel_shows_and_replays(browser: Client, amqp_url: str, broker: Con
     first, second = an_event(), an_event()
     die(broker, amqp_url, first, second)
     with override_settings(AMQP_URL=amqp_url):
+        assert ADDRESS in browser.get("/admin/events/outboxevent/").content.decode()
         shown = browser.get(ADDRESS).content.decode()
         assert str(first.id) in shown
         assert "innotter.mail.greet" in shown
