@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from innotter_contracts.counting import day_of, deltas
-from innotter_contracts.events import METRICS, Event
+from innotter_contracts.events import METRICS, Event, PageChanged, PageDeleted
 from innotter_contracts.ids import new_id
 from innotter_stats.store import (
     MARKER_LIFE,
@@ -311,6 +311,33 @@ def test_a_page_is_unknown_until_its_creation_arrives(store: Store) -> None:
     assert store.statistics(uuid, DAY, DAY) is None
     store.apply([page_created(page_id, uuid)])
     assert read(store, uuid).totals == counts(likes=1)
+
+
+def test_a_deleted_page_is_unknown_whatever_comes_later(
+    store: Store, page: tuple[UUID, str]
+) -> None:
+    page_id, uuid = page
+    gone = PageDeleted(actor=None, payload=PageDeleted.Payload(page_id=page_id))
+    store.apply([gone])
+    assert store.statistics(uuid, DAY, DAY) is None
+    store.apply([liked(page_id), page_created(page_id, uuid)])
+    assert store.statistics(uuid, DAY, DAY) is None
+    # Its address is free for another.
+    another = page_created(new_id(), uuid, name="Another", at=NOON + timedelta(hours=1))
+    store.apply([another])
+    assert read(store, uuid).name == "Another"
+
+
+def test_a_page_that_moved_is_found_at_its_new_uuid_alone(
+    store: Store, page: tuple[UUID, str]
+) -> None:
+    page_id, before = page
+    after = new_uuid()
+    payload = PageChanged.Payload(page_id=page_id, uuid=after, name="Evening coffee")
+    store.apply([liked(page_id), PageChanged(actor=None, payload=payload)])
+    assert store.statistics(before, DAY, DAY) is None
+    found = read(store, after)
+    assert (found.name, found.totals) == ("Evening coffee", counts(likes=1))
 
 
 LATER = NOON + timedelta(microseconds=1)
