@@ -5,15 +5,27 @@ import subprocess
 
 import pytest
 
+from dev.demo.texts import read_people
 from dev.house import House
 from dev.paths import ROOT
 
 pytestmark = pytest.mark.xdist_group("house")
 
 
+TOUR = (ROOT / "docs" / "tour.md").read_text()
+
+
+def test_the_tour_can_be_taken_in_the_demo_world() -> None:
+    """Nobody there has the names of those who arrive."""
+    [arriving] = re.findall(r"^for name in (.*); do$", TOUR, re.MULTILINE)
+    founded = set(re.findall(r'"uuid": "([\w-]+)"', TOUR))
+    people = read_people()
+    assert not set(arriving.split()) & {person.username for person in people}
+    assert not founded & {page.uuid for person in people for page in person.pages}
+
+
 def test_the_tour_ends_well(house: House) -> None:
-    blocks = re.findall(r"^```sh\n(.*?)^```", (ROOT / "docs" / "tour.md").read_text(), re.M | re.S)
-    script = "".join(blocks)
+    script = "".join(re.findall(r"^```sh\n(.*?)^```", TOUR, re.MULTILINE | re.DOTALL))
     script = script.replace("http://localhost:8000", house.core_url)
     script = script.replace("http://localhost:8001", house.stats_url)
     done = subprocess.run(
