@@ -96,7 +96,8 @@ def chosen_language(
     """The one that the caller likes best; English where none of ours is liked."""
     if lang is not None:
         return lang
-    wishes = dict(map(_wish, accept_language.split(",")))
+    # Sorted, so that of `ru-RU, ru;q=0.9` the stronger wish stays.
+    wishes = dict(sorted(map(_wish, accept_language.split(","))))
     return max(LANGUAGES, key=lambda language: wishes.get(language, 0))
 
 

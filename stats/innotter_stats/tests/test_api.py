@@ -266,6 +266,7 @@ def test_the_chart_is_a_picture_of_the_same_numbers(
         ("", None, "en"),
         ("", "ru-RU,ru;q=0.9,en;q=0.8", "ru"),
         ("", "de, en;q=0.5, ru;q=0.7", "ru"),
+        ("", "ru-RU, en;q=0.95, ru;q=0.9", "ru"),
         ("", "ru;q=0, *", "en"),
         ("", "ru;q=nonsense, ;;;,", "ru"),
         ("", "xx" * 5000, "en"),
