@@ -68,6 +68,8 @@ class Environment(BaseSettings):
     trusted_proxies: int = Field(default=0, ge=0)
     # Limits other than those below: `writes=600/60,registrations_from_address=50/3600`.
     limits: Annotated[dict[str, tuple[int, int]], NoDecode, BeforeValidator(limits_of)] = {}
+    # Other origins whose pages may call the API; none unless named.
+    cors_origins: str = ""
     allowed_hosts: str = "localhost,127.0.0.1,[::1]"
     mail_from: str = "Innotter <mail@innotter.localhost>"
     sns_topic_arns: str = ""
@@ -146,6 +148,7 @@ INSTALLED_APPS = [
     "django.contrib.postgres",
     "django.contrib.sessions",
     "django.contrib.staticfiles",
+    "corsheaders",
     "drf_spectacular",
     "drf_spectacular_sidecar",
     "rest_framework",
@@ -165,6 +168,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "innotter.common.middleware.RequestLogMiddleware",
+    "corsheaders.middleware.CorsMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "django.middleware.csp.ContentSecurityPolicyMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -203,6 +207,11 @@ SECURE_CSP = {
     "base-uri": ["'none'"],
     "frame-ancestors": ["'none'"],
 }
+# Never with cookies: the API knows none.
+CORS_ALLOWED_ORIGINS = [origin for origin in environment.cors_origins.split(",") if origin]
+CORS_URLS_REGEX = r"^/api/"
+CORS_ALLOW_HEADERS = ["authorization", "content-type", "idempotency-key", "x-request-id"]
+CORS_EXPOSE_HEADERS = ["Retry-After", "X-Request-ID"]
 # Of the admin panel alone.
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True

@@ -48,6 +48,21 @@ def test_no_other_origin_may_read_an_answer(api: Api, ann: User, origin: str) ->
     assert not [name for name in answer.headers if name.lower().startswith("access-control-")]
 
 
+def test_an_origin_that_is_named_may_call_the_api(db: None, settings: Any) -> None:
+    settings.CORS_ALLOWED_ORIGINS = ["https://app.example"]
+    asking = {"Origin": "https://app.example", "Access-Control-Request-Method": "POST"}
+    preflight = Client().options("/api/v1/pages", headers=asking)
+    assert preflight.status_code == 200
+    assert "authorization" in preflight["Access-Control-Allow-Headers"]
+    answer = Client().get("/api/v1/pages", headers={"Origin": "https://app.example"})
+    assert answer["Access-Control-Allow-Origin"] == "https://app.example"
+    assert "Access-Control-Allow-Credentials" not in answer
+    other = Client().get("/api/v1/pages", headers={"Origin": "https://evil.example"})
+    assert "Access-Control-Allow-Origin" not in other
+    panel = Client().get("/admin/login/", headers={"Origin": "https://app.example"})
+    assert "Access-Control-Allow-Origin" not in panel
+
+
 @pytest.mark.parametrize("host", ["evil.example", "localhost.evil.example", "a b", ""])
 def test_another_host_is_refused(db: None, settings: Any, host: str) -> None:
     settings.ALLOWED_HOSTS = ["localhost"]
