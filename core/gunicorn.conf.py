@@ -2,10 +2,10 @@
 
 import select
 
-from gunicorn.workers.gthread import ThreadWorker
+from gunicorn.workers.gthread import ThreadWorker  # type: ignore[import-untyped]
 
 
-class Worker(ThreadWorker):
+class Worker(ThreadWorker):  # type: ignore[misc]
     """Answers whom the kernel has let in already, and shuts the door at once, when it is to stop.
 
     Gunicorn's own would leave them waiting at a door that stays open until the last request is
