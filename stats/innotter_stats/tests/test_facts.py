@@ -87,6 +87,7 @@ CHANGES = {
     ),
     "user.blocked.v2": Change(date(2026, 11, 22), [], [Block(BORIS, True, BLOCKED)]),
     "user.unblocked.v2": Change(date(2026, 11, 22), [], [Block(BORIS, False, UNBLOCKED)]),
+    "user.notifications_changed.v2": Change(date(2026, 11, 22), [], []),
     "post.liked.v2": Change(date(2026, 11, 20), [Delta(COFFEE, "likes", 1)], []),
     "post.liked.recounted.v2": Change(date(2026, 11, 24), [Delta(COFFEE, "likes", 1)], []),
     "post.unliked.v2": Change(date(2026, 11, 22), [Delta(COFFEE, "likes", -1)], []),

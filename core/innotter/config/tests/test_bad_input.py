@@ -17,6 +17,7 @@ from innotter.accounts.tokens import mint_access_token
 from innotter.config.tests.routes import (
     LISTS,
     NEEDED,
+    SIGNED,
     WITHOUT_BODY,
     Route,
     bodies,
@@ -30,8 +31,6 @@ from innotter.pages.services import follow
 
 WRITING = [route for route in routes() if route.method != "GET"]
 WITH_FILE = [route for route in WRITING if str(route) in files()]
-# What is not signed is refused whatever it says: the room of mail has tests of its own.
-SIGNED = {"POST /mail/feedback"}
 WITH_BODY = [route for route in WRITING if str(route) not in {*WITHOUT_BODY, *SIGNED, *files()}]
 
 # In JSON; of any field of any body.
