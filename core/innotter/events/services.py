@@ -19,23 +19,24 @@ CHANNEL = "innotter_outbox"
 KEPT = timedelta(days=7)
 PRUNED_AT_ONCE = 5_000
 PRUNINGS = 20
-# Ids sort by their moment: what is too young is never looked at.
+# Ids sort by their moment: what is too young is never looked at. An array, because a subquery with
+# a lock and a limit is run once a row in some plans, and then has no limit.
 PRUNE = """
-    DELETE FROM events_outboxevent WHERE id IN (
+    DELETE FROM events_outboxevent WHERE id = ANY(ARRAY(
         SELECT id FROM events_outboxevent
         WHERE id < %s AND published_at < %s
         ORDER BY id LIMIT %s
         FOR UPDATE SKIP LOCKED
-    )
+    ))
 """
 MARK_PUBLISHED = "UPDATE events_outboxevent SET published_at = %s WHERE id = ANY(%s)"
 PUT_BACK_DUE = """
-    UPDATE events_outboxevent SET set_aside_until = NULL WHERE id IN (
+    UPDATE events_outboxevent SET set_aside_until = NULL WHERE id = ANY(ARRAY(
         SELECT id FROM events_outboxevent
         WHERE published_at IS NULL AND set_aside_until <= %s
         ORDER BY set_aside_until LIMIT %s
         FOR UPDATE SKIP LOCKED
-    )
+    ))
 """
 
 # Each page has one of so many locks: a deed on thousands of pages takes no more than these.

@@ -118,12 +118,12 @@ PRUNED_AT_ONCE = 5_000
 PRUNINGS = 20
 # Ids sort by their moment: what is too young is never looked at.
 PRUNE = """
-    DELETE FROM mail_delivery WHERE id IN (
+    DELETE FROM mail_delivery WHERE id = ANY(ARRAY(
         SELECT id FROM mail_delivery
         WHERE id < %s AND updated_at < %s AND state NOT IN ('waiting', 'sending')
         ORDER BY id LIMIT %s
         FOR UPDATE SKIP LOCKED
-    )
+    ))
 """
 # What a mail's end is called in the metrics and the log.
 COUNTED = {
