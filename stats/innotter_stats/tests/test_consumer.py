@@ -252,8 +252,9 @@ def test_a_crash_between_counting_and_acknowledging_counts_once(
             raise Crash
 
     broker.publish(*(liked(page.id) for _ in range(10)))
+    # One batch with all of them, however slowly they come.
     crashing = Consumer(
-        Settings(amqp_url=broker.url),
+        Settings(amqp_url=broker.url, consumer_batch_size=10, consumer_batch_wait=10),
         CrashesAfterwards(None, ""),  # type: ignore[arg-type]
     )
     with pytest.raises(Crash):
