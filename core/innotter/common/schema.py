@@ -13,6 +13,7 @@ from rest_framework import serializers
 from rest_framework.parsers import MultiPartParser
 
 from innotter.common.errors import DomainError
+from innotter.common.examples import REQUESTS
 from innotter.common.permissions import Anyone, SignedIn
 from innotter.common.problems import status_of
 from innotter_contracts.problems import MEDIA_TYPE, problem
@@ -44,31 +45,6 @@ OF_A_BODY = {
 
 # What DRF calls the actions that need no names of their own.
 USUAL_ACTIONS = ("list", "create", "retrieve", "update", "partial_update", "destroy")
-
-# What stands in the example of a request's body, by the name of the field.
-EXAMPLES: dict[str, Any] = {
-    "username": "ann",
-    "email": "ann@example.com",
-    "login": "ann",
-    "password": "a quiet harbour 7",
-    "current_password": "a noisy harbour 7",
-    "title": "Ann of the harbour",
-    "refresh": "the-refresh-token-of-the-last-answer",
-    "email_notifications": "daily",
-    "language": "en",
-    "uuid": "harbour",
-    "name": "The harbour",
-    "description": "What comes in and what goes out.",
-    "tags": ["boats", "fog"],
-    "is_private": False,
-    "content": "Fog over the harbour.",
-    "usernames": ["bob", "eve"],
-    "until": "2030-01-01T00:00:00Z",
-    "reason": "Advertising.",
-    "role": "moderator",
-    "image": "(the bytes of face.png)",
-}
-
 
 # The code and the detail of a problem.
 type Said = tuple[str, str]
@@ -135,7 +111,7 @@ class Schema(AutoSchema):
             instance: Any = force_instance  # untyped there
             serializer = instance(self.get_request_serializer())
             fields = getattr(serializer, "fields", ())  # none where any JSON is taken
-            example = {name: EXAMPLES[name] for name in fields if name in EXAMPLES}
+            example = {name: REQUESTS[name] for name in fields if name in REQUESTS}
             for content in body["content"].values():
                 content.setdefault("example", example)
         return body

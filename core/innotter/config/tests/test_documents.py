@@ -4,6 +4,7 @@ shown, each with an example."""
 from http import HTTPStatus
 from typing import Any
 
+import jsonschema
 import pytest
 from drf_spectacular.generators import SchemaGenerator
 
@@ -24,10 +25,15 @@ ELSEWHERE = {
 
 
 @pytest.fixture(scope="module")
-def operations() -> dict[str, Any]:
-    """By route."""
+def document() -> dict[str, Any]:
     generator: Any = SchemaGenerator  # untyped there
-    document = generator().get_schema(request=None, public=True)
+    written: dict[str, Any] = generator().get_schema(request=None, public=True)
+    return written
+
+
+@pytest.fixture(scope="module")
+def operations(document: dict[str, Any]) -> dict[str, Any]:
+    """By route."""
     return {
         f"{method.upper()} {path.removeprefix('/api/v1')}": operation
         for path, found in document["paths"].items()
@@ -65,3 +71,14 @@ def test_what_can_be_refused_is_in_the_document_and_nothing_else(
     if "requestBody" in operations[route]:
         contents = operations[route]["requestBody"]["content"].values()
         assert all("example" in content for content in contents)
+
+
+@pytest.mark.parametrize("route", [str(route) for route in routes()])
+def test_each_answer_in_json_has_an_example_that_its_schema_allows(
+    document: dict[str, Any], operations: dict[str, Any], route: str
+) -> None:
+    for status, answer in operations[route]["responses"].items():
+        content = answer.get("content", {}).get("application/json")
+        if content and status.startswith("2"):
+            schema = {**content["schema"], "components": document["components"]}
+            jsonschema.validate(content["example"], schema, jsonschema.Draft202012Validator)
