@@ -13,6 +13,7 @@ from dev import demo, settings
 from dev.aws import prepare_aws
 from dev.errors import Failed
 from dev.house import MEASURED, House, manage
+from dev.inbox import messages_url, serve_inbox
 from dev.locks import locked
 from dev.parts import PORTS, Parts
 from dev.paths import DATA, STATE
@@ -60,7 +61,9 @@ class _Run:
         # What follows from the demo world: some hundred mails, whose log pours over the screen.
         self.demo_is_on_its_way = False
         self.processes = Processes(STATE / "logs")
-        ports = inner_ports([*PORTS, *map(_metrics, MEASURED)], STATE / "ports.json")
+        ports = inner_ports([*PORTS, "inbox", *map(_metrics, MEASURED)], STATE / "ports.json")
+        self.inbox_port = ports["inbox"]
+        self.inbox = ""
         self.parts = Parts(
             self.processes,
             STATE,
@@ -105,7 +108,8 @@ class _Run:
             "Admin": f"{self.house.core_url}/admin/",
         }
         if self.parts.aws_endpoint_url:
-            addresses["Mail inbox"] = f"{self.parts.aws_endpoint_url}/_ministack/ses/messages"
+            addresses["Mail inbox"] = self.inbox
+            addresses["Mail, as JSON"] = messages_url(self.parts.aws_endpoint_url)
         addresses |= {f"Metrics, {name}": self.house.metrics_url(name) for name in MEASURED}
         for name, address in addresses.items():
             print(f"  {name:<20} {address}")
@@ -185,6 +189,7 @@ class _Run:
                 self.parts.start_aws()
             with step("Bucket, sender, table"):
                 prepare_aws(self.env)
+            self.inbox = serve_inbox(self.inbox_port, self.parts.aws_endpoint_url)
 
 
 def _metrics(name: str) -> str:
