@@ -10,6 +10,7 @@ from django.test import Client, override_settings
 from kombu import Connection, Message, Queue
 
 from innotter.accounts.models import User
+from innotter.config.celery import app
 from innotter.events import dead_letters as module
 from innotter.events.dead_letters import (
     NoSuchLetter,
@@ -122,7 +123,7 @@ def test_a_turn_of_the_clock_that_nobody_takes_is_no_dead_letter(
     amqp_url: str, broker: Connection
 ) -> None:
     with broker.Producer() as producer:
-        prune_outbox.apply_async(producer=producer, expires=60)
+        app.tasks[prune_outbox.name].apply_async(producer=producer, expires=60)
     [message] = arrived(broker, HOUSEKEEPING_QUEUE)
     assert "expiration" not in message.properties
     # By this the worker knows that it comes too late.
