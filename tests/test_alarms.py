@@ -10,8 +10,9 @@ from prometheus_client import REGISTRY
 
 from innotter.events.metrics import OutboxFigures, QueueFigures
 from innotter.mail.metrics import MAILS
+from innotter_stats.metrics import DOWN
 
-ROOT = Path(__file__).parents[4]
+ROOT = Path(__file__).parents[1]
 [GROUP] = yaml.safe_load((ROOT / "deploy" / "prometheus" / "alarms.yml").read_text())["groups"]
 
 
@@ -19,7 +20,7 @@ ROOT = Path(__file__).parents[4]
 def test_each_figure_exists() -> None:
     looked_at = [*OutboxFigures().collect(), *QueueFigures(settings.AMQP_URL).collect()]
     figures = {figure.name for figure in looked_at} | set(REGISTRY._names_to_collectors)
-    assert MAILS._name in figures
+    assert {MAILS._name, DOWN._name} <= figures
     for rule in GROUP["rules"]:
         named = set(re.findall(r"innotter_\w+", rule["expr"]))
         assert named
