@@ -1,9 +1,9 @@
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 from django.db.models import (
     BooleanField,
     CharField,
@@ -63,6 +63,19 @@ def assign(row: Record, wishes: Mapping[str, Any]) -> set[str]:
     for field, value in changes.items():
         setattr(row, field, value)
     return {*changes, "updated_at"} if changes else set()
+
+
+def delete_in_steps(statement: str, values: Sequence[Any], *, at_once: int, steps: int) -> int:
+    """Runs a DELETE that takes a limit as its last value, until it finds fewer rows than that or
+    has run so many times; how many rows are gone. Several at once share the work."""
+    deleted = 0
+    for _ in range(steps):
+        with connection.cursor() as cursor:
+            cursor.execute(statement, [*values, at_once])
+            deleted += cursor.rowcount
+            if cursor.rowcount < at_once:
+                break
+    return deleted
 
 
 def normal_text(text: str) -> str:

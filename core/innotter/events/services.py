@@ -6,6 +6,7 @@ from django.db import OperationalError, connection
 from django.utils import timezone
 from psycopg.errors import LockNotAvailable
 
+from innotter.common.database import delete_in_steps
 from innotter.events.models import OutboxEvent
 from innotter_contracts.counting import deltas
 from innotter_contracts.events import Event
@@ -115,19 +116,10 @@ def put_back_due(*, limit: int) -> int:
 
 
 def prune_outbox() -> int:
-    """Deletes what was published more than KEPT ago, oldest first; how many events.
-
-    Several at once share the work.
-    """
+    """Deletes what was published more than KEPT ago, oldest first; how many events."""
     until = timezone.now() - KEPT
-    pruned = 0
-    for _ in range(PRUNINGS):
-        with connection.cursor() as cursor:
-            cursor.execute(PRUNE, [first_id_of(until), until, PRUNED_AT_ONCE])
-            pruned += cursor.rowcount
-            if cursor.rowcount < PRUNED_AT_ONCE:
-                break
-    return pruned
+    values = [first_id_of(until), until]
+    return delete_in_steps(PRUNE, values, at_once=PRUNED_AT_ONCE, steps=PRUNINGS)
 
 
 def _wake_relay() -> None:

@@ -17,6 +17,7 @@ from django.utils import timezone
 from pydantic import ValidationError
 
 from innotter.accounts.models import User
+from innotter.common.database import delete_in_steps
 from innotter.common.errors import Forbidden, Invalid, Unavailable
 from innotter.mail.feedback import Bounce, Complaint, Feedback, parse_feedback
 from innotter.mail.letters import write_letter
@@ -359,14 +360,8 @@ def prune_deliveries() -> int:
     """Deletes what ended more than KEPT ago, oldest first; how many deliveries. What failed or is
     in doubt is no exception: nobody has looked at it for so long."""
     until = timezone.now() - KEPT
-    pruned = 0
-    for _ in range(PRUNINGS):
-        with connection.cursor() as cursor:
-            cursor.execute(PRUNE, [first_id_of(until), until, PRUNED_AT_ONCE])
-            pruned += cursor.rowcount
-            if cursor.rowcount < PRUNED_AT_ONCE:
-                break
-    return pruned
+    values = [first_id_of(until), until]
+    return delete_in_steps(PRUNE, values, at_once=PRUNED_AT_ONCE, steps=PRUNINGS)
 
 
 def give_up_claims() -> int:
