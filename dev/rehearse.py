@@ -17,12 +17,12 @@ import signal
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
 from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
+
+import httpx
 
 from dev import settings, tools
 from dev.aws import answers
@@ -329,12 +329,12 @@ def _ask(url: str, body: bytes | None = None, *, token: str | None = None) -> tu
     headers = {"Content-Type": "application/json"}
     if token:
         headers["Authorization"] = f"Bearer {token}"
-    request = urllib.request.Request(url, body, headers)  # noqa: S310 (our own address)
-    try:
-        with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310
-            return answer.status, answer.read()
-    except urllib.error.HTTPError as error:
-        return error.code, error.read()
+    # Hears an answer that comes while it is still sending.
+    method = "GET" if body is None else "POST"
+    answer = httpx.request(
+        method, url, content=body, headers=headers, timeout=10, follow_redirects=True
+    )
+    return answer.status_code, answer.content
 
 
 def _end(processes: list[Process]) -> None:
