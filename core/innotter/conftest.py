@@ -7,15 +7,16 @@ rows of a test are those of real life.
 
 import json
 import threading
+import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.apps import apps
 from django.core.files.uploadedfile import SimpleUploadedFile
-from django.db import connections
+from django.db import connection, connections
 from django.test import Client, override_settings
 from django.test.client import BOUNDARY, MULTIPART_CONTENT, encode_multipart
 from hypothesis import HealthCheck, Phase, settings
@@ -111,6 +112,14 @@ def moderator(db: None) -> User:
 @pytest.fixture
 def admin(db: None) -> User:
     return new_user("admin", role=User.Role.ADMIN)
+
+
+@pytest.fixture
+def browser(admin: User) -> Client:
+    """An admin's, signed in."""
+    browser = Client()
+    browser.force_login(admin)
+    return browser
 
 
 def new_user(username: str, *, role: str = User.Role.USER, is_blocked: bool = False) -> User:
@@ -300,3 +309,17 @@ def at_once[T](*calls: Callable[[], T]) -> list[T]:
 
     with ThreadPoolExecutor(len(calls)) as threads:
         return list(threads.map(run, calls))
+
+
+def wait_until_blocked(other: Future[None]) -> None:
+    """Until another thread waits for a lock of ours, or is through."""
+    deadline = time.monotonic() + 30
+    while not other.done() and time.monotonic() < deadline:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT 1 FROM pg_locks"
+                " WHERE NOT granted AND pg_backend_pid() = ANY(pg_blocking_pids(pid))"
+            )
+            if cursor.fetchone():
+                return
+        time.sleep(0.01)

@@ -149,14 +149,6 @@ def test_the_command_lists_and_replays(amqp_url: str, broker: Connection) -> Non
 ADDRESS = "/admin/events/outboxevent/dead-letters/"
 
 
-@pytest.fixture
-def browser(admin: User) -> Client:
-    """An admin's, signed in."""
-    browser = Client()
-    browser.force_login(admin)
-    return browser
-
-
 def test_the_panel_shows_and_replays(browser: Client, amqp_url: str, broker: Connection) -> None:
     first, second = an_event(), an_event()
     die(broker, amqp_url, first, second)

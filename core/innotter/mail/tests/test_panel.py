@@ -13,14 +13,6 @@ State = Delivery.State
 
 
 @pytest.fixture
-def browser(admin: User) -> Client:
-    """An admin's, signed in."""
-    browser = Client()
-    browser.force_login(admin)
-    return browser
-
-
-@pytest.fixture
 def suppression(db: None) -> Suppression:
     return Suppression.objects.create(
         address="bob@example.com",

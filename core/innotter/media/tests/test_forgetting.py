@@ -1,7 +1,6 @@
 """Pictures that nobody shows any more go, and no other ones, whatever happens at that moment."""
 
 import secrets
-import time
 from collections.abc import Collection
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import timedelta
@@ -11,12 +10,12 @@ import pytest
 from botocore.exceptions import ClientError
 from django.conf import settings
 from django.core.files.uploadedfile import SimpleUploadedFile
-from django.db import connection, connections
+from django.db import connections
 from django.utils import timezone
 
 from innotter.accounts import services as accounts
 from innotter.accounts.models import User
-from innotter.conftest import at_once
+from innotter.conftest import at_once, wait_until_blocked
 from innotter.media import services, storage
 from innotter.media.models import Picture
 from innotter.media.services import KEPT_UNUSED, forget_pictures, store_picture
@@ -151,7 +150,7 @@ def test_who_sends_a_picture_while_it_goes_waits_and_stores_it_anew(
 
     def delete(names: Collection[str]) -> None:
         again.append(thread.submit(show))
-        wait_for(again[0])
+        wait_until_blocked(again[0])
         assert not again[0].done()
         really_delete(names)
 
@@ -162,20 +161,6 @@ def test_who_sends_a_picture_while_it_goes_waits_and_stores_it_anew(
     ann.refresh_from_db()
     assert ann.image_id == name
     assert is_there(name)
-
-
-def wait_for(other: Future[None]) -> None:
-    """Until it waits for a lock of ours, or is through."""
-    deadline = time.monotonic() + 30
-    while not other.done() and time.monotonic() < deadline:
-        with connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT 1 FROM pg_locks"
-                " WHERE NOT granted AND pg_backend_pid() = ANY(pg_blocking_pids(pid))"
-            )
-            if cursor.fetchone():
-                return
-        time.sleep(0.01)
 
 
 @pytest.mark.django_db(transaction=True)

@@ -47,14 +47,6 @@ LISTS = [
 TOMORROW = (timezone.now() + timedelta(days=1)).strftime("%Y-%m-%dT%H:%M")
 
 
-@pytest.fixture
-def browser(admin: User) -> Client:
-    """An admin's, signed in."""
-    browser = Client()
-    browser.force_login(admin)
-    return browser
-
-
 def address(row: User | Page | Post, view: str = "changelist", *args: Any) -> str:
     return reverse(f"admin:{row._meta.app_label}_{row._meta.model_name}_{view}", args=args)
 

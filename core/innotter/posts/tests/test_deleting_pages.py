@@ -1,12 +1,11 @@
 """A page goes with all that is on it, and the world is told what it has to know."""
 
-import time
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from django.db import connection, connections, transaction
+from django.db import connections, transaction
 
 from innotter.accounts.models import User
 from innotter.conftest import (
@@ -18,6 +17,7 @@ from innotter.conftest import (
     new_post,
     new_user,
     refusal,
+    wait_until_blocked,
 )
 from innotter.events.models import OutboxEvent
 from innotter.mail.models import Delivery
@@ -169,21 +169,8 @@ def delete_during(work: Callable[[], Any], page: Page) -> None:
         with transaction.atomic():
             work()
             deletion = thread.submit(delete)
-            wait_for(deletion)
+            wait_until_blocked(deletion)
         deletion.result(timeout=30)
-
-
-def wait_for(deletion: Future[None]) -> None:
-    deadline = time.monotonic() + 30
-    while not deletion.done() and time.monotonic() < deadline:
-        with connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT 1 FROM pg_locks"
-                " WHERE NOT granted AND pg_backend_pid() = ANY(pg_blocking_pids(pid))"
-            )
-            if cursor.fetchone():
-                return
-        time.sleep(0.01)
 
 
 @pytest.mark.django_db(transaction=True)
