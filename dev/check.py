@@ -19,9 +19,9 @@ from pathlib import Path
 
 from dev import tools
 from dev.errors import Failed
-from dev.house import manage
 from dev.install import poetry_environment
 from dev.paths import ROOT
+from dev.stack import manage
 
 type Environment = dict[str, str]
 

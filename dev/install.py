@@ -1,4 +1,4 @@
-"""Makes `.venv` with Poetry, and at the same time fetches the parts. Standard library only.
+"""Makes `.venv` with Poetry and fetches the backing services. Standard library only.
 
 Run by bootstrap.py with the Python that the project is to use.
 """

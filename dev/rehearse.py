@@ -26,10 +26,10 @@ import httpx
 
 from dev import settings, tools
 from dev.aws import answers
+from dev.backing import BackingServices
 from dev.demo import PASSWORD
 from dev.errors import Failed
 from dev.install import poetry_environment
-from dev.parts import Parts
 from dev.paths import DATA, ROOT
 from dev.ports import Port
 from dev.processes import Process, Processes
@@ -45,7 +45,7 @@ CERTIFICATES = "etc/ssl/certs/ca-certificates.crt"
 # Of the user that our images name.
 USER = 10001
 # Images that cannot be pulled here.
-PARTS = ("postgres", "rabbitmq")
+BACKING = ("postgres", "rabbitmq")
 GATEWAY = "gateway"
 # Not the one of the core, which is on the same machine here.
 GATEWAY_PORT = 8888
@@ -184,7 +184,7 @@ def _start_all() -> None:
     try:
         _start_parts(processes)
         for name in TopologicalSorter(order).static_order():
-            if name not in (*PARTS, GATEWAY):
+            if name not in (*BACKING, GATEWAY):
                 with step(name):
                     _Container(name, services[name]).start(processes)
         with step(GATEWAY):
@@ -200,11 +200,13 @@ def _start_parts(processes: Processes) -> None:
     ports = {"postgres": Port(5432), "amqp": Port(5672)}
     ports |= {name: Port() for name in ("erlang", "epmd", "aws")}
     given = {"AWS_ENDPOINT_URL": "none"}
-    parts = Parts(processes, FOLDER / "state", given=given, ports=ports, password=_password())
+    backing = BackingServices(
+        processes, FOLDER / "state", given=given, ports=ports, password=_password()
+    )
     with step("postgres"):
-        parts.start_postgres()
+        backing.start_postgres()
     with step("rabbitmq"):
-        parts.start_rabbitmq()
+        backing.start_rabbitmq()
 
 
 class _Container:

@@ -11,14 +11,14 @@ from kombu.exceptions import OperationalError
 
 from dev import demo, settings
 from dev.aws import prepare_aws
+from dev.backing import PORTS, BackingServices
 from dev.errors import Failed
-from dev.house import MEASURED, House, manage
 from dev.inbox import messages_url, serve_inbox
 from dev.locks import locked
-from dev.parts import PORTS, Parts
 from dev.paths import DATA, STATE
 from dev.ports import Port, front_ports, inner_ports
 from dev.processes import Console, Process, Processes
+from dev.stack import MEASURED, Stack, manage
 from dev.steps import step, together
 from dev.topology import declare_topology
 from innotter_contracts.events import MAIL_QUEUE, STATS_QUEUE
@@ -64,7 +64,7 @@ class _Run:
         ports = inner_ports([*PORTS, "inbox", *map(_metrics, MEASURED)], STATE / "ports.json")
         self.inbox_port = ports["inbox"]
         self.inbox = ""
-        self.parts = Parts(
+        self.backing = BackingServices(
             self.processes,
             STATE,
             given=given,
@@ -76,8 +76,8 @@ class _Run:
             core_url=f"http://localhost:{core.number}",
             stats_url=f"http://localhost:{stats.number}",
         )
-        self.env = settings.with_parts({**own, **given}, self.parts)
-        self.house = House(
+        self.env = settings.with_backing({**own, **given}, self.backing)
+        self.stack = Stack(
             self.env,
             core_port=core,
             stats_port=stats,
@@ -91,10 +91,10 @@ class _Run:
         together(self.processes, self._services, self._broker)
         with step("All seven processes"):
             for name in ("relay", "worker", "housekeeper", "scheduler", "consumer"):
-                self.house.start(name)
-            self.house.wait_until_ready()
+                self.stack.start(name)
+            self.stack.wait_until_ready()
         # A database of the user's own is left to its owner.
-        if not DEMO_IS_THERE.exists() and self.parts.postgres_is_embedded:
+        if not DEMO_IS_THERE.exists() and self.backing.postgres_is_embedded:
             with step("Demo data"):
                 command = [sys.executable, "-m", "dev.demo"]
                 self.processes.run("demo", command, env=self.env, seconds=300)
@@ -103,14 +103,14 @@ class _Run:
 
     def print_addresses(self) -> None:
         addresses = {
-            "Core API": f"{self.house.core_url}/api/v1/docs",
-            "Statistics API": f"{self.house.stats_url}/docs",
-            "Admin": f"{self.house.core_url}/admin/",
+            "Core API": f"{self.stack.core_url}/api/v1/docs",
+            "Statistics API": f"{self.stack.stats_url}/docs",
+            "Admin": f"{self.stack.core_url}/admin/",
         }
-        if self.parts.aws_endpoint_url:
+        if self.backing.aws_endpoint_url:
             addresses["Mail inbox"] = self.inbox
-            addresses["Mail, as JSON"] = messages_url(self.parts.aws_endpoint_url)
-        addresses |= {f"Metrics, {name}": self.house.metrics_url(name) for name in MEASURED}
+            addresses["Mail, as JSON"] = messages_url(self.backing.aws_endpoint_url)
+        addresses |= {f"Metrics, {name}": self.stack.metrics_url(name) for name in MEASURED}
         for name, address in addresses.items():
             print(f"  {name:<20} {address}")
         if DEMO_IS_THERE.exists():
@@ -125,7 +125,7 @@ class _Run:
         self.console.open = True
         deaths: dict[str, list[float]] = defaultdict(list)
         while True:
-            for process in [*self.processes.dead(), *self.house.processes.dead()]:
+            for process in [*self.processes.dead(), *self.stack.processes.dead()]:
                 now = time.monotonic()
                 recent = [moment for moment in deaths[process.name] if moment > now - 60]
                 deaths[process.name] = [*recent, now]
@@ -139,7 +139,7 @@ class _Run:
     def _look_after_the_demo(self) -> None:
         """When all of it has arrived, the addresses come again, and now they stay in sight."""
         try:
-            if any(self.house.waiting(queue) for queue in (MAIL_QUEUE, STATS_QUEUE)):
+            if any(self.stack.waiting(queue) for queue in (MAIL_QUEUE, STATS_QUEUE)):
                 return
         except (OperationalError, OSError):
             # The broker may be starting again.
@@ -153,7 +153,7 @@ class _Run:
             signal.signal(number, signal.SIG_IGN)
         self.console.open = False
         print("\nStopping…", flush=True)
-        self.house.stop()
+        self.stack.stop()
         self.processes.stop()
         print("Everything has stopped.", flush=True)
 
@@ -163,11 +163,11 @@ class _Run:
     def _services(self) -> None:
         together(self.processes, self._database, self._aws)
         for name in ("core", "stats"):
-            self.house.start(name)
+            self.stack.start(name)
 
     def _database(self) -> None:
         with step(f"PostgreSQL{self._whose('DATABASE_URL')}"):
-            self.parts.start_postgres()
+            self.backing.start_postgres()
         keys = Path(self.env["SIGNING_KEYS_FILE"])
         if keys.is_relative_to(SECRETS) and not keys.exists():
             with step("Signing keys"):
@@ -178,18 +178,18 @@ class _Run:
 
     def _broker(self) -> None:
         with step(f"RabbitMQ{self._whose('AMQP_URL')}"):
-            self.parts.start_rabbitmq()
+            self.backing.start_rabbitmq()
         with step("Queues"):
-            declare_topology(self.parts.amqp_url)
+            declare_topology(self.backing.amqp_url)
 
     def _aws(self) -> None:
         # In AWS itself, its owner makes these.
-        if self.parts.aws_endpoint_url:
+        if self.backing.aws_endpoint_url:
             with step(f"AWS emulator{self._whose('AWS_ENDPOINT_URL')}"):
-                self.parts.start_aws()
+                self.backing.start_aws()
             with step("Bucket, sender, table"):
                 prepare_aws(self.env)
-            self.inbox = serve_inbox(self.inbox_port, self.parts.aws_endpoint_url)
+            self.inbox = serve_inbox(self.inbox_port, self.backing.aws_endpoint_url)
 
 
 def _metrics(name: str) -> str:

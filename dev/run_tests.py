@@ -1,4 +1,4 @@
-"""`make test` and `make bench`: against parts of their own that are thrown away afterwards."""
+"""`make test` and `make bench`: with backing services that are thrown away afterwards."""
 
 import os
 import shutil
@@ -11,20 +11,20 @@ from pathlib import Path
 
 from dev import postgres, settings
 from dev.aws import prepare_aws
+from dev.backing import PORTS, BackingServices
 from dev.errors import Failed
-from dev.house import manage
 from dev.locks import locked
-from dev.parts import PORTS, Parts
 from dev.paths import DATA, ROOT
 from dev.ports import inner_ports
 from dev.processes import Processes
 from dev.rabbitmq import at_vhost
+from dev.stack import manage
 from dev.steps import step, together
 from dev.topology import declare_topology
 
 WORKERS = 2
-# One for the whole house, one for each worker of pytest that may be asked for.
-VHOSTS = ["/", "house", "gw0", "gw1", "gw2", "gw3"]
+# One for the whole stack, one for each worker of pytest that may be asked for.
+VHOSTS = ["/", "stack", "gw0", "gw1", "gw2", "gw3"]
 
 
 def run_tests(arguments: Sequence[str]) -> int:
@@ -59,7 +59,7 @@ def _run_on_own_parts(command: Sequence[str], postgres_options: Mapping[str, str
 class _TestRun:
     def __init__(self, folder: Path, postgres_options: Mapping[str, str]) -> None:
         self.processes = Processes(folder / "logs")
-        self.parts = Parts(
+        self.backing = BackingServices(
             self.processes,
             folder,
             given={},
@@ -80,7 +80,7 @@ class _TestRun:
             "TEST_LOGS": str(folder / "logs"),
         }
         environment = {name: value for name, value in os.environ.items() if name[:4] != "AWS_"}
-        self.env = settings.with_parts({**environment, **own, **tests}, self.parts)
+        self.env = settings.with_backing({**environment, **own, **tests}, self.backing)
 
     def start(self) -> None:
         together(self.processes, self._database, self._broker, self._aws)
@@ -96,7 +96,7 @@ class _TestRun:
 
     def _database(self) -> None:
         with step("PostgreSQL"):
-            self.parts.start_postgres()
+            self.backing.start_postgres()
         with step("Signing keys"):
             keys = manage("create_signing_keys", self.env["SIGNING_KEYS_FILE"])
             self.processes.run("create-keys", keys, env=self.env, seconds=60)
@@ -105,15 +105,15 @@ class _TestRun:
 
     def _broker(self) -> None:
         with step("RabbitMQ"):
-            self.parts.start_rabbitmq()
+            self.backing.start_rabbitmq()
         with step("Queues"):
             for vhost in VHOSTS[1:]:
-                declare_topology(at_vhost(self.parts.amqp_url, vhost))
-            declare_topology(self.parts.amqp_url)
+                declare_topology(at_vhost(self.backing.amqp_url, vhost))
+            declare_topology(self.backing.amqp_url)
 
     def _aws(self) -> None:
         with step("AWS emulator"):
-            self.parts.start_aws()
+            self.backing.start_aws()
         with step("Bucket, sender, table"):
             prepare_aws(self.env)
 

@@ -1,4 +1,4 @@
-"""The environment that the processes of one house run in: `.env.example` explains each name."""
+"""The environment that the processes of one stack run in: `.env.example` explains each name."""
 
 import os
 import secrets
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from dotenv import dotenv_values
 
-from dev.parts import Parts
+from dev.backing import BackingServices
 from dev.paths import ROOT
 
 
@@ -18,7 +18,7 @@ def given() -> dict[str, str]:
 
 
 def defaults(*, secrets_folder: Path, core_url: str, stats_url: str) -> dict[str, str]:
-    """For everything that nobody has set, but for the addresses of the parts."""
+    """For everything that nobody has set, but for the URLs of the backing services."""
     return {
         "INNOTTER_ENV": "development",
         "LOG_STYLE": "console",
@@ -35,16 +35,16 @@ def defaults(*, secrets_folder: Path, core_url: str, stats_url: str) -> dict[str
     }
 
 
-def with_parts(env: Mapping[str, str], parts: Parts) -> dict[str, str]:
-    """`env` and where the parts are; for AWS itself, the credentials are what `env` has."""
-    addresses = {"DATABASE_URL": parts.database_url, "AMQP_URL": parts.amqp_url}
-    if parts.aws_endpoint_url is None:
+def with_backing(env: Mapping[str, str], backing: BackingServices) -> dict[str, str]:
+    """`env` and the URLs of the backing services; for AWS itself the credentials of `env`."""
+    addresses = {"DATABASE_URL": backing.database_url, "AMQP_URL": backing.amqp_url}
+    if backing.aws_endpoint_url is None:
         # A `.env` that a process reads by itself may still hold the word `none`.
         aws = {"AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "true"}
         env = {name: value for name, value in env.items() if name != "AWS_ENDPOINT_URL"}
     else:
         aws = {
-            "AWS_ENDPOINT_URL": parts.aws_endpoint_url,
+            "AWS_ENDPOINT_URL": backing.aws_endpoint_url,
             "AWS_DEFAULT_REGION": env.get("AWS_DEFAULT_REGION", "us-east-1"),
             "AWS_ACCESS_KEY_ID": env.get("AWS_ACCESS_KEY_ID", "test"),
             "AWS_SECRET_ACCESS_KEY": env.get("AWS_SECRET_ACCESS_KEY", "test"),

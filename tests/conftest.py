@@ -1,12 +1,12 @@
-"""One house for all tests here: seven processes on parts of their own, in one worker of pytest."""
+"""One stack for all tests here: seven processes in one worker of pytest."""
 
 import logging
 from collections.abc import Generator, Iterator
 
 import pytest
 
-from dev.house import House
-from dev.testing import house_for_tests
+from dev.stack import Stack
+from dev.testing import stack_for_tests
 
 # Tests that wait ask often.
 logging.getLogger("httpx").setLevel(logging.WARNING)
@@ -16,9 +16,9 @@ TAIL = 30
 
 
 @pytest.fixture(scope="session")
-def house() -> Iterator[House]:
-    with house_for_tests() as house:
-        yield house
+def stack() -> Iterator[Stack]:
+    with stack_for_tests() as stack:
+        yield stack
 
 
 @pytest.hookimpl(wrapper=True)
@@ -27,9 +27,9 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """A failure comes with what the processes said last."""
     report = yield
-    house = getattr(item, "funcargs", {}).get("house")
-    if report.failed and isinstance(house, House):
-        for name in house.processes.by_name:
-            lines = house.log(name).splitlines()[-TAIL:]
+    stack = getattr(item, "funcargs", {}).get("stack")
+    if report.failed and isinstance(stack, Stack):
+        for name in stack.processes.by_name:
+            lines = stack.log(name).splitlines()[-TAIL:]
             report.sections.append((f"log of {name}", "\n".join(lines)))
     return report

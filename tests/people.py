@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import httpx
 
-from dev.house import House
+from dev.stack import Stack
 
 PASSWORD = "a quiet harbour 7"
 
@@ -17,13 +17,13 @@ PASSWORD = "a quiet harbour 7"
 class Person:
     """Registered and logged in. Their name is their own in every test."""
 
-    house: House
+    stack: Stack
     name: str
     token: str = field(default="", repr=False)
 
     @classmethod
-    def arrives(cls, house: House, name: str) -> "Person":
-        person = cls(house, f"{name}-{uuid4().hex[:8]}")
+    def arrives(cls, stack: Stack, name: str) -> "Person":
+        person = cls(stack, f"{name}-{uuid4().hex[:8]}")
         person.post(
             "/auth/register",
             username=person.name,
@@ -40,16 +40,16 @@ class Person:
         return f"{self.name}@example.com"
 
     def get(self, path: str, *, expect: int = 200) -> Any:
-        return self._call("GET", f"{self.house.core_url}/api/v1{path}", expect)
+        return self._call("GET", f"{self.stack.core_url}/api/v1{path}", expect)
 
     def post(self, path: str, *, expect: int = 200, **body: Any) -> Any:
-        return self._call("POST", f"{self.house.core_url}/api/v1{path}", expect, json=body)
+        return self._call("POST", f"{self.stack.core_url}/api/v1{path}", expect, json=body)
 
     def delete(self, path: str, *, expect: int) -> Any:
-        return self._call("DELETE", f"{self.house.core_url}/api/v1{path}", expect)
+        return self._call("DELETE", f"{self.stack.core_url}/api/v1{path}", expect)
 
     def statistics(self, uuid: str) -> httpx.Response:
-        url = f"{self.house.stats_url}/api/v1/pages/{uuid}/statistics"
+        url = f"{self.stack.stats_url}/api/v1/pages/{uuid}/statistics"
         return httpx.get(url, headers=self._headers(), timeout=30)
 
     def new_page(self, **fields: Any) -> str:
@@ -58,7 +58,7 @@ class Person:
         return str(page["uuid"])
 
     def inbox(self) -> list[dict[str, Any]]:
-        return mails_to(self.house, self.email)
+        return mails_to(self.stack, self.email)
 
     def _call(self, method: str, url: str, expect: int, **options: Any) -> Any:
         answer = httpx.request(method, url, headers=self._headers(), timeout=30, **options)
@@ -69,9 +69,9 @@ class Person:
         return {"Authorization": f"Bearer {self.token}"} if self.token else {}
 
 
-def mails_to(house: House, address: str) -> list[dict[str, Any]]:
+def mails_to(stack: Stack, address: str) -> list[dict[str, Any]]:
     """The mails that SES has delivered to an address, oldest first."""
-    accounts = httpx.get(f"{house.env['AWS_ENDPOINT_URL']}/_ministack/ses/messages").json()
+    accounts = httpx.get(f"{stack.env['AWS_ENDPOINT_URL']}/_ministack/ses/messages").json()
     return [
         mail for mails in accounts["messages"].values() for mail in mails if address in mail["To"]
     ]

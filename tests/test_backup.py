@@ -9,57 +9,57 @@ import pytest
 from psycopg import sql
 
 from dev import postgres
-from dev.house import House
 from dev.paths import ROOT
+from dev.stack import Stack
 from tests.people import Person, eventually, totals
 
-pytestmark = pytest.mark.xdist_group("house")
+pytestmark = pytest.mark.xdist_group("stack")
 
 
-def test_a_lost_database_comes_back_and_pays_its_debts(house: House, tmp_path: Path) -> None:
-    ann = Person.arrives(house, "ann")
-    bob = Person.arrives(house, "bob")
+def test_a_lost_database_comes_back_and_pays_its_debts(stack: Stack, tmp_path: Path) -> None:
+    ann = Person.arrives(stack, "ann")
+    bob = Person.arrives(stack, "bob")
     uuid = ann.new_page()
     bob.post(f"/pages/{uuid}/follow")
     eventually(lambda: totals(ann, uuid), lambda counts: counts.get("followers") == 1)
     # The post is committed, and nobody carries what follows from it.
-    house.kill("relay")
+    stack.kill("relay")
     ann.post(f"/pages/{uuid}/posts", content="Is this safe?", expect=201)
 
     backup = tmp_path / "innotter.dump"
-    before = contents(house)
-    call(house, "backup.sh", backup)
-    lose_the_database(house)
-    call(house, "restore.sh", backup)
-    assert contents(house) == before
+    before = contents(stack)
+    call(stack, "backup.sh", backup)
+    lose_the_database(stack)
+    call(stack, "restore.sh", backup)
+    assert contents(stack) == before
 
     # Whoever was logged in still is, and the post is read where it was.
     [post] = ann.get(f"/pages/{uuid}/posts")["results"]
     assert post["content"] == "Is this safe?"
-    house.start("relay")
+    stack.start("relay")
     mails = eventually(bob.inbox, len)
     assert len(mails) == 1
     counts = eventually(lambda: totals(ann, uuid), lambda counts: counts["posts"] > 0)
     assert (counts["posts"], counts["followers"]) == (1, 1)
 
 
-def test_nothing_is_restored_over_what_is_there(house: House, tmp_path: Path) -> None:
+def test_nothing_is_restored_over_what_is_there(stack: Stack, tmp_path: Path) -> None:
     backup = tmp_path / "innotter.dump"
-    call(house, "backup.sh", backup)
+    call(stack, "backup.sh", backup)
     with pytest.raises(subprocess.CalledProcessError):
-        call(house, "restore.sh", backup)
+        call(stack, "restore.sh", backup)
 
 
-def call(house: House, script: str, file: Path) -> None:
+def call(stack: Stack, script: str, file: Path) -> None:
     path = f"{postgres.BINARIES}:{os.environ['PATH']}"
     subprocess.run(
-        ["sh", ROOT / "deploy" / script, file], env={**house.env, "PATH": path}, check=True
+        ["sh", ROOT / "deploy" / script, file], env={**stack.env, "PATH": path}, check=True
     )
 
 
-def contents(house: House) -> dict[str, tuple[int, str]]:
+def contents(stack: Stack) -> dict[str, tuple[int, str]]:
     """Of each table the number of its rows and a sum of all that is in them."""
-    with psycopg.connect(house.env["DATABASE_URL"]) as connection:
+    with psycopg.connect(stack.env["DATABASE_URL"]) as connection:
         names = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
         query = sql.SQL(
             "SELECT count(*), coalesce(md5(string_agg(t::text, '|' ORDER BY t::text)), '') "
@@ -71,8 +71,8 @@ def contents(house: House) -> dict[str, tuple[int, str]]:
         }
 
 
-def lose_the_database(house: House) -> None:
+def lose_the_database(stack: Stack) -> None:
     """While everybody is connected to it. An empty one takes its place."""
-    url, _, name = house.env["DATABASE_URL"].rpartition("/")
+    url, _, name = stack.env["DATABASE_URL"].rpartition("/")
     postgres.drop_database(f"{url}/postgres", name)
     postgres.create_database(f"{url}/postgres", name, template="template0")

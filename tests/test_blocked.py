@@ -4,10 +4,10 @@ import time
 
 import pytest
 
-from dev.house import House, manage
+from dev.stack import Stack, manage
 from tests.people import Person, eventually
 
-pytestmark = pytest.mark.xdist_group("house")
+pytestmark = pytest.mark.xdist_group("stack")
 
 # Seconds within which a block, and its end, work everywhere.
 BOUND = 2
@@ -15,10 +15,10 @@ BOUND = 2
 ROUNDS = 3
 
 
-def test_a_block_works_within_two_seconds_in_both_services(house: House) -> None:
-    ann, admin = Person.arrives(house, "ann"), Person.arrives(house, "admin")
+def test_a_block_works_within_two_seconds_in_both_services(stack: Stack) -> None:
+    ann, admin = Person.arrives(stack, "ann"), Person.arrives(stack, "admin")
     command = manage("promote", admin.name)
-    house.processes.run(f"promote-{admin.name}", command, env=house.env, seconds=60)
+    stack.processes.run(f"promote-{admin.name}", command, env=stack.env, seconds=60)
     uuid = ann.new_page()
 
     def seconds_until(status: int) -> float:

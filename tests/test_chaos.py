@@ -1,6 +1,6 @@
 """Everything between a post and its effects dies again and again, and each effect arrives once.
 
-The broker and the road to AWS are this module's own, so that they can be killed, too. The emulator
+The broker and the proxy to AWS are this module's own, so that they can be killed, too. The emulator
 itself is not: it would forget what AWS does not forget.
 
 `CHAOS_SECONDS=600 CHAOS_SEED=7 make test ARGS="tests/test_chaos.py -rP"` goes on for longer, and
@@ -21,15 +21,15 @@ from threading import Event
 import psycopg
 import pytest
 
-from dev.house import House, manage
-from dev.testing import Parts, breakable_house_for_tests
+from dev.stack import Stack, manage
+from dev.testing import BackingServices, breakable_stack_for_tests
 from innotter_contracts.events import DEAD, QUEUES
 from tests.people import Person, eventually, mails_to, totals
 
 SECONDS = float(os.environ.get("CHAOS_SECONDS", "15"))
 SEED = int(os.environ.get("CHAOS_SEED", "1"))
-PARTS = ("rabbitmq", "road")
-VICTIMS = ("relay", "worker", "consumer", *PARTS)
+BACKING = ("rabbitmq", "proxy")
+VICTIMS = ("relay", "worker", "consumer", *BACKING)
 # Until all that is owed has arrived.
 PATIENCE = 120
 
@@ -40,64 +40,64 @@ IN_DOUBT = """
     WHERE delivery.state IN ('sending', 'doubtful')
 """
 
-pytestmark = [pytest.mark.xdist_group("house"), pytest.mark.timeout(SECONDS + 500)]
+pytestmark = [pytest.mark.xdist_group("stack"), pytest.mark.timeout(SECONDS + 500)]
 
 
 @pytest.fixture(scope="module")
-def broken() -> Iterator[tuple[House, Parts]]:
-    with breakable_house_for_tests() as both:
+def broken() -> Iterator[tuple[Stack, BackingServices]]:
+    with breakable_stack_for_tests() as both:
         yield both
 
 
 @pytest.fixture
-def house(broken: tuple[House, Parts]) -> House:
+def stack(broken: tuple[Stack, BackingServices]) -> Stack:
     return broken[0]
 
 
 @pytest.fixture
-def parts(broken: tuple[House, Parts]) -> Parts:
+def backing(broken: tuple[Stack, BackingServices]) -> BackingServices:
     return broken[1]
 
 
-def quiet(house: House) -> None:
+def quiet(stack: Stack) -> None:
     """Waits until nothing is on its way any more."""
 
     def owed() -> dict[str, int]:
-        with psycopg.connect(house.env["DATABASE_URL"]) as database:
+        with psycopg.connect(stack.env["DATABASE_URL"]) as database:
             row = database.execute(
                 "SELECT count(*) FROM events_outboxevent WHERE published_at IS NULL"
             ).fetchone()
         assert row
-        return {"outbox": row[0], **{queue: house.waiting(queue) for queue in QUEUES}}
+        return {"outbox": row[0], **{queue: stack.waiting(queue) for queue in QUEUES}}
 
     eventually(owed, lambda counts: not any(counts.values()), seconds=PATIENCE)
 
 
-def audit(house: House) -> None:
+def audit(stack: Stack) -> None:
     """Statistics equal the database."""
     command = manage("audit_statistics", "--wait", str(PATIENCE))
-    done = subprocess.run(command, env=house.env, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, env=stack.env, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
 
 
-def in_doubt(house: House) -> set[tuple[str, str]]:
+def in_doubt(stack: Stack) -> set[tuple[str, str]]:
     """Mails, by their post's words and their reader's name, that SES may have sent or not: the
     worker died, or the answer was lost. They are not sent again."""
-    with psycopg.connect(house.env["DATABASE_URL"]) as database:
+    with psycopg.connect(stack.env["DATABASE_URL"]) as database:
         return set(database.execute(IN_DOUBT).fetchall())
 
 
-def mails(house: House, reader: Person, posts: list[str]) -> Counter[str]:
+def mails(stack: Stack, reader: Person, posts: list[str]) -> Counter[str]:
     """How many mails the reader has got about each of the posts."""
-    texts = [str(mail) for mail in mails_to(house, reader.email)]
+    texts = [str(mail) for mail in mails_to(stack, reader.email)]
     return Counter({post: sum(post in text for text in texts) for post in posts})
 
 
 def test_without_a_broker_requests_are_as_quick_and_all_is_delivered_afterwards(
-    house: House, parts: Parts
+    stack: Stack, backing: BackingServices
 ) -> None:
-    writers = [Person.arrives(house, f"writer{n}") for n in range(2)]
-    reader = Person.arrives(house, "reader")
+    writers = [Person.arrives(stack, f"writer{n}") for n in range(2)]
+    reader = Person.arrives(stack, "reader")
     pages = {writer.name: writer.new_page() for writer in writers}
     for uuid in pages.values():
         reader.post(f"/pages/{uuid}/follow")
@@ -118,21 +118,21 @@ def test_without_a_broker_requests_are_as_quick_and_all_is_delivered_afterwards(
             return [post for done in pool.map(lambda w: write(w, what), writers) for post in done]
 
     with_broker = load("Before")
-    parts.kill("rabbitmq")
+    backing.kill("rabbitmq")
     without = load("Meanwhile")
     assert len(without) > 10
     usual, then = (statistics.median(took for _, took in posts) for posts in (with_broker, without))
     assert then < 3 * usual
-    parts.start_again("rabbitmq")
-    parts.wait_for("rabbitmq")
+    backing.start_again("rabbitmq")
+    backing.wait_for("rabbitmq")
 
     posts = [words for words, _ in [*with_broker, *without]]
-    quiet(house)
+    quiet(stack)
     eventually(
-        lambda: mails(house, reader, posts), lambda found: all(found.values()), seconds=PATIENCE
+        lambda: mails(stack, reader, posts), lambda found: all(found.values()), seconds=PATIENCE
     )
-    assert set(mails(house, reader, posts).values()) == {1}
-    audit(house)
+    assert set(mails(stack, reader, posts).values()) == {1}
+    audit(stack)
     assert sum(totals(w, pages[w.name])["posts"] for w in writers) == len(posts)
 
 
@@ -140,7 +140,7 @@ def test_without_a_broker_requests_are_as_quick_and_all_is_delivered_afterwards(
 class World:
     """Owners who post, loyal readers who never leave, and fickle ones who come and go."""
 
-    house: House
+    stack: Stack
     chance: random.Random
     owners: list[Person]
     loyal: list[Person]
@@ -152,12 +152,12 @@ class World:
     posts: dict[str, list[Person]] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, house: House) -> "World":
+    def of(cls, stack: Stack) -> "World":
         owners, loyal, fickle = (
-            [Person.arrives(house, f"{who}{n}") for n in range(count)]
+            [Person.arrives(stack, f"{who}{n}") for n in range(count)]
             for who, count in (("owner", 2), ("loyal", 4), ("fickle", 2))
         )
-        world = cls(house, random.Random(SEED), owners, loyal, fickle)
+        world = cls(stack, random.Random(SEED), owners, loyal, fickle)
         for owner in owners:
             world.pages[owner.name] = owner.new_page()
             world.following[world.pages[owner.name]] = []
@@ -193,7 +193,7 @@ class World:
         return {
             (words, reader.name)
             for reader in self.loyal
-            for words, count in mails(self.house, reader, list(self.posts)).items()
+            for words, count in mails(self.stack, reader, list(self.posts)).items()
             if not count and reader in self.posts[words]
         }
 
@@ -202,47 +202,47 @@ class World:
         return sum(
             count - 1
             for reader in [*self.loyal, *self.fickle]
-            for count in mails(self.house, reader, list(self.posts)).values()
+            for count in mails(self.stack, reader, list(self.posts)).values()
             if count > 1
         )
 
 
-def kill_at_random(house: House, parts: Parts, stop: Event) -> Counter[str]:
+def kill_at_random(stack: Stack, backing: BackingServices, stop: Event) -> Counter[str]:
     """How often each was killed."""
     chance, kills = random.Random(SEED), Counter[str]()
     while True:
         # Each has its turn, in another order each time.
         for name in chance.sample(VICTIMS, len(VICTIMS)):
-            mine = name in PARTS
+            mine = name in BACKING
             # The broker takes its time to come back: meanwhile the others die.
-            if mine and not parts.is_up(name):
+            if mine and not backing.is_up(name):
                 continue
-            (parts if mine else house).kill(name)
+            (backing if mine else stack).kill(name)
             kills[name] += 1
             stop.wait(chance.uniform(0, 1))
-            (parts.start_again if mine else house.start)(name)
+            (backing.start_again if mine else stack.start)(name)
             if stop.wait(chance.uniform(0, 2)):
                 return kills
 
 
-def test_whatever_dies_each_effect_arrives_once(house: House, parts: Parts) -> None:
-    world, stop = World.of(house), Event()
+def test_whatever_dies_each_effect_arrives_once(stack: Stack, backing: BackingServices) -> None:
+    world, stop = World.of(stack), Event()
     with ThreadPoolExecutor(2) as pool:
         living = pool.submit(world.live, stop)
-        killing = pool.submit(kill_at_random, house, parts, stop)
+        killing = pool.submit(kill_at_random, stack, backing, stop)
         stop.wait(SECONDS)
         stop.set()
         living.result()
         kills = killing.result()
 
-    for name in PARTS:
-        parts.wait_for(name)
-    quiet(house)
+    for name in BACKING:
+        backing.wait_for(name)
+    quiet(stack)
     eventually(
-        lambda: world.missing() - in_doubt(house), lambda missing: not missing, seconds=PATIENCE
+        lambda: world.missing() - in_doubt(stack), lambda missing: not missing, seconds=PATIENCE
     )
     assert world.surplus() == 0
-    audit(house)
-    assert {queue: house.waiting(queue + DEAD) for queue in QUEUES} == dict.fromkeys(QUEUES, 0)
-    tally = f"{len(in_doubt(house))} mails in doubt, {len(world.missing())} of them not sent"
+    audit(stack)
+    assert {queue: stack.waiting(queue + DEAD) for queue in QUEUES} == dict.fromkeys(QUEUES, 0)
+    tally = f"{len(in_doubt(stack))} mails in doubt, {len(world.missing())} of them not sent"
     print(f"seed {SEED}: {len(world.posts)} posts, {dict(kills)}, {tally}")  # noqa: T201 # for -rP

@@ -6,19 +6,19 @@ from typing import Any
 
 import pytest
 
-from dev.house import House
+from dev.stack import Stack
 from innotter_contracts.events import MAIL_QUEUE, STATS_QUEUE
 from tests.people import Person, eventually, totals
 
-# One house, one worker of pytest.
-pytestmark = pytest.mark.xdist_group("house")
+# One stack, one worker of pytest.
+pytestmark = pytest.mark.xdist_group("stack")
 
 EFFECTS = ("relay", "worker", "consumer")
 
 
-def test_effects_survive_the_death_of_everything_between(house: House) -> None:
-    ann = Person.arrives(house, "ann")
-    readers = [Person.arrives(house, f"reader{n}") for n in range(3)]
+def test_effects_survive_the_death_of_everything_between(stack: Stack) -> None:
+    ann = Person.arrives(stack, "ann")
+    readers = [Person.arrives(stack, f"reader{n}") for n in range(3)]
     uuid = ann.new_page()
     for reader in readers:
         reader.post(f"/pages/{uuid}/follow")
@@ -26,20 +26,20 @@ def test_effects_survive_the_death_of_everything_between(house: House) -> None:
 
     # The post is made while nobody is there to carry it.
     for name in EFFECTS:
-        house.kill(name)
+        stack.kill(name)
     post = ann.post(f"/pages/{uuid}/posts", content="Is anybody there?", expect=201)
     readers[0].post(f"/posts/{post['id']}/like")
     assert readers[0].get("/feed")["results"][0]["id"] == post["id"]
 
     # The relay brings it to RabbitMQ and dies again; the messages wait in their queues.
-    house.start("relay")
+    stack.start("relay")
     for queue, owed in ((MAIL_QUEUE, 1), (STATS_QUEUE, 2)):
         # Or more: the clock sends its own tasks to the workers.
-        eventually(partial(house.waiting, queue), owed.__le__)
-    house.kill("relay")
+        eventually(partial(stack.waiting, queue), owed.__le__)
+    stack.kill("relay")
 
     for name in EFFECTS:
-        house.start(name)
+        stack.start(name)
     for reader in readers:
         assert len(eventually(reader.inbox, len)) == 1
     counts = eventually(lambda: totals(ann, uuid), lambda counts: counts["likes"] == 1)
@@ -53,9 +53,9 @@ def test_effects_survive_the_death_of_everything_between(house: House) -> None:
     assert (counts["likes"], counts["followers"]) == (1, len(readers))
 
 
-def test_a_burst_survives_kills_in_its_middle(house: House) -> None:
-    ann = Person.arrives(house, "ann")
-    bob = Person.arrives(house, "bob")
+def test_a_burst_survives_kills_in_its_middle(stack: Stack) -> None:
+    ann = Person.arrives(stack, "ann")
+    bob = Person.arrives(stack, "bob")
     uuid = ann.new_page()
     bob.post(f"/pages/{uuid}/follow")
 
@@ -64,8 +64,8 @@ def test_a_burst_survives_kills_in_its_middle(house: House) -> None:
         ann.post(f"/pages/{uuid}/posts", content=f"Post {n}", expect=201)
         if n % 20 == 10:
             for name in ("relay", "consumer"):
-                house.kill(name)
-                house.start(name)
+                stack.kill(name)
+                stack.start(name)
 
     eventually(
         lambda: totals(ann, uuid), lambda counts: counts.get("posts", 0) >= posts, seconds=60
@@ -81,9 +81,9 @@ def posts_in(mails: list[dict[str, Any]]) -> list[str]:
     return re.findall(r"^Post \d+$", "\n".join(mail["BodyText"] for mail in mails), re.MULTILINE)
 
 
-def test_who_is_asked_to_stop_finishes_what_it_has_begun(house: House) -> None:
-    ann = Person.arrives(house, "ann")
-    bob = Person.arrives(house, "bob")
+def test_who_is_asked_to_stop_finishes_what_it_has_begun(stack: Stack) -> None:
+    ann = Person.arrives(stack, "ann")
+    bob = Person.arrives(stack, "bob")
     uuid = ann.new_page()
     bob.post(f"/pages/{uuid}/follow")
 
@@ -92,10 +92,10 @@ def test_who_is_asked_to_stop_finishes_what_it_has_begun(house: House) -> None:
         ann.post(f"/pages/{uuid}/posts", content=words, expect=201)
         if n == len(posts) // 2:
             for name in EFFECTS:
-                process = house.processes.by_name[name]
+                process = stack.processes.by_name[name]
                 process.stop()
                 assert process.exit_code == 0, f"{name} did not end by itself"
-                house.start(name)
+                stack.start(name)
 
     eventually(lambda: totals(ann, uuid), lambda counts: counts.get("posts") == len(posts))
     # None is in doubt: whoever was asking SES has written down the answer.

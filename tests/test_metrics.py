@@ -5,90 +5,90 @@ import re
 import httpx
 import pytest
 
-from dev.house import House
+from dev.stack import Stack
 from tests.people import Person, eventually
 
-pytestmark = pytest.mark.xdist_group("house")
+pytestmark = pytest.mark.xdist_group("stack")
 
 
-def measured(house: House, name: str) -> dict[str, float]:
+def measured(stack: Stack, name: str) -> dict[str, float]:
     """What a process says it has counted, by the name and labels of each figure."""
-    text = httpx.get(house.metrics_url(name)).raise_for_status().text
+    text = httpx.get(stack.metrics_url(name)).raise_for_status().text
     return {key: float(value) for key, value in re.findall(r"^([^#\s].*) (\S+)$", text, re.M)}
 
 
-def figure(house: House, process: str, name: str, **labels: str) -> float:
+def figure(stack: Stack, process: str, name: str, **labels: str) -> float:
     """The sum of a figure over all labels that are not given."""
     wanted = [f'{label}="{value}"' for label, value in labels.items()]
     return sum(
         value
-        for key, value in measured(house, process).items()
+        for key, value in measured(stack, process).items()
         if key.partition("{")[0] == name and all(label in key for label in wanted)
     )
 
 
-def test_requests_are_counted_by_route_and_never_by_path(house: House) -> None:
-    ann = Person.arrives(house, "ann")
+def test_requests_are_counted_by_route_and_never_by_path(stack: Stack) -> None:
+    ann = Person.arrives(stack, "ann")
     uuid = ann.new_page()
-    before = figure(house, "core", "innotter_request_seconds_count", method="GET", status="200")
+    before = figure(stack, "core", "innotter_request_seconds_count", method="GET", status="200")
     for _ in range(20):
         ann.get(f"/pages/{uuid}")
     # Whichever of gunicorn's processes answers, it answers for all of them.
-    after = figure(house, "core", "innotter_request_seconds_count", method="GET", status="200")
+    after = figure(stack, "core", "innotter_request_seconds_count", method="GET", status="200")
     assert after - before == 20
-    assert uuid not in str(measured(house, "core"))
+    assert uuid not in str(measured(stack, "core"))
 
 
-def test_a_made_up_method_makes_no_figure_of_its_own(house: House) -> None:
-    httpx.request("MADEUP", f"{house.core_url}/api/v1/pages")
-    assert figure(house, "core", "innotter_request_seconds_count", method="other") >= 1
-    assert "MADEUP" not in str(measured(house, "core"))
+def test_a_made_up_method_makes_no_figure_of_its_own(stack: Stack) -> None:
+    httpx.request("MADEUP", f"{stack.core_url}/api/v1/pages")
+    assert figure(stack, "core", "innotter_request_seconds_count", method="other") >= 1
+    assert "MADEUP" not in str(measured(stack, "core"))
 
 
-def test_the_public_does_not_reach_the_figures(house: House) -> None:
-    inner = httpx.URL(house.metrics_url("core"))
+def test_the_public_does_not_reach_the_figures(stack: Stack) -> None:
+    inner = httpx.URL(stack.metrics_url("core"))
     for headers in ({}, {"Host": inner.netloc.decode()}):
-        assert httpx.get(f"{house.core_url}/metrics", headers=headers).status_code == 404
+        assert httpx.get(f"{stack.core_url}/metrics", headers=headers).status_code == 404
     # And whoever reaches that port finds nothing else there.
     assert "innotter_request" in httpx.get(inner.join("/api/v1/pages")).text
 
 
-def test_tasks_are_counted_by_name_and_outcome(house: House) -> None:
-    ann = Person.arrives(house, "ann")
+def test_tasks_are_counted_by_name_and_outcome(stack: Stack) -> None:
+    ann = Person.arrives(stack, "ann")
     uuid = ann.new_page()
     labels = {"task": "innotter.mail.notify_followers", "outcome": "success"}
 
     def ended() -> float:
-        return figure(house, "worker", "innotter_tasks_total", **labels)
+        return figure(stack, "worker", "innotter_tasks_total", **labels)
 
     before = ended()
     ann.post(f"/pages/{uuid}/posts", content="Count me.", expect=201)
     assert eventually(ended, lambda count: count > before) == before + 1
 
 
-def test_statistics_counts_its_requests_and_its_events(house: House) -> None:
-    ann = Person.arrives(house, "ann")
+def test_statistics_counts_its_requests_and_its_events(stack: Stack) -> None:
+    ann = Person.arrives(stack, "ann")
     uuid = ann.new_page()
-    counted = figure(house, "consumer", "innotter_stats_events_total", outcome="counted")
+    counted = figure(stack, "consumer", "innotter_stats_events_total", outcome="counted")
     ann.post(f"/pages/{uuid}/posts", content="Count me.", expect=201)
     eventually(
-        lambda: figure(house, "consumer", "innotter_stats_events_total", outcome="counted"),
+        lambda: figure(stack, "consumer", "innotter_stats_events_total", outcome="counted"),
         lambda count: count > counted,
     )
     route = {"route": "/api/v1/pages/{uuid}/statistics", "status": "200"}
-    before = figure(house, "stats", "innotter_stats_request_seconds_count", **route)
+    before = figure(stack, "stats", "innotter_stats_request_seconds_count", **route)
     assert ann.statistics(uuid).status_code == 200
-    assert figure(house, "stats", "innotter_stats_request_seconds_count", **route) == before + 1
-    assert uuid not in str(measured(house, "stats"))
-    assert httpx.get(f"{house.stats_url}/metrics").status_code == 404
+    assert figure(stack, "stats", "innotter_stats_request_seconds_count", **route) == before + 1
+    assert uuid not in str(measured(stack, "stats"))
+    assert httpx.get(f"{stack.stats_url}/metrics").status_code == 404
 
 
-def test_the_relay_tells_of_outbox_queues_and_broker(house: House) -> None:
-    before = figure(house, "relay", "innotter_outbox_published_total")
-    Person.arrives(house, "ann").new_page()
-    eventually(lambda: figure(house, "relay", "innotter_outbox_published_total"), before.__lt__)
-    eventually(lambda: figure(house, "relay", "innotter_outbox_waiting"), lambda count: count == 0)
-    assert figure(house, "relay", "innotter_outbox_oldest_seconds") < 60
-    assert figure(house, "relay", "innotter_broker_up") == 1
-    assert figure(house, "relay", "innotter_queue_consumers", queue="stats") >= 1
-    assert figure(house, "relay", "innotter_queue_messages", queue="stats.dead") == 0
+def test_the_relay_tells_of_outbox_queues_and_broker(stack: Stack) -> None:
+    before = figure(stack, "relay", "innotter_outbox_published_total")
+    Person.arrives(stack, "ann").new_page()
+    eventually(lambda: figure(stack, "relay", "innotter_outbox_published_total"), before.__lt__)
+    eventually(lambda: figure(stack, "relay", "innotter_outbox_waiting"), lambda count: count == 0)
+    assert figure(stack, "relay", "innotter_outbox_oldest_seconds") < 60
+    assert figure(stack, "relay", "innotter_broker_up") == 1
+    assert figure(stack, "relay", "innotter_queue_consumers", queue="stats") >= 1
+    assert figure(stack, "relay", "innotter_queue_messages", queue="stats.dead") == 0

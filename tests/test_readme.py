@@ -9,18 +9,18 @@ from typing import Any
 import httpx
 import pytest
 
-from dev.house import House
+from dev.stack import Stack
 from tests.people import eventually, mails_to
 
-pytestmark = pytest.mark.xdist_group("house")
+pytestmark = pytest.mark.xdist_group("stack")
 
 README = Path(__file__).parents[1] / "README.md"
 
 
-def test_the_readmes_walk_ends_as_it_says(house: House) -> None:
+def test_the_readmes_walk_ends_as_it_says(stack: Stack) -> None:
     [script] = re.findall(r"^```sh\n(.*?)^```", README.read_text(), re.MULTILINE | re.DOTALL)
-    script = script.replace("http://localhost:8000", house.core_url)
-    script = script.replace("http://localhost:8001", house.stats_url)
+    script = script.replace("http://localhost:8000", stack.core_url)
+    script = script.replace("http://localhost:8001", stack.stats_url)
     done = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", script],
         capture_output=True,
@@ -34,7 +34,7 @@ def test_the_readmes_walk_ends_as_it_says(house: House) -> None:
     assert (totals["posts"], totals["followers"], totals["likes"]) == (1, 1, 1)
     assert (refusal["status"], refusal["code"]) == (403, "forbidden")
     assert "Fog over the water." in str(
-        eventually(lambda: mails_to(house, "boris@example.com"), len)
+        eventually(lambda: mails_to(stack, "boris@example.com"), len)
     )
 
 
@@ -48,9 +48,9 @@ def documents(text: str) -> list[Any]:
     return found
 
 
-def test_docs_pages_need_nothing_from_elsewhere(house: House) -> None:
+def test_docs_pages_need_nothing_from_elsewhere(stack: Stack) -> None:
     """A self-hosted system is looked at where there may be no internet."""
-    for page in (f"{house.core_url}/api/v1/docs", f"{house.stats_url}/docs"):
+    for page in (f"{stack.core_url}/api/v1/docs", f"{stack.stats_url}/docs"):
         html = httpx.get(page).raise_for_status().text
         assets = re.findall(r'(?:src|href)="([^"]+)"', html)
         assert len(assets) >= 2

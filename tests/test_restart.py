@@ -17,10 +17,10 @@ import httpx
 import psutil
 import pytest
 
-from dev.house import House
+from dev.stack import Stack
 from tests.people import Person, eventually, totals
 
-pytestmark = pytest.mark.xdist_group("house")
+pytestmark = pytest.mark.xdist_group("stack")
 
 # Seconds between two requests of one caller.
 PACE = 0.1
@@ -30,14 +30,14 @@ SOME = 3
 
 # Each process starts twice, on a machine that may be busy.
 @pytest.mark.timeout(600)
-def test_every_process_can_be_replaced_under_load(house: House) -> None:
-    ann = Person.arrives(house, "ann")
-    bob = Person.arrives(house, "bob")
+def test_every_process_can_be_replaced_under_load(stack: Stack) -> None:
+    ann = Person.arrives(stack, "ann")
+    bob = Person.arrives(stack, "bob")
     uuid = ann.new_page()
     bob.post(f"/pages/{uuid}/follow")
     eventually(lambda: totals(ann, uuid), lambda counts: counts.get("followers") == 1)
-    posts = f"{house.core_url}/api/v1/pages/{uuid}/posts"
-    statistics = f"{house.stats_url}/api/v1/pages/{uuid}/statistics"
+    posts = f"{stack.core_url}/api/v1/pages/{uuid}/posts"
+    statistics = f"{stack.stats_url}/api/v1/pages/{uuid}/statistics"
 
     numbers = itertools.count()
 
@@ -56,11 +56,11 @@ def test_every_process_can_be_replaced_under_load(house: House) -> None:
                 eventually(lambda: len(answers), lambda now: now >= count + SOME)  # noqa: B023
 
         goes_on()
-        reload_core(house)
+        reload_core(stack)
         goes_on()
         for name in ("core", "stats", "relay", "worker", "consumer"):
             # SIGTERM: so uvicorn ends when it has done everything.
-            assert house.replace(name) in (0, -signal.SIGTERM), f"{name} had to be killed"
+            assert stack.replace(name) in (0, -signal.SIGTERM), f"{name} had to be killed"
             goes_on()
 
     assert len(set(written)) == len(written)
@@ -73,9 +73,9 @@ def test_every_process_can_be_replaced_under_load(house: House) -> None:
     assert sorted(told) == sorted(written)
 
 
-def reload_core(house: House) -> None:
+def reload_core(stack: Stack) -> None:
     """New processes in the place of gunicorn's, on the socket that stays open."""
-    process = house.processes.by_name["core"]
+    process = stack.processes.by_name["core"]
     master = psutil.Process(process.pid)
     old = set(master.children())
     process.send(signal.SIGHUP)

@@ -14,11 +14,11 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from dev.house import House, manage
 from dev.paths import ROOT
+from dev.stack import Stack, manage
 from tests.people import Person, eventually
 
-pytestmark = pytest.mark.xdist_group("house")
+pytestmark = pytest.mark.xdist_group("stack")
 
 DOCUMENTS = ROOT / "docs" / "openapi"
 CHECKS: list[CheckFunction] = [
@@ -55,20 +55,20 @@ def document(name: str) -> Document:
 
 
 @pytest.fixture(scope="module")
-def ann(house: House) -> Person:
-    return Person.arrives(house, "ann")
+def ann(stack: Stack) -> Person:
+    return Person.arrives(stack, "ann")
 
 
 @pytest.fixture(scope="module")
-def bob(house: House) -> Person:
-    return Person.arrives(house, "bob")
+def bob(stack: Stack) -> Person:
+    return Person.arrives(stack, "bob")
 
 
 @pytest.fixture(scope="module")
-def admin(house: House) -> Person:
-    admin = Person.arrives(house, "admin")
+def admin(stack: Stack) -> Person:
+    admin = Person.arrives(stack, "admin")
     command = manage("promote", admin.name)
-    house.processes.run(f"promote-{admin.name}", command, env=house.env, seconds=60)
+    stack.processes.run(f"promote-{admin.name}", command, env=stack.env, seconds=60)
     return admin
 
 
@@ -80,26 +80,26 @@ def kept(ann: Person, bob: Person) -> dict[str, str]:
 @document("core.json").parametrize()
 @bounded
 def test_the_core_answers_as_its_document_says(
-    *, case: Case, house: House, ann: Person, bob: Person, admin: Person, kept: dict[str, str]
+    *, case: Case, stack: Stack, ann: Person, bob: Person, admin: Person, kept: dict[str, str]
 ) -> None:
-    send(case, house.core_url, ann)
+    send(case, stack.core_url, ann)
     if case.path_parameters:
         # Once more with what is there; what may change or delete it gets its own.
         names = kept if case.method == "GET" else there(ann, bob)
-        if send(at(case, names), house.core_url, ann) == HTTPStatus.FORBIDDEN:
+        if send(at(case, names), stack.core_url, ann) == HTTPStatus.FORBIDDEN:
             # Moderation answers an admin with more than a refusal.
-            send(at(case, there(ann, bob)), house.core_url, admin)
+            send(at(case, there(ann, bob)), stack.core_url, admin)
 
 
 @document("statistics.json").parametrize()
 @bounded
 def test_statistics_answer_as_their_document_says(
-    case: Case, house: House, ann: Person, kept: dict[str, str]
+    case: Case, stack: Stack, ann: Person, kept: dict[str, str]
 ) -> None:
-    send(case, house.stats_url, ann)
+    send(case, stack.stats_url, ann)
     if case.path_parameters:
         eventually(lambda: ann.statistics(kept["uuid"]).status_code, lambda code: code == 200)
-        send(at(case, kept), house.stats_url, ann)
+        send(at(case, kept), stack.stats_url, ann)
 
 
 def send(case: Case, url: str, person: Person) -> int:

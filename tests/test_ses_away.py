@@ -2,32 +2,32 @@
 
 import pytest
 
-from dev.house import House
+from dev.stack import Stack
 from tests.people import Person, eventually
 
-pytestmark = pytest.mark.xdist_group("house")
+pytestmark = pytest.mark.xdist_group("stack")
 
 
-def test_mail_leaves_when_ses_returns(house: House) -> None:
-    ann = Person.arrives(house, "ann")
-    bob = Person.arrives(house, "bob")
+def test_mail_leaves_when_ses_returns(stack: Stack) -> None:
+    ann = Person.arrives(stack, "ann")
+    bob = Person.arrives(stack, "bob")
     uuid = ann.new_page()
     bob.post(f"/pages/{uuid}/follow")
 
-    house.kill("worker")
-    ses = house.env["AWS_ENDPOINT_URL"]
+    stack.kill("worker")
+    ses = stack.env["AWS_ENDPOINT_URL"]
     # Nobody listens there.
-    house.env["AWS_ENDPOINT_URL"] = "http://127.0.0.1:1"
+    stack.env["AWS_ENDPOINT_URL"] = "http://127.0.0.1:1"
     try:
-        house.start("worker")
+        stack.start("worker")
         post = ann.post(f"/pages/{uuid}/posts", content="Is the post office open?", expect=201)
-        eventually(lambda: house.log("worker"), lambda log: "retried" in log and post["id"] in log)
+        eventually(lambda: stack.log("worker"), lambda log: "retried" in log and post["id"] in log)
     finally:
-        house.kill("worker")
-        house.env["AWS_ENDPOINT_URL"] = ses
+        stack.kill("worker")
+        stack.env["AWS_ENDPOINT_URL"] = ses
     assert bob.inbox() == []
 
-    house.start("worker")
+    stack.start("worker")
     mails = eventually(bob.inbox, len, seconds=60)
     assert "Is the post office open?" in str(mails)
     assert len(mails) == 1

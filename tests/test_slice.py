@@ -1,4 +1,4 @@
-"""One post travels the whole house: through HTTP and the running parts, and nothing else."""
+"""One post travels the whole stack: through HTTP and running backing services."""
 
 from functools import partial
 
@@ -6,16 +6,16 @@ import httpx
 import jwt
 import pytest
 
-from dev.house import House
+from dev.stack import Stack
 from tests.people import Person, eventually, totals
 
-# One house, one worker of pytest.
-pytestmark = pytest.mark.xdist_group("house")
+# One stack, one worker of pytest.
+pytestmark = pytest.mark.xdist_group("stack")
 
 
-def test_one_post_travels_the_whole_house(house: House) -> None:
-    ann = Person.arrives(house, "ann")
-    bob = Person.arrives(house, "bob")
+def test_one_post_travels_the_whole_stack(stack: Stack) -> None:
+    ann = Person.arrives(stack, "ann")
+    bob = Person.arrives(stack, "bob")
     harbour, second = ann.new_page(), ann.new_page()
 
     assert bob.post(f"/pages/{harbour}/follow") == {"follow": "following"}
@@ -51,9 +51,9 @@ def test_one_post_travels_the_whole_house(house: House) -> None:
     assert bob.statistics(harbour).status_code == 403
 
 
-def test_statistics_believes_the_cores_keys_alone(house: House) -> None:
-    ann = Person.arrives(house, "ann")
-    jwks = httpx.get(f"{house.core_url}/.well-known/jwks.json").json()
+def test_statistics_believes_the_cores_keys_alone(stack: Stack) -> None:
+    ann = Person.arrives(stack, "ann")
+    jwks = httpx.get(f"{stack.core_url}/.well-known/jwks.json").json()
     assert all("d" not in key for key in jwks["keys"])
 
     claims = jwt.decode(ann.token, options={"verify_signature": False})
@@ -61,7 +61,7 @@ def test_statistics_believes_the_cores_keys_alone(house: House) -> None:
     forged = jwt.encode(
         claims, jwks["keys"][0]["x"], "HS256", {"kid": header["kid"], "typ": header["typ"]}
     )
-    for service in (house.core_url, house.stats_url):
+    for service in (stack.core_url, stack.stats_url):
         answer = httpx.get(
             f"{service}/api/v1/pages/x/statistics", headers={"Authorization": f"Bearer {forged}"}
         )
@@ -70,18 +70,18 @@ def test_statistics_believes_the_cores_keys_alone(house: House) -> None:
         assert answer.headers["www-authenticate"].startswith("Bearer")
 
 
-def test_one_id_follows_a_post_through_every_log(house: House) -> None:
-    ann = Person.arrives(house, "ann")
-    bob = Person.arrives(house, "bob")
+def test_one_id_follows_a_post_through_every_log(stack: Stack) -> None:
+    ann = Person.arrives(stack, "ann")
+    bob = Person.arrives(stack, "bob")
     uuid = ann.new_page()
     bob.post(f"/pages/{uuid}/follow")
     request_id = f"trace-{ann.name}"
     httpx.post(
-        f"{house.core_url}/api/v1/pages/{uuid}/posts",
+        f"{stack.core_url}/api/v1/pages/{uuid}/posts",
         json={"content": "Where does it go?"},
         headers={"Authorization": f"Bearer {ann.token}", "X-Request-ID": request_id},
     ).raise_for_status()
 
     eventually(bob.inbox, len)
     for process in ("core", "relay", "worker", "consumer"):
-        eventually(partial(house.log, process), lambda log: request_id in log)
+        eventually(partial(stack.log, process), lambda log: request_id in log)

@@ -11,7 +11,7 @@ import boto3
 import pytest
 import time_machine
 
-from dev.house import House, manage
+from dev.stack import Stack, manage
 from innotter.conftest import new_page, new_user
 from innotter.statistics.selectors import differences
 from innotter.statistics.services import recount
@@ -102,48 +102,48 @@ def test_any_history_however_delivered_is_the_truth(table: str, seed: int) -> No
     assert differences([page.id for page in pages], Table(table)) == []
 
 
-# --- The commands, in the house
+# --- The commands, in the stack
 
 
-def run(house: House, *words: str) -> tuple[int, str]:
+def run(stack: Stack, *words: str) -> tuple[int, str]:
     done = subprocess.run(
-        manage(*words), env=house.env, capture_output=True, text=True, timeout=60, check=False
+        manage(*words), env=stack.env, capture_output=True, text=True, timeout=60, check=False
     )
     return done.returncode, done.stdout + done.stderr
 
 
-def spoil(house: House, page_id: str) -> None:
+def spoil(stack: Stack, page_id: str) -> None:
     """As if five likes had been counted that nobody gave, on a day when nothing was told."""
     table = boto3.client("dynamodb", endpoint_url=os.environ["AWS_ENDPOINT_URL"])
     for row in ("totals", "day#2026-01-31"):
         table.update_item(
-            TableName=house.env["STATISTICS_TABLE"],
+            TableName=stack.env["STATISTICS_TABLE"],
             Key={"pk": {"S": f"page#{page_id}"}, "sk": {"S": row}},
             UpdateExpression="ADD likes :five",
             ExpressionAttributeValues={":five": {"N": "5"}},
         )
 
 
-@pytest.mark.xdist_group("house")
-def test_what_is_wrong_is_found_and_counted_anew(house: House) -> None:
-    ann, bob = Person.arrives(house, "ann"), Person.arrives(house, "bob")
+@pytest.mark.xdist_group("stack")
+def test_what_is_wrong_is_found_and_counted_anew(stack: Stack) -> None:
+    ann, bob = Person.arrives(stack, "ann"), Person.arrives(stack, "bob")
     page = ann.post("/pages", name="The harbour", expect=201)
     uuid = page["uuid"]
     post = ann.post(f"/pages/{uuid}/posts", content="Fog.", expect=201)
     bob.post(f"/posts/{post['id']}/like")
     eventually(lambda: totals(ann, uuid), lambda counts: counts.get("likes") == 1)
 
-    spoil(house, page["id"])
-    code, said = run(house, "audit_statistics", "--page", uuid.upper(), "--wait", "0")
+    spoil(stack, page["id"])
+    code, said = run(stack, "audit_statistics", "--page", uuid.upper(), "--wait", "0")
     assert code == 1
     assert f"page {page['id']}: likes in total is 6, not 1" in said
     assert "likes before" in said
 
-    code, said = run(house, "replay_statistics", "--page", uuid)
+    code, said = run(stack, "replay_statistics", "--page", uuid)
     assert (code, said) == (0, "1 pages are on their way to statistics\n")
     # Life goes on, on top of it.
     bob.post(f"/pages/{uuid}/follow")
     eventually(lambda: totals(ann, uuid), lambda counts: counts["likes"] == 1)
     eventually(lambda: totals(ann, uuid), lambda counts: counts["followers"] == 1)
-    code, said = run(house, "audit_statistics", "--page", uuid, "--wait", "30")
+    code, said = run(stack, "audit_statistics", "--page", uuid, "--wait", "30")
     assert (code, said) == (0, "1 pages, 0 differences\n")

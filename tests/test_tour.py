@@ -6,10 +6,10 @@ import subprocess
 import pytest
 
 from dev.demo.texts import read_people
-from dev.house import House
 from dev.paths import ROOT
+from dev.stack import Stack
 
-pytestmark = pytest.mark.xdist_group("house")
+pytestmark = pytest.mark.xdist_group("stack")
 
 
 TOUR = (ROOT / "docs" / "tour.md").read_text()
@@ -24,10 +24,10 @@ def test_the_tour_can_be_taken_in_the_demo_world() -> None:
     assert not founded & {page.uuid for person in people for page in person.pages}
 
 
-def test_the_tour_ends_well(house: House) -> None:
+def test_the_tour_ends_well(stack: Stack) -> None:
     script = "".join(re.findall(r"^```sh\n(.*?)^```", TOUR, re.MULTILINE | re.DOTALL))
-    script = script.replace("http://localhost:8000", house.core_url)
-    script = script.replace("http://localhost:8001", house.stats_url)
+    script = script.replace("http://localhost:8000", stack.core_url)
+    script = script.replace("http://localhost:8001", stack.stats_url)
     done = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", script],
         check=False,

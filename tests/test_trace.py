@@ -4,14 +4,14 @@ import subprocess
 
 import pytest
 
-from dev.house import House, manage
+from dev.stack import Stack, manage
 from tests.people import Person, eventually, totals
 
-pytestmark = pytest.mark.xdist_group("house")
+pytestmark = pytest.mark.xdist_group("stack")
 
 
-def test_a_post_is_followed_to_its_end(house: House) -> None:
-    ann, bob = Person.arrives(house, "ann"), Person.arrives(house, "bob")
+def test_a_post_is_followed_to_its_end(stack: Stack) -> None:
+    ann, bob = Person.arrives(stack, "ann"), Person.arrives(stack, "bob")
     uuid = ann.new_page()
     bob.post(f"/pages/{uuid}/follow")
     post = ann.post(f"/pages/{uuid}/posts", content="Where am I?", expect=201)
@@ -20,7 +20,7 @@ def test_a_post_is_followed_to_its_end(house: House) -> None:
 
     def trace() -> str:
         command = manage("trace_post", post["id"])
-        return subprocess.check_output(command, env=house.env, text=True, timeout=60)
+        return subprocess.check_output(command, env=stack.env, text=True, timeout=60)
 
     # The worker writes down that the mail is sent a moment after it is in the inbox.
     said = eventually(trace, lambda said: "sent: 1" in said)

@@ -76,14 +76,14 @@ def serve(config: Settings, pulse: Pulse | None = None) -> None:
         server = make_server(
             config.metrics_host,
             config.metrics_port,
-            _Doors(pulse),
+            _MetricsApp(pulse),
             ThreadingWSGIServer,
             _Silent,
         )
         threading.Thread(target=server.serve_forever, daemon=True).start()
 
 
-class _Doors:
+class _MetricsApp:
     def __init__(self, pulse: Pulse | None) -> None:
         self._pulse = pulse
         self._metrics = make_wsgi_app()

@@ -12,12 +12,12 @@ from rest_framework.request import Request
 
 from innotter.accounts.selectors import owner_of
 from innotter.accounts.services import WrongCredentials, WrongPassword
-from innotter.common.throttling import Use, address_of, count, give_back, is_counted, refuse, take
+from innotter.common.throttling import Use, client_ip, count, give_back, is_counted, refuse, take
 
 
 def registering(request: Request, username: str) -> None:
     """Raises Throttled."""
-    address = address_of(request)
+    address = client_ip(request)
     take(
         Use("registrations_from_address", address),
         Use("registrations_as_name", f"{username.lower()} {address}"),
@@ -26,7 +26,7 @@ def registering(request: Request, username: str) -> None:
 
 def refreshing(request: Request, token: str) -> None:
     """Raises Throttled."""
-    uses = [Use("refreshes_from_address", address_of(request))]
+    uses = [Use("refreshes_from_address", client_ip(request))]
     if owner := owner_of(token):
         uses.append(Use("refreshes_of_account", str(owner)))
     take(*uses)
@@ -35,7 +35,7 @@ def refreshing(request: Request, token: str) -> None:
 @contextmanager
 def proving(request: Request, login: str) -> Iterator[None]:
     """Around the check of a password: only wrong ones count. Raises Throttled."""
-    address = address_of(request)
+    address = client_ip(request)
     pair = f"{login.lower()} {address}"
     known = Use("known_addresses", pair)
     of_account = Use("failures_of_account", login.lower())

@@ -20,7 +20,7 @@ class AccessToken(BaseAuthentication):
         return challenge()
 
 
-def signed_in(request: Request) -> User:
+def current_user(request: Request) -> User:
     """The user who calls an action that only users may call."""
     assert isinstance(request.user, User)
     return request.user

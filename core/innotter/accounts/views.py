@@ -11,7 +11,7 @@ from rest_framework.response import Response
 from innotter.accounts import limits, selectors, services
 from innotter.accounts.keys import public_jwks
 from innotter.accounts.models import Session
-from innotter.accounts.permissions import signed_in
+from innotter.accounts.permissions import current_user
 from innotter.accounts.serializers import (
     EditedUserSerializer,
     LoginSerializer,
@@ -22,21 +22,21 @@ from innotter.accounts.serializers import (
     TokenPairSerializer,
     UserSerializer,
 )
-from innotter.common.permissions import Anyone, SignedIn
+from innotter.common.permissions import AllowAny, IsAuthenticated
 from innotter.common.schema import refuses
-from innotter.common.views import RoomViewSet, id_or_404, public
+from innotter.common.views import BaseViewSet, id_or_404, public
 from innotter.media.parsers import PictureParser
 from innotter.media.serializers import PictureSerializer
 from innotter.media.services import store_picture
 from innotter_contracts.tokens import Claims
 
 
-class AuthViewSet(RoomViewSet):
+class AuthViewSet(BaseViewSet):
     access: ClassVar = {
-        "register": Anyone,
-        "log_in": Anyone,
-        "refresh": Anyone,
-        "log_out": Anyone,
+        "register": AllowAny,
+        "log_in": AllowAny,
+        "refresh": AllowAny,
+        "log_out": AllowAny,
     }
 
     @refuses(services.UsernameTaken, services.EmailTaken)
@@ -77,13 +77,13 @@ class AuthViewSet(RoomViewSet):
         return Response(status=HTTPStatus.NO_CONTENT)
 
 
-class UserViewSet(RoomViewSet):
+class UserViewSet(BaseViewSet):
     access: ClassVar = {
-        "retrieve": Anyone,
-        "me": SignedIn,
-        "edit_me": SignedIn,
-        "set_image": SignedIn,
-        "remove_image": SignedIn,
+        "retrieve": AllowAny,
+        "me": IsAuthenticated,
+        "edit_me": IsAuthenticated,
+        "set_image": IsAuthenticated,
+        "remove_image": IsAuthenticated,
     }
     serializer_class = UserSerializer
     lookup_field = "username"
@@ -97,7 +97,7 @@ class UserViewSet(RoomViewSet):
     @action(detail=False)
     def me(self, request: Request) -> Response:
         """Yourself."""
-        return Response(MeSerializer(signed_in(request)).data)
+        return Response(MeSerializer(current_user(request)).data)
 
     @refuses(services.EmailTaken)
     @extend_schema(request=EditedUserSerializer, responses=MeSerializer)
@@ -107,7 +107,7 @@ class UserViewSet(RoomViewSet):
 
         A new password needs `current_password` beside it, and ends every other session.
         """
-        me, changes = signed_in(request), self.body(EditedUserSerializer, partial=True)
+        me, changes = current_user(request), self.body(EditedUserSerializer, partial=True)
         session_id = cast(Claims, request.auth).sid
         with limits.proving(request, me.username) if "password" in changes else nullcontext():
             user = services.edit_user(user=me, session_id=session_id, **changes)
@@ -118,31 +118,33 @@ class UserViewSet(RoomViewSet):
     def set_image(self, request: Request) -> Response:
         """Your picture: the middle square of the file that you send, in two sizes."""
         image = store_picture(**self.body(PictureSerializer))
-        return Response(MeSerializer(services.set_image(user=signed_in(request), image=image)).data)
+        return Response(
+            MeSerializer(services.set_image(user=current_user(request), image=image)).data
+        )
 
     @extend_schema(responses={204: None})
     @set_image.mapping.delete
     def remove_image(self, request: Request) -> Response:
         """Have no picture any more. Repeating it changes nothing."""
-        services.set_image(user=signed_in(request), image=None)
+        services.set_image(user=current_user(request), image=None)
         return Response(status=HTTPStatus.NO_CONTENT)
 
 
-class SessionViewSet(RoomViewSet):
-    access: ClassVar = {"list": SignedIn, "destroy": SignedIn}
+class SessionViewSet(BaseViewSet):
+    access: ClassVar = {"list": IsAuthenticated, "destroy": IsAuthenticated}
     serializer_class = SessionSerializer
     queryset = Session.objects.none()
     lookup_field = "id"
 
     def list(self, request: Request) -> Response:
         """Where you are logged in, latest login first."""
-        mine = selectors.live_sessions(signed_in(request))
+        mine = selectors.live_sessions(current_user(request))
         return self.listed(lambda window: window.over(mine))
 
     def destroy(self, request: Request, id: str) -> Response:
         """End one of your sessions. The core refuses its access token at once, statistics when it
         expires."""
-        services.end_session(user=signed_in(request), session_id=id_or_404(id))
+        services.end_session(user=current_user(request), session_id=id_or_404(id))
         return Response(status=HTTPStatus.NO_CONTENT)
 
 

@@ -85,7 +85,7 @@ def normal_text(text: str) -> str:
 
 @CharField.register_lookup
 class Searched(Lookup):
-    """`name__searched=`: has the text somewhere, by the trigrams that the room of search keeps."""
+    """`name__searched=`: has the text somewhere, by the trigrams that the app search keeps."""
 
     lookup_name = "searched"
     prepare_rhs = False

@@ -1,4 +1,4 @@
-"""What can go wrong in the domain. Rooms subclass these; problems.py turns them into answers."""
+"""What can go wrong in the domain. Apps subclass these; problems.py turns them into answers."""
 
 import math
 from typing import ClassVar

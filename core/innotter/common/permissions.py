@@ -15,11 +15,11 @@ class Nobody(BasePermission):
         return False
 
 
-class Anyone(BasePermission):
+class AllowAny(BasePermission):
     def has_permission(self, request: Request, view: "APIView") -> bool:
         return True
 
 
-class SignedIn(BasePermission):
+class IsAuthenticated(BasePermission):
     def has_permission(self, request: Request, view: "APIView") -> bool:
         return request.user.is_authenticated

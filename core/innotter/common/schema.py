@@ -14,7 +14,7 @@ from rest_framework.parsers import MultiPartParser
 
 from innotter.common.errors import DomainError
 from innotter.common.examples import REQUESTS
-from innotter.common.permissions import Anyone, SignedIn
+from innotter.common.permissions import AllowAny, IsAuthenticated
 from innotter.common.problems import status_of
 from innotter_contracts.problems import MEDIA_TYPE, problem
 
@@ -101,7 +101,7 @@ class Schema(AutoSchema):
     def get_auth(self) -> list[dict[str, Any]]:
         """A token, or none where anybody may ask."""
         auth: list[dict[str, Any]] = super().get_auth()
-        public = any(isinstance(each, Anyone) for each in self.view.get_permissions())
+        public = any(isinstance(each, AllowAny) for each in self.view.get_permissions())
         return [*auth, {}] if public else auth
 
     def _get_request_body(self, direction: Any = "request") -> Any:
@@ -130,7 +130,7 @@ class Schema(AutoSchema):
         its action refuses besides."""
         action = getattr(self.view, getattr(self.view, "action", ""), None)
         usual = {HTTPStatus.UNAUTHORIZED}
-        if type(self.view.get_permissions()[0]) not in (Anyone, SignedIn):
+        if type(self.view.get_permissions()[0]) not in (AllowAny, IsAuthenticated):
             usual.add(HTTPStatus.FORBIDDEN)
         if "{" in self.path:
             usual.add(HTTPStatus.NOT_FOUND)

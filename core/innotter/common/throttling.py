@@ -100,7 +100,7 @@ class WritesOfUser(BaseThrottle):
         return True
 
 
-def address_of(request: HttpRequest | Request) -> str:
+def client_ip(request: HttpRequest | Request) -> str:
     """Where a request comes from, as far as it can be believed: the TRUSTED_PROXIES-th entry of
     X-Forwarded-For from its end; of IPv6 the network, whose every address one client may use."""
     chain = request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")

@@ -32,8 +32,8 @@ class JsonAlways(DefaultContentNegotiation):
         return renderers[0], renderers[0].media_type
 
 
-class RoomViewSet(GenericViewSet[Any]):
-    """What the views of every room share: authority by action, and keyset lists."""
+class BaseViewSet(GenericViewSet[Any]):
+    """What the views of every app share: authority by action, and keyset lists."""
 
     # Who may call each action. An action that is not named here is closed to everybody.
     access: ClassVar[dict[str, type[BasePermission]]] = {}

@@ -1,4 +1,4 @@
-"""The admin panel as a whole; what is in it stands in the rooms."""
+"""The admin panel as a whole; what is in it stands in the apps."""
 
 from django.contrib import admin
 from django.contrib.auth.models import Group

@@ -34,7 +34,7 @@ def feed_of(user: User, window: Window) -> list[Post]:
     """
     wanted = window.limit + 1
     of_page = window.bound(Post.objects.filter(page=OuterRef("pk"))).values("id")
-    # Both by an index: with an OR between them all pages of the house would be looked at.
+    # Both by an index: with an OR between them all pages would be looked at.
     candidates = follows_of(user).values("page").union(user.pages.values("pk"), all=True)
     # Pages without such a post come last and add nothing.
     order = F("nearest").asc if window.backwards else F("nearest").desc

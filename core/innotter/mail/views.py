@@ -13,9 +13,9 @@ from rest_framework.response import Response
 
 from innotter.common.errors import Forbidden, Unavailable
 from innotter.common.parsers import AnyJSONParser
-from innotter.common.permissions import Anyone
+from innotter.common.permissions import AllowAny
 from innotter.common.schema import refuses
-from innotter.common.views import JsonAlways, RoomViewSet
+from innotter.common.views import BaseViewSet, JsonAlways
 from innotter.mail import services
 from innotter.mail.selectors import Subscription, subscription_of
 from innotter.mail.serializers import ResumeSerializer, SubscriptionSerializer
@@ -69,10 +69,10 @@ class PageFirst(JsonAlways):
             return renderers[0], renderers[0].media_type
 
 
-class UnsubscribeViewSet(RoomViewSet):
+class UnsubscribeViewSet(BaseViewSet):
     """Whoever holds the link may use it: no login, no cookie, nothing to forge (RFC 8058)."""
 
-    access: ClassVar = {"retrieve": Anyone, "unsubscribe": Anyone}
+    access: ClassVar = {"retrieve": AllowAny, "unsubscribe": AllowAny}
     content_negotiation_class = PageFirst
     renderer_classes = (SubscriptionPage, JSONRenderer)
     lookup_field = "token"
@@ -100,10 +100,10 @@ class UnsubscribeViewSet(RoomViewSet):
         return Response(SubscriptionSerializer(self.subscription).data, headers=HEADERS)
 
 
-class FeedbackViewSet(RoomViewSet):
+class FeedbackViewSet(BaseViewSet):
     """Where Amazon SNS tells what became of mails. Its signature is what counts."""
 
-    access: ClassVar = {"receive": Anyone}
+    access: ClassVar = {"receive": AllowAny}
     parser_classes = (AnyJSONParser,)
 
     @refuses(Forbidden, Unavailable)

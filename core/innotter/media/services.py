@@ -155,7 +155,7 @@ def _forget_some() -> int:
 
 
 def _unused() -> QuerySet[Picture]:
-    """That no foreign key points to, in whatever room, and that nobody has claimed of late."""
+    """That no foreign key points to, in whatever app, and that nobody has claimed of late."""
     unused = Picture.objects.filter(updated_at__lt=timezone.now() - KEPT_UNUSED)
     for relation in Picture._meta.get_fields(include_hidden=True):
         if isinstance(relation, ManyToOneRel):

@@ -6,11 +6,11 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from innotter.accounts.permissions import signed_in
+from innotter.accounts.permissions import current_user
 from innotter.accounts.selectors import user_named
 from innotter.accounts.serializers import UserSerializer
 from innotter.common.schema import refuses
-from innotter.common.views import RoomViewSet
+from innotter.common.views import BaseViewSet
 from innotter.moderation import services
 from innotter.moderation.permissions import Admin, Moderator
 from innotter.moderation.serializers import PageBlockSerializer, ReasonSerializer, RoleSerializer
@@ -20,7 +20,7 @@ from innotter.pages.serializers import PageSerializer
 from innotter.posts.views import PostViewSet
 
 
-class PageBlockViewSet(RoomViewSet):
+class PageBlockViewSet(BaseViewSet):
     access: ClassVar = {"block": Moderator, "unblock": Moderator}
     serializer_class = PageSerializer
     lookup_field = "uuid"
@@ -32,7 +32,9 @@ class PageBlockViewSet(RoomViewSet):
     def block(self, request: Request, uuid: str) -> Response:
         """Block a page until a moment, or for good (admins), whatever block there was."""
         page = page_at(uuid, request.user)
-        services.block_page(actor=signed_in(request), page=page, **self.body(PageBlockSerializer))
+        services.block_page(
+            actor=current_user(request), page=page, **self.body(PageBlockSerializer)
+        )
         return Response(self.get_serializer(page_at(uuid, request.user)).data)
 
     @refuses(services.BlockForGood, reads_body=True)
@@ -44,11 +46,11 @@ class PageBlockViewSet(RoomViewSet):
         A `reason` in the body goes to the log.
         """
         page = page_at(uuid, request.user)
-        services.unblock_page(actor=signed_in(request), page=page, **self.body(ReasonSerializer))
+        services.unblock_page(actor=current_user(request), page=page, **self.body(ReasonSerializer))
         return Response(status=HTTPStatus.NO_CONTENT)
 
 
-class UserModerationViewSet(RoomViewSet):
+class UserModerationViewSet(BaseViewSet):
     access: ClassVar = {"block": Admin, "unblock": Admin, "role": Admin}
     serializer_class = UserSerializer
     lookup_field = "username"
@@ -60,7 +62,7 @@ class UserModerationViewSet(RoomViewSet):
     def block(self, request: Request, username: str) -> Response:
         """Shut a user out, and their pages with them. Repeating it changes nothing."""
         user = user_named(username)
-        services.block_user(actor=signed_in(request), user=user, **self.body(ReasonSerializer))
+        services.block_user(actor=current_user(request), user=user, **self.body(ReasonSerializer))
         return Response(status=HTTPStatus.NO_CONTENT)
 
     @refuses(reads_body=True)
@@ -72,7 +74,7 @@ class UserModerationViewSet(RoomViewSet):
         A `reason` in the body goes to the log.
         """
         user = user_named(username)
-        services.unblock_user(actor=signed_in(request), user=user, **self.body(ReasonSerializer))
+        services.unblock_user(actor=current_user(request), user=user, **self.body(ReasonSerializer))
         return Response(status=HTTPStatus.NO_CONTENT)
 
     @refuses(services.Oneself)
@@ -81,7 +83,9 @@ class UserModerationViewSet(RoomViewSet):
     def role(self, request: Request, username: str) -> Response:
         """Make somebody else a user, a moderator or an admin."""
         user = user_named(username)
-        user = services.set_role(actor=signed_in(request), user=user, **self.body(RoleSerializer))
+        user = services.set_role(
+            actor=current_user(request), user=user, **self.body(RoleSerializer)
+        )
         return Response(self.get_serializer(user).data)
 
 
@@ -93,5 +97,5 @@ class ModeratedPostViewSet(PostViewSet):
     @refuses(PagePrivate)
     def destroy(self, request: Request, id: str) -> Response:
         """Delete a post of your page; as a moderator, any. Replies to it stay."""
-        services.delete_post(actor=signed_in(request), post=self._governed_post(id))
+        services.delete_post(actor=current_user(request), post=self._governed_post(id))
         return Response(status=HTTPStatus.NO_CONTENT)

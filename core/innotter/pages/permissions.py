@@ -2,8 +2,8 @@ from typing import TYPE_CHECKING
 
 from rest_framework.request import Request
 
-from innotter.accounts.permissions import signed_in
-from innotter.common.permissions import SignedIn
+from innotter.accounts.permissions import current_user
+from innotter.common.permissions import IsAuthenticated
 from innotter.pages.models import Page
 
 if TYPE_CHECKING:
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from rest_framework.views import APIView
 
 
-class PageOwner(SignedIn):
+class PageOwner(IsAuthenticated):
     """The owner of the page, which the view looks up first: what cannot be seen is 404."""
 
     def has_object_permission(self, request: Request, view: "APIView", obj: Page) -> bool:
@@ -22,4 +22,6 @@ class PageOwnerOrModerator(PageOwner):
     """The owner of the page, and moderators and admins."""
 
     def has_object_permission(self, request: Request, view: "APIView", obj: Page) -> bool:
-        return signed_in(request).is_moderator or super().has_object_permission(request, view, obj)
+        return current_user(request).is_moderator or super().has_object_permission(
+            request, view, obj
+        )

@@ -7,13 +7,13 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from innotter.accounts.permissions import signed_in
+from innotter.accounts.permissions import current_user
 from innotter.accounts.selectors import user_named
 from innotter.accounts.serializers import UserSerializer
 from innotter.common.errors import Invalid
-from innotter.common.permissions import Anyone, SignedIn
+from innotter.common.permissions import AllowAny, IsAuthenticated
 from innotter.common.schema import refuses
-from innotter.common.views import RoomViewSet
+from innotter.common.views import BaseViewSet
 from innotter.media.parsers import PictureParser
 from innotter.media.serializers import PictureSerializer
 from innotter.media.services import store_picture
@@ -33,7 +33,7 @@ from innotter.pages.serializers import (
 )
 
 
-def own_page(view: RoomViewSet, uuid: str) -> Page:
+def own_page(view: BaseViewSet, uuid: str) -> Page:
     """The page at an address, for an action that is PageOwner's. Raises NotFound, and
     PermissionDenied for others than its owner."""
     page = selectors.page_at(uuid, view.request.user)
@@ -41,19 +41,19 @@ def own_page(view: RoomViewSet, uuid: str) -> Page:
     return page
 
 
-class PageViewSet(RoomViewSet):
+class PageViewSet(BaseViewSet):
     access: ClassVar = {
-        "list": Anyone,
-        "create": SignedIn,
-        "retrieve": Anyone,
+        "list": AllowAny,
+        "create": IsAuthenticated,
+        "retrieve": AllowAny,
         "partial_update": PageOwner,
         "add_tag": PageOwner,
         "remove_tag": PageOwner,
         "set_image": PageOwner,
         "remove_image": PageOwner,
-        "follow": SignedIn,
-        "unfollow": SignedIn,
-        "followers": Anyone,
+        "follow": IsAuthenticated,
+        "unfollow": IsAuthenticated,
+        "followers": AllowAny,
     }
     serializer_class = PageSerializer
     lookup_field = "uuid"
@@ -69,7 +69,7 @@ class PageViewSet(RoomViewSet):
     @extend_schema(request=NewPageSerializer, responses={201: PageSerializer})
     def create(self, request: Request) -> Response:
         """A page of your own. Without `uuid` it gets an address made for it."""
-        page = services.create_page(owner=signed_in(request), **self.body(NewPageSerializer))
+        page = services.create_page(owner=current_user(request), **self.body(NewPageSerializer))
         return self._profile(page.uuid, HTTPStatus.CREATED)
 
     def retrieve(self, request: Request, uuid: str) -> Response:
@@ -122,7 +122,7 @@ class PageViewSet(RoomViewSet):
     def follow(self, request: Request, uuid: str) -> Response:
         """Follow a page; of a private one, ask to. Repeating it changes nothing."""
         page = selectors.page_at(uuid, request.user)
-        follow = services.follow(user=signed_in(request), page=page)
+        follow = services.follow(user=current_user(request), page=page)
         return Response({"follow": "following" if follow.accepted_at else "requested"})
 
     @refuses(services.OwnPage)
@@ -131,7 +131,7 @@ class PageViewSet(RoomViewSet):
     def unfollow(self, request: Request, uuid: str) -> Response:
         """Stop following, or withdraw the request. Repeating it changes nothing."""
         page = selectors.page_at(uuid, request.user)
-        services.unfollow(user=signed_in(request), page=page)
+        services.unfollow(user=current_user(request), page=page)
         return Response(status=HTTPStatus.NO_CONTENT)
 
     @refuses(selectors.PagePrivate)
@@ -149,31 +149,31 @@ class PageViewSet(RoomViewSet):
         return Response(self.get_serializer(page).data, status)
 
 
-class OwnPagesViewSet(RoomViewSet):
-    access: ClassVar = {"list": SignedIn}
+class OwnPagesViewSet(BaseViewSet):
+    access: ClassVar = {"list": IsAuthenticated}
     serializer_class = PageSerializer
 
     def list(self, request: Request) -> Response:
         """Your own pages, newest first."""
-        me = signed_in(request)
+        me = current_user(request)
         mine = selectors.pages_of(me, me)
         return self.listed(lambda window: window.over(mine))
 
 
-class FollowedPagesViewSet(RoomViewSet):
-    access: ClassVar = {"list": SignedIn}
+class FollowedPagesViewSet(BaseViewSet):
+    access: ClassVar = {"list": IsAuthenticated}
     serializer_class = PageSerializer
 
     def list(self, request: Request) -> Response:
         """The pages that you follow, latest follow first."""
-        pages = selectors.followed_pages(signed_in(request))
+        pages = selectors.followed_pages(current_user(request))
         return self.listed(
             lambda window: window.over(pages, key="follow_id"), key=lambda page: page.follow_id
         )
 
 
-class UserPagesViewSet(RoomViewSet):
-    access: ClassVar = {"list": Anyone}
+class UserPagesViewSet(BaseViewSet):
+    access: ClassVar = {"list": AllowAny}
     serializer_class = PageSerializer
 
     def list(self, request: Request, username: str) -> Response:
@@ -182,7 +182,7 @@ class UserPagesViewSet(RoomViewSet):
         return self.listed(lambda window: window.over(pages))
 
 
-class FollowRequestViewSet(RoomViewSet):
+class FollowRequestViewSet(BaseViewSet):
     """The follow requests of one page, for its owner."""
 
     access: ClassVar = {"list": PageOwner, "accept": PageOwner, "reject": PageOwner}
@@ -214,8 +214,8 @@ class FollowRequestViewSet(RoomViewSet):
         return self.body(AnswerRequestsSerializer).get("usernames")
 
 
-class TagViewSet(RoomViewSet):
-    access: ClassVar = {"list": Anyone}
+class TagViewSet(BaseViewSet):
+    access: ClassVar = {"list": AllowAny}
     serializer_class = TagSerializer
 
     @extend_schema(parameters=[TagFilterSerializer])

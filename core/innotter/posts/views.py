@@ -9,11 +9,11 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from innotter.accounts.permissions import signed_in
+from innotter.accounts.permissions import current_user
 from innotter.common.errors import DomainError, Invalid
-from innotter.common.permissions import Anyone, SignedIn
+from innotter.common.permissions import AllowAny, IsAuthenticated
 from innotter.common.schema import refuses
-from innotter.common.views import RoomViewSet, id_or_404
+from innotter.common.views import BaseViewSet, id_or_404
 from innotter.pages.models import Page
 from innotter.pages.permissions import PageOwner
 from innotter.pages.selectors import PagePrivate, open_page_at
@@ -37,7 +37,7 @@ IDEMPOTENCY_KEY = OpenApiParameter(
 
 
 class WholePageViewSet(PageViewSet):
-    """A page with all that is on it, as only this room knows it."""
+    """A page with all that is on it, as only this app knows it."""
 
     access: ClassVar = {**PageViewSet.access, "destroy": PageOwner}
 
@@ -47,10 +47,10 @@ class WholePageViewSet(PageViewSet):
         return Response(status=HTTPStatus.NO_CONTENT)
 
 
-class PagePostsViewSet(RoomViewSet):
+class PagePostsViewSet(BaseViewSet):
     """The posts of one page."""
 
-    access: ClassVar = {"list": Anyone, "create": PageOwner}
+    access: ClassVar = {"list": AllowAny, "create": PageOwner}
     serializer_class = PostSerializer
 
     @refuses(PagePrivate)
@@ -74,7 +74,7 @@ class PagePostsViewSet(RoomViewSet):
             post = self._write(page, **body)
         else:
             post = services.once(
-                user=signed_in(request),
+                user=current_user(request),
                 key=key,
                 asked=json.dumps([page.id, body["content"], body.get("reply_to")], default=str),
                 make=lambda: self._write(page, **body),
@@ -84,7 +84,7 @@ class PagePostsViewSet(RoomViewSet):
 
     def _write(self, page: Page, content: str, reply_to: UUID | None = None) -> Post:
         parent = self._parent(reply_to) if reply_to else None
-        author = signed_in(self.request)
+        author = current_user(self.request)
         return services.create_post(author=author, page=page, content=content, reply_to=parent)
 
     def _parent(self, post_id: UUID) -> Post:
@@ -94,13 +94,13 @@ class PagePostsViewSet(RoomViewSet):
             raise Invalid("reply_to", str(error)) from None
 
 
-class PostViewSet(RoomViewSet):
+class PostViewSet(BaseViewSet):
     access: ClassVar = {
-        "retrieve": Anyone,
+        "retrieve": AllowAny,
         "partial_update": PageOwner,
-        "replies": Anyone,
-        "like": SignedIn,
-        "unlike": SignedIn,
+        "replies": AllowAny,
+        "like": IsAuthenticated,
+        "unlike": IsAuthenticated,
     }
     serializer_class = PostSerializer
     lookup_field = "id"
@@ -132,7 +132,7 @@ class PostViewSet(RoomViewSet):
     @action(detail=True, methods=["post"])
     def like(self, request: Request, id: str) -> Response:
         """Like a post. Liking it again changes nothing."""
-        count = services.like(user=signed_in(request), post=self._post(id))
+        count = services.like(user=current_user(request), post=self._post(id))
         return Response({"likes_count": count, "liked": True})
 
     @refuses(PagePrivate)
@@ -140,7 +140,7 @@ class PostViewSet(RoomViewSet):
     @like.mapping.delete
     def unlike(self, request: Request, id: str) -> Response:
         """Take your like back. Nothing changes where there is none."""
-        count = services.unlike(user=signed_in(request), post=self._post(id))
+        count = services.unlike(user=current_user(request), post=self._post(id))
         return Response({"likes_count": count, "liked": False})
 
     def _post(self, id: str) -> Post:
@@ -153,13 +153,13 @@ class PostViewSet(RoomViewSet):
         return post
 
 
-class OwnLikesViewSet(RoomViewSet):
-    access: ClassVar = {"list": SignedIn}
+class OwnLikesViewSet(BaseViewSet):
+    access: ClassVar = {"list": IsAuthenticated}
     serializer_class = PostSerializer
 
     def list(self, request: Request) -> Response:
         """The posts that you like and may still see, the latest like first."""
-        liked = selectors.liked_by(signed_in(request))
+        liked = selectors.liked_by(current_user(request))
         return self.listed(
             lambda window: window.over(liked, key="like_id"), key=lambda post: post.like_id
         )

@@ -82,7 +82,7 @@ class Hit:
 
 
 class SearchText(Func):
-    """A column as the indexes of this room have it."""
+    """A column as the indexes of this app have it."""
 
     function = "search_text"
     template = '(%(function)s(%(expressions)s) COLLATE "C")'

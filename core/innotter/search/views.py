@@ -4,14 +4,14 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from innotter.common.permissions import Anyone
-from innotter.common.views import RoomViewSet
+from innotter.common.permissions import AllowAny
+from innotter.common.views import BaseViewSet
 from innotter.search.selectors import found
 from innotter.search.serializers import HitSerializer, QuestionSerializer
 
 
-class SearchViewSet(RoomViewSet):
-    access: ClassVar = {"list": Anyone}
+class SearchViewSet(BaseViewSet):
+    access: ClassVar = {"list": AllowAny}
     serializer_class = HitSerializer
 
     @extend_schema(parameters=[QuestionSerializer])

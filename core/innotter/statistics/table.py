@@ -1,7 +1,7 @@
 """Reads what statistics shows, from its table; writes nothing there.
 
 The keys are explained in docs/statistics.md. They are the statistics service's business: this
-page and a test of the whole house are all that has to follow when it changes them.
+page and a test of the whole stack are all that has to follow when it changes them.
 """
 
 from collections import Counter, defaultdict

@@ -349,7 +349,7 @@ def test_it_can_be_stopped_while_the_table_is_down_and_loses_nothing(
     wait_until(lambda: page.likes() == 10)
 
 
-class Road:
+class TcpProxy:
     """The way to the broker or to the table, which can be closed and opened."""
 
     def __init__(self, url: str) -> None:
@@ -361,12 +361,12 @@ class Road:
         self._travelling: list[socket.socket] = []
 
     def open(self) -> None:
-        road = self
+        proxy = self
 
         class Handler(socketserver.BaseRequestHandler):
             def handle(self) -> None:
-                there = socket.create_connection(road._to)
-                road._travelling += [self.request, there]
+                there = socket.create_connection(proxy._to)
+                proxy._travelling += [self.request, there]
                 back = threading.Thread(target=_copy, args=(there, self.request))
                 back.start()
                 _copy(self.request, there)
@@ -412,41 +412,41 @@ def _shut(one: socket.socket) -> None:
 def test_it_comes_back_when_the_broker_does(
     broker: Broker, page: Page, processes: Processes
 ) -> None:
-    road = Road(broker.url)
-    consumer = processes.start(AMQP_URL=road.url)
+    proxy = TcpProxy(broker.url)
+    consumer = processes.start(AMQP_URL=proxy.url)
     consumer.wait_for("broker_unavailable")
-    road.open()
+    proxy.open()
     broker.publish(liked(page.id))
     wait_until(lambda: page.likes() == 1)
-    road.close()
+    proxy.close()
     broker.publish(liked(page.id))
     wait_until(lambda: len(consumer.lines("broker_unavailable")) >= 2)
-    road.open()
+    proxy.open()
     wait_until(lambda: page.likes() == 2)
     assert consumer.terminate() == 0
-    road.close()
+    proxy.close()
 
 
 def test_while_dynamodb_is_away_everything_waits_and_nothing_is_redelivered(
     broker: Broker, page: Page, processes: Processes
 ) -> None:
     """So that no message comes nearer to its delivery limit, however long it takes."""
-    road, port = Road(os.environ["AWS_ENDPOINT_URL"]), free_port()
+    proxy, port = TcpProxy(os.environ["AWS_ENDPOINT_URL"]), free_port()
     broker.publish(*(liked(page.id) for _ in range(10)))
-    consumer = processes.start(AWS_ENDPOINT_URL=road.url, METRICS_PORT=str(port))
+    consumer = processes.start(AWS_ENDPOINT_URL=proxy.url, METRICS_PORT=str(port))
     wait_until(lambda: len(consumer.lines("table_unavailable")) >= 2)
     assert said(port, "/health/ready") == (503, {"status": "down", "down": ["table"]})
     # A new start would not help.
     assert said(port, "/health/live") == (200, {"status": "ok"})
     broker.publish(*(liked(page.id) for _ in range(10)))
-    road.open()
+    proxy.open()
     wait_until(lambda: page.likes() == 20)
     wait_until(lambda: said(port, "/health/ready") == (200, {"status": "ok"}))
     assert len(consumer.lines("consuming")) == 1
     assert not any(line["repeated"] for line in consumer.lines("event_counted"))
     assert consumer.terminate() == 0
     assert (broker.waiting(), broker.dead()) == (0, [])
-    road.close()
+    proxy.close()
 
 
 # --- What it says of itself

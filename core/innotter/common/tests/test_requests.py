@@ -12,9 +12,9 @@ from rest_framework.response import Response
 from rest_framework.test import APIRequestFactory
 
 from innotter.accounts.models import User
-from innotter.common.permissions import Anyone
+from innotter.common.permissions import AllowAny
 from innotter.common.tests.conftest import Log
-from innotter.common.views import RoomViewSet
+from innotter.common.views import BaseViewSet
 from innotter.conftest import Api, refusal
 from innotter.events.models import OutboxEvent
 from innotter_contracts.logs import REQUEST_ID_HEADER
@@ -72,10 +72,10 @@ def test_the_health_checks_do_not_fill_the_log(log: Log, db: None) -> None:
     assert log() == []
 
 
-class Forgetful(RoomViewSet):
+class Forgetful(BaseViewSet):
     """Names one of its two actions."""
 
-    access: ClassVar = {"list": Anyone}
+    access: ClassVar = {"list": AllowAny}
 
     def list(self, request: Request) -> Response:
         return Response("open")

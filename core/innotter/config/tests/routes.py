@@ -33,7 +33,7 @@ WITHOUT_BODY = {
     "PUT /pages/{uuid}/tags/{tag}",
 }
 
-# What is not signed is refused whatever it says: the room of mail has tests of its own.
+# What is not signed is refused whatever it says: the app mail has tests of its own.
 SIGNED = {"POST /mail/feedback"}
 
 # Each list with the questions that it takes, one by one.

@@ -1,6 +1,6 @@
-"""Input from hell through every door: a refusal that says why, never a 500, and nothing stored.
+"""Input from hell through every endpoint: a refusal that says why, never a 500, and nothing stored.
 
-The doors are those of the URLconf: a new one fails here until routes.py has an example of its body.
+They are those of the URLconf: a new one fails here until routes.py has an example of its body.
 """
 
 import json

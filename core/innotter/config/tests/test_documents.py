@@ -11,7 +11,7 @@ from drf_spectacular.generators import SchemaGenerator
 from innotter.config.tests.routes import LISTS, WITHOUT_BODY, files, routes
 from innotter.config.tests.test_permissions import rows
 
-# What neither of them shows: rooms test it where it belongs.
+# What neither of them shows: apps test it where it belongs.
 ELSEWHERE = {
     "POST /auth/register": {409},
     "PATCH /users/me": {409},

@@ -1,5 +1,5 @@
-"""Nobody becomes an admin, or anything else, by sending a field: through every door that takes a
-body, as the URLconf has them."""
+"""Nobody becomes an admin, or anything else, by sending a field: through every endpoint that
+takes a body, as the URLconf has them."""
 
 import json
 from datetime import datetime

@@ -11,7 +11,7 @@ from innotter.accounts.services import log_in
 from innotter.common.errors import Throttled
 from innotter.common.models import Usage
 from innotter.common.tasks import prune_usage
-from innotter.common.throttling import Use, address_of, count, give_back, is_counted, take
+from innotter.common.throttling import Use, client_ip, count, give_back, is_counted, take
 from innotter.config import settings as configured
 from innotter.conftest import PASSWORD, Api, at_once, new_user, no_trace, refusal
 
@@ -275,8 +275,8 @@ def test_where_a_request_comes_from(
     settings.TRUSTED_PROXIES = proxies
     headers = {} if forwarded is None else {"X-Forwarded-For": forwarded}
     request = RequestFactory().get("/", headers=headers, REMOTE_ADDR=HERE)
-    assert address_of(request) == address
+    assert client_ip(request) == address
 
 
 def test_without_an_address_all_share_one(settings: Any) -> None:
-    assert address_of(RequestFactory().get("/", REMOTE_ADDR="")) == ""
+    assert client_ip(RequestFactory().get("/", REMOTE_ADDR="")) == ""

@@ -1,9 +1,9 @@
-"""Who sees what: every door of the house against a plain statement of the one rule.
+"""Who sees what: every endpoint of the stack against a plain statement of the one rule.
 
 A page is blocked while its own block runs or its owner is blocked. It may be found by
 moderators and its owner, and by everybody while it is not blocked. What is on it is visible to
 moderators and its owner, and to others while it is not blocked and is public or followed by
-them. Nothing that a door shows may tell of what its viewer may not see.
+them. Nothing that a endpoint shows may tell of what its viewer may not see.
 """
 
 from collections.abc import Iterable, Iterator
@@ -165,22 +165,22 @@ class World:
         }
 
 
-# The doors: each path, and what it answers to this viewer
+# The endpoints: each path, and what it answers to this viewer
 
-type Doors = Iterator[tuple[str, Any]]
+type Endpoints = Iterator[tuple[str, Any]]
 
 
-def doors(world: World, viewer: User | None) -> Doors:
+def endpoints(world: World, viewer: User | None) -> Endpoints:
     for page in world.pages:
-        yield from doors_of_page(world, viewer, page)
+        yield from endpoints_of_page(world, viewer, page)
     for post in world.posts:
-        yield from doors_of_post(world, viewer, post)
+        yield from endpoints_of_post(world, viewer, post)
     yield from lists_of_pages(world, viewer)
     yield from search(world, viewer)
     yield from own_lists(world, viewer)
 
 
-def doors_of_page(world: World, viewer: User | None, page: Page) -> Doors:
+def endpoints_of_page(world: World, viewer: User | None, page: Page) -> Endpoints:
     at = f"/pages/{page.uuid}"
     posts = [world.post(viewer, post) for post in newest(world.posts) if post.page == page]
     follows = [follow for follow in world.follows if follow.page == page]
@@ -200,7 +200,7 @@ def doors_of_page(world: World, viewer: User | None, page: Page) -> Doors:
     yield f"{at}/follow-requests", waiting_list
 
 
-def doors_of_post(world: World, viewer: User | None, post: Post) -> Doors:
+def endpoints_of_post(world: World, viewer: User | None, post: Post) -> Endpoints:
     refused = refusal_of_what_is_on(world, viewer, post.page)
     replies = [
         world.post(viewer, other)
@@ -213,7 +213,7 @@ def doors_of_post(world: World, viewer: User | None, post: Post) -> Doors:
         yield f"/posts/{post.reply_to_id}", (404, "not_found")
 
 
-def lists_of_pages(world: World, viewer: User | None) -> Doors:
+def lists_of_pages(world: World, viewer: User | None) -> Endpoints:
     found = [page for page in newest(world.pages) if world.may_find(viewer, page)]
 
     def shown(pages: Iterable[Page]) -> dict[str, Any]:
@@ -233,7 +233,7 @@ def lists_of_pages(world: World, viewer: User | None) -> Doors:
         yield f"/tags?q={tag[:2]}", listed(shown for shown in tags if shown["name"] == tag)
 
 
-def search(world: World, viewer: User | None) -> Doors:
+def search(world: World, viewer: User | None) -> Endpoints:
     """Each page by what it alone is called, and all of a tag, the oldest first."""
     found = [page for page in world.pages if world.may_find(viewer, page)]
 
@@ -247,7 +247,7 @@ def search(world: World, viewer: User | None) -> Doors:
         yield f"/search?q={tag}", shown(page for page in found if tag in world.tags[page])
 
 
-def own_lists(world: World, viewer: User | None) -> Doors:
+def own_lists(world: World, viewer: User | None) -> Endpoints:
     if viewer is None:
         for path in ("/feed", "/users/me/likes", "/users/me/pages", "/users/me/follows"):
             yield path, (401, "unauthenticated")
@@ -313,9 +313,9 @@ def in_json(moment: datetime) -> str:
     return moment.isoformat().replace("+00:00", "Z")
 
 
-# One page of each kind, so that chance leaves no door out: Bob owns all but the last, Ann follows
-# them, Eve has asked to, Zoe is a moderator. Each page has a post; those of the first and of the
-# others answer each other.
+# One page of each kind, so that chance leaves no endpoint out: Bob owns all but the last, Ann
+# follows them, Eve has asked to, Zoe is a moderator. Each page has a post; those of the first and
+# of the others answer each other.
 EACH = [
     Place(1, is_private=False, block="none", tags=frozenset(TAGS)),
     Place(1, is_private=True, block="none", tags=frozenset(TAGS)),
@@ -368,7 +368,7 @@ def test_every_door_shows_each_viewer_what_the_rule_says(
         like(world, liking)
         keep_counts(world)
         for viewer in (None, *world.users):
-            for path, expected in doors(world, viewer):
+            for path, expected in endpoints(world, viewer):
                 shut_out = viewer is not None and viewer.is_blocked
                 right = (401, "user_blocked") if shut_out else expected
                 assert told(path, api(viewer).get(path)) == right, f"{viewer} at {path}"

@@ -23,8 +23,8 @@ from innotter.pages.models import Page, normal_tag
 
 type Call = tuple[str, str, Any]
 
-# Each door through which an owner changes a page: method, what follows the page's path, body.
-DOORS: list[Call] = [
+# Each endpoint through which an owner changes a page: method, what follows the page's path, body.
+ENDPOINTS: list[Call] = [
     ("patch", "", {"name": "Mine now", "uuid": "mine", "tags": ["mine"], "is_private": True}),
     ("delete", "", None),
     ("put", "/tags/mine", None),
@@ -34,7 +34,7 @@ DOORS: list[Call] = [
 ]
 
 
-@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("endpoint", ENDPOINTS)
 @pytest.mark.parametrize(
     ("who", "expected"),
     [
@@ -52,21 +52,21 @@ def test_only_the_owner_changes_a_page(
     request: pytest.FixtureRequest,
     who: str | None,
     expected: tuple[int, str],
-    door: Call,
+    endpoint: Call,
 ) -> None:
     user = request.getfixturevalue(who) if who else None
-    method, path, body = door
+    method, path, body = endpoint
     for uuid in ("ann", "ann-private"):
         with no_trace():
             assert refusal(getattr(api(user), method)(f"/pages/{uuid}{path}", body)) == expected
 
 
-@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("endpoint", ENDPOINTS)
 def test_what_cannot_be_found_cannot_be_changed(
-    api: Api, eve: User, moderator: User, page: Page, door: Call
+    api: Api, eve: User, moderator: User, page: Page, endpoint: Call
 ) -> None:
     Page.objects.update(blocked_for_good=True)
-    method, path, body = door
+    method, path, body = endpoint
     with no_trace():
         assert refusal(getattr(api(eve), method)(f"/pages/ann{path}", body)) == (404, "not_found")
         assert refusal(getattr(api(eve), method)(f"/pages/x{path}", body)) == (404, "not_found")

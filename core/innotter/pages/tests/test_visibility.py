@@ -1,5 +1,5 @@
-"""Who sees what: every role before a page in every state, through the door of its profile and
-the door of its posts."""
+"""Who sees what: every role before a page in every state, through the endpoint of its profile and
+the endpoint of its posts."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -75,8 +75,10 @@ def test_the_table(api: Api, cast: Cast, page: Page, state: str) -> None:
     User.objects.filter(username="ann").update(is_blocked="owner blocked" in state)
     for role, expected in zip(ROLES, TABLE[state].split(), strict=True):
         caller = api(cast[role])
-        doors = (caller.get("/pages/ann"), caller.get("/pages/ann/posts"))
-        answers = tuple(200 if door.status_code == 200 else refusal(door) for door in doors)
+        endpoints = (caller.get("/pages/ann"), caller.get("/pages/ann/posts"))
+        answers = tuple(
+            200 if endpoint.status_code == 200 else refusal(endpoint) for endpoint in endpoints
+        )
         assert answers == ANSWERS[expected], role
 
 

@@ -152,7 +152,7 @@ def test_replies_on_pages_that_cannot_be_seen_are_left_out(
 def test_replies_are_counted_as_far_as_they_can_be_seen(
     *, api: Api, ann: User, bob: User, eve: User, moderator: User, eves: Page, private_page: Page
 ) -> None:
-    """At every door that shows the post."""
+    """At every endpoint that shows the post."""
     new_page(bob, uuid="bob")
     blocked = new_page(new_user("dora"), uuid="blocked")
     shown = new_post(eves, "Shown")
@@ -168,12 +168,17 @@ def test_replies_are_counted_as_far_as_they_can_be_seen(
 
     counts = {None: 2, eve: 2, bob: 3, ann: 3, moderator: 5}
     for viewer, count in counts.items():
-        doors = ["/pages/eve/posts", "/feed", "/users/me/likes"] if viewer else ["/pages/eve/posts"]
+        endpoints = (
+            ["/pages/eve/posts", "/feed", "/users/me/likes"] if viewer else ["/pages/eve/posts"]
+        )
         rows = [
-            row for door in doors for row in api(viewer).walk(door) if row["content"] == "Shown"
+            row
+            for endpoint in endpoints
+            for row in api(viewer).walk(endpoint)
+            if row["content"] == "Shown"
         ]
         rows.append(api(viewer).get(f"/posts/{shown.id}").json())
-        assert [row["replies_count"] for row in rows] == [count] * (len(doors) + 1)
+        assert [row["replies_count"] for row in rows] == [count] * (len(endpoints) + 1)
         assert len(api(viewer).walk(f"/posts/{shown.id}/replies")) == count
     # What is stored is the truth all the same.
     assert Post.objects.get(pk=shown.pk).replies_count == 5

@@ -183,10 +183,12 @@ def test_posts_written_at_once_are_all_counted(api: Api, ann: User, page: Page) 
 @pytest.mark.parametrize(
     "post_id", ["nothing", "1", "%00", "ann", "0" * 33, "01a20aa8-6bad-7de1-aeaa-51ca9992750"]
 )
-@pytest.mark.parametrize("door", ["", "/replies", "/like"])
-def test_an_id_of_another_shape_names_nothing(api: Api, eve: User, post_id: str, door: str) -> None:
-    call = api(eve).post if door == "/like" else api(eve).get
-    assert refusal(call(f"/posts/{post_id}{door}")) == (404, "not_found")
+@pytest.mark.parametrize("endpoint", ["", "/replies", "/like"])
+def test_an_id_of_another_shape_names_nothing(
+    api: Api, eve: User, post_id: str, endpoint: str
+) -> None:
+    call = api(eve).post if endpoint == "/like" else api(eve).get
+    assert refusal(call(f"/posts/{post_id}{endpoint}")) == (404, "not_found")
 
 
 def test_an_id_that_nobody_has_names_nothing(api: Api, eve: User, page: Page) -> None:

@@ -1,7 +1,7 @@
-"""A road to another address, which a test can cut: `python -m dev.road PORT HOST:PORT`.
+"""A proxy to another address, which a test can cut: `python -m dev.tcp_proxy PORT HOST:PORT`.
 
 The emulator of AWS forgets its last seconds, and all mail, when it is killed; AWS does not. Killing
-the road instead cuts every call in its middle: some have been carried out, and their answers are
+the proxy instead cuts every call in its middle: some have been carried out, and their answers are
 lost; some never arrived.
 """
 

@@ -1,4 +1,4 @@
-"""The seven processes that are Innotter, on whatever parts their environment names."""
+"""The seven processes that are Innotter, on whatever backing services their environment names."""
 
 import shutil
 import sys
@@ -21,8 +21,8 @@ ALONE = ("relay", "stats", "consumer")
 READY_BOUND = 60
 
 
-class House:
-    """All of them, by the names of `_commands`; a stopped house stays stopped."""
+class Stack:
+    """All of them, by the names of `_commands`; a stopped stack stays stopped."""
 
     def __init__(
         self,

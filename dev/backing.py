@@ -12,7 +12,7 @@ NO_ENDPOINT = "none"
 PORTS = ["postgres", "amqp", "erlang", "epmd", "aws"]
 
 
-class Parts:
+class BackingServices:
     """Their addresses are known from the beginning; each start returns when the part answers."""
 
     def __init__(
