@@ -194,7 +194,8 @@ HTTPS = CORE_URL.startswith("https://")
 SECURE_HSTS_SECONDS = 365 * 24 * 3600 if HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXIES else None
-SECURE_REFERRER_POLICY = "no-referrer"
+# `no-referrer` has browsers send `Origin: null`, and Django then refuses every form.
+SECURE_REFERRER_POLICY = "same-origin"
 SECURE_CSP = {
     "default-src": ["'none'"],
     "script-src": ["'self'"],

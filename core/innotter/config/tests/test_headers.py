@@ -16,7 +16,7 @@ def test_every_answer_tells_browsers_to_be_careful(db: None, path: str) -> None:
     answer = Client().get(path)
     assert answer["X-Content-Type-Options"] == "nosniff"
     assert answer["X-Frame-Options"] == "DENY"
-    assert answer["Referrer-Policy"] == "no-referrer"
+    assert answer["Referrer-Policy"] == "same-origin"
     assert answer["Cross-Origin-Opener-Policy"] == "same-origin"
     policy = answer["Content-Security-Policy"]
     assert "default-src 'none'" in policy
