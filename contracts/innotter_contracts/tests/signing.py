@@ -65,15 +65,17 @@ class Signer:
             headers=_without_none({"kid": self.kid, "typ": TYPE, **(headers or {})}),
         )
 
+    def signed(self, header: bytes, claims: bytes) -> str:
+        """A token whose parts hold exactly these bytes, with a signature that is right."""
+        text = f"{_base64url(header)}.{_base64url(claims)}"
+        return f"{text}.{_base64url(self.key.sign(text.encode()))}"
+
 
 def compact(header: dict[str, Any], claims: dict[str, Any], key: bytes | None = None) -> str:
     """A JWT by hand: with an HMAC, or with an empty signature."""
-    parts = [
-        base64.urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=")
-        for part in (header, claims)
-    ]
-    signature = hmac.digest(key, b".".join(parts), hashlib.sha256) if key else b""
-    return b".".join([*parts, base64.urlsafe_b64encode(signature).rstrip(b"=")]).decode()
+    text = ".".join(_base64url(json.dumps(part).encode()) for part in (header, claims))
+    signature = hmac.digest(key, text.encode(), hashlib.sha256) if key else b""
+    return f"{text}.{_base64url(signature)}"
 
 
 def refused_tokens(signer: Signer) -> dict[str, str]:
@@ -125,6 +127,75 @@ def refused_tokens(signer: Signer) -> dict[str, str]:
         "two parts": "a.b",
         "no text": "\xff",
         "header that is no object": base64.urlsafe_b64encode(b"[1]").decode() + ".e30.",
+        **misspelt_tokens(signer),
+    }
+
+
+def misspelt_tokens(signer: Signer) -> dict[str, str]:
+    """What a good token says in another spelling, most of them with a right signature."""
+    good = signer.token()
+    header, claims, signature = good.split(".")
+    said = json.dumps(signer.claims())
+    start = json.dumps({"alg": ALGORITHM, "typ": TYPE, "kid": signer.kid})
+    last = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+    # 64 bytes leave four bits of the last character without a meaning.
+    other_bits = signature[:-1] + last[last.index(signature[-1]) + 1]
+    user = signer.claims()["sub"]
+    now = int(time.time())
+
+    def saying(text: str, encoding: str = "utf-8") -> str:
+        return signer.signed(start.encode(), text.encode(encoding))
+
+    def headed(text: str, encoding: str = "utf-8") -> str:
+        return signer.signed(text.encode(encoding), said.encode())
+
+    # One byte that is left over makes two characters of padding.
+    filled = start[:-1] + " " * ((1 - len(start)) % 3) + "}"
+    padded = f"{base64.urlsafe_b64encode(filled.encode()).decode()}.{_base64url(said.encode())}"
+    return {
+        "padding behind the signature": f"{good}==",
+        "a part more": f"{good}.",
+        "a line break behind it": f"{good}\n",
+        "a line break within": f"{header}.{claims}\n.{signature}",
+        "other bits beyond the signature": f"{header}.{claims}.{other_bits}",
+        "characters of another alphabet": f"{header}.{claims}.{signature[:-2]}+/",
+        "no ASCII": f"{header}.{claims}.{signature}\xe9",
+        "padding in a signed part": f"{padded}.{_base64url(signer.key.sign(padded.encode()))}",
+        "claims in UTF-16": saying(said, "utf-16"),
+        "claims in UTF-16 without a mark": saying(said, "utf-16-le"),
+        "claims in UTF-32": saying(said, "utf-32"),
+        "claims behind a byte order mark": saying(said, "utf-8-sig"),
+        "claims in Latin-1": saying(said[:-1] + ', "note": "\xe9"}', "latin-1"),
+        "header in UTF-16": headed(start, "utf-16"),
+        "header behind a byte order mark": headed(start, "utf-8-sig"),
+        "spaces around the claims": saying(f" {said} "),
+        "something behind the claims": saying(f"{said} {said}"),
+        "a claim twice": saying(said[:-1] + f', "sub": "{user}"' + "}"),
+        "a claim twice within another": saying(said[:-1] + ', "x": {"a": 1, "a": 2}}'),
+        "a header twice": headed(start[:-1] + f', "kid": "{signer.kid}"' + "}"),
+        "claims in a list": saying(f"[{said}]"),
+        "claims nested without end": signer.signed(
+            start.encode(), b'{"x": ' + b"[" * 600 + b"]" * 600 + b"}x"
+        ),
+        "expiry as text": signer.signed(
+            start.encode(), json.dumps(signer.claims(exp=str(now + HOUR))).encode()
+        ),
+        "expiry as infinity": saying(json.dumps(signer.claims(exp=None))[:-1] + ', "exp": 1e999}'),
+        "expiry beyond all numbers": signer.signed(
+            start.encode(), json.dumps(signer.claims(exp=10**400)).encode()
+        ),
+        "expiry that is no number": signer.signed(
+            start.encode(), json.dumps(signer.claims(exp=float("nan"))).encode()
+        ),
+        "start that is true": signer.signed(
+            start.encode(), json.dumps(signer.claims(nbf=True)).encode()
+        ),
+        "time of issue as text": signer.signed(
+            start.encode(), json.dumps(signer.claims(iat=str(now))).encode()
+        ),
+        "subject in capitals": signer.token(sub=user.upper()),
+        "subject in braces": signer.token(sub="{" + user + "}"),
+        "subject without hyphens": signer.token(sub=user.replace("-", "")),
     }
 
 
@@ -140,6 +211,10 @@ def refused_headers(signer: Signer) -> dict[str, str]:
         "two tokens": f"Bearer {good} {good}",
         "two headers in one": f"Bearer {good}, Bearer {good}",
     }
+
+
+def _base64url(content: bytes) -> str:
+    return base64.urlsafe_b64encode(content).rstrip(b"=").decode()
 
 
 def _without_none(fields: dict[str, Any]) -> dict[str, Any]:
