@@ -3,13 +3,11 @@
 Statistics counts by it; the core, which does not count, compares by it.
 """
 
-from collections.abc import Mapping
 from datetime import UTC, date
-from typing import NamedTuple
+from typing import NamedTuple, assert_never
 from uuid import UUID
 
 from innotter_contracts.events import (
-    Envelope,
     Event,
     FollowRequestAccepted,
     FollowRequested,
@@ -32,23 +30,20 @@ from innotter_contracts.events import (
     UserUnblocked,
 )
 
+type FollowEvent = (
+    PageFollowed
+    | PageUnfollowed
+    | FollowRequested
+    | FollowRequestWithdrawn
+    | FollowRequestRejected
+    | FollowRequestAccepted
+)
+
 
 class Delta(NamedTuple):
     page_id: UUID
     metric: Metric
     amount: int
-
-
-# One counter of the event's page, one up or one down.
-_STEPS: Mapping[type[Envelope], tuple[Metric, int]] = {
-    PostLiked: ("likes", 1),
-    PostUnliked: ("likes", -1),
-    PageFollowed: ("followers", 1),
-    PageUnfollowed: ("followers", -1),
-    FollowRequested: ("follow_requests", 1),
-    FollowRequestWithdrawn: ("follow_requests", -1),
-    FollowRequestRejected: ("follow_requests", -1),
-}
 
 
 def day_of(event: Event) -> date:
@@ -59,23 +54,45 @@ def day_of(event: Event) -> date:
 def deltas(event: Event) -> list[Delta]:
     """What to add to the counters of which pages, in their totals and on the event's day."""
     match event:
-        case PageCreated() | PageChanged() | PageDeleted() | PageRecounted():
+        case (
+            PageCreated()
+            | PageChanged()
+            | PageDeleted()
+            | PageRecounted()
+            | UserBlocked()
+            | UserUnblocked()
+            | NotificationsChanged()
+        ):
             return []
-        case UserBlocked() | UserUnblocked() | NotificationsChanged():
-            return []
-        case FollowRequestAccepted(payload=follow):
-            return [
-                Delta(follow.page_id, "follow_requests", -1),
-                Delta(follow.page_id, "followers", 1),
-            ]
         case PostCreated(payload=post):
             return _written(post.page_id, post.reply_to, 1)
         case PostDeleted(payload=post):
             likes = [Delta(post.page_id, "likes", -post.likes_count)] if post.likes_count else []
             return [*_written(post.page_id, post.reply_to, -1), *likes]
+        case PostLiked(payload=post):
+            return [Delta(post.page_id, "likes", 1)]
+        case PostUnliked(payload=post):
+            return [Delta(post.page_id, "likes", -1)]
         case _:
-            metric, amount = _STEPS[type(event)]
-            return [Delta(event.payload.page_id, metric, amount)]
+            return _followed(event)
+
+
+def _followed(event: FollowEvent) -> list[Delta]:
+    page_id = event.payload.page_id
+    match event:
+        case PageFollowed():
+            return [Delta(page_id, "followers", 1)]
+        case PageUnfollowed():
+            return [Delta(page_id, "followers", -1)]
+        case FollowRequested():
+            return [Delta(page_id, "follow_requests", 1)]
+        case FollowRequestWithdrawn() | FollowRequestRejected():
+            return [Delta(page_id, "follow_requests", -1)]
+        case FollowRequestAccepted():
+            return [Delta(page_id, "follow_requests", -1), Delta(page_id, "followers", 1)]
+        case _:
+            # The type checker refuses an event that no branch here or in `deltas` names.
+            assert_never(event)
 
 
 def _written(page_id: UUID, reply_to: PostRef | None, amount: int) -> list[Delta]:

@@ -34,6 +34,10 @@ class Counters(BaseModel):
     follow_requests: int
 
 
+if set(Counters.model_fields) != set(METRICS):
+    raise TypeError("Counters must show every metric of the contract, and nothing else")
+
+
 class Dated(BaseModel):
     date: date
 

@@ -35,6 +35,8 @@ COUNTED: dict[Metric, tuple[QuerySet[Any], str, str]] = {
     "followers": (Follow.objects.exclude(accepted_at=None), "page_id", "accepted_at"),
     "follow_requests": (Follow.objects.filter(accepted_at=None), "page_id", "created_at"),
 }
+if set(COUNTED) != set(METRICS):
+    raise TypeError("COUNTED must count every metric of the contract, and nothing else")
 
 
 class Difference(NamedTuple):
