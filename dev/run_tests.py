@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from dev import postgres, settings
+from dev import postgres, settings, tools
 from dev.aws import prepare_aws
 from dev.backing import PORTS, BackingServices
 from dev.errors import Failed
@@ -29,8 +29,19 @@ VHOSTS = ["/", "stack", "gw0", "gw1", "gw2", "gw3"]
 
 def run_tests(arguments: Sequence[str]) -> int:
     """pytest's exit code."""
+    _fetch_browser()
     pytest = [sys.executable, "-m", "pytest", "-n", str(WORKERS), "--dist", "loadgroup"]
     return _run_on_own_parts([*pytest, *(arguments or ["--cov"])], postgres.FORGETFUL)
+
+
+def _fetch_browser() -> None:
+    """Once, and before pytest, whose tests have a time limit. Where it fails, the tests that need
+    a browser fail, and no others."""
+    with step("Chromium"):
+        try:
+            tools.chromium()
+        except Failed as error:
+            print(f"  no browser: {error}", flush=True)
 
 
 def run_bench(name: str, arguments: Sequence[str]) -> int:

@@ -12,11 +12,28 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from dev.errors import Failed
 from dev.paths import ROOT, TOOLS
 
+# With letters, Cyrillic ones too, and emoji.
+FONTS = ("fonts-dejavu-core", "fonts-noto-color-emoji")
+# The same letters in every browser that we unpack, and none of the machine's own rules.
+FONTS_CONF = """\
+<?xml version="1.0"?>
+<!DOCTYPE fontconfig SYSTEM "urn:fontconfig:fonts.dtd">
+<fontconfig>
+  <dir>{home}/usr/share/fonts</dir>
+  <dir>/usr/share/fonts</dir>
+  <cachedir>{home}/fonts-cache</cachedir>
+  <alias><family>sans-serif</family><prefer><family>DejaVu Sans</family></prefer></alias>
+  <alias><family>serif</family><prefer><family>DejaVu Serif</family></prefer></alias>
+  <alias><family>monospace</family><prefer><family>DejaVu Sans Mono</family></prefer></alias>
+</fontconfig>
+"""
 SAM_IS_HERE = sys.version_info < (3, 15)
 
 
@@ -49,7 +66,7 @@ def rabbitmq() -> Path | None:
         return None
     root = TOOLS / "rabbitmq"
     if not root.exists():
-        if not (shutil.which("apt-get") and shutil.which("dpkg-deb")):
+        if not _apt_is_here():
             raise Failed(
                 "RabbitMQ can be fetched by itself on Debian and Ubuntu only. Install "
                 "rabbitmq-server, or name a broker in AMQP_URL."
@@ -66,6 +83,38 @@ def installed_rabbitmq() -> Path | None:
         return debian[-1]
     found = shutil.which("rabbitmq-server")
     return Path(found) if found else None
+
+
+def chromium() -> Path:
+    """A Chromium to test with: CHROMIUM, one on PATH, Playwright's, else Debian's unpacked."""
+    found = installed_chromium()
+    if found:
+        return found
+    root = TOOLS / "chromium"
+    with _lock("chromium"):
+        if not root.exists():
+            if not _apt_is_here():
+                raise Failed(
+                    "Chromium can be fetched by itself on Debian only. Run "
+                    "`.venv/bin/playwright install chromium`, or name a browser in CHROMIUM."
+                )
+            _unpack_chromium(root)
+    return root / "start"
+
+
+def installed_chromium() -> Path | None:
+    """The machine's own browser, if it has one. Raises Failed where CHROMIUM names none."""
+    if named := os.environ.get("CHROMIUM"):
+        if not shutil.which(named):
+            raise Failed(f"CHROMIUM={named} is no program.")
+        return Path(named)
+    for name in ("chromium", "chromium-browser", "google-chrome"):
+        if on_path := shutil.which(name):
+            return Path(on_path)
+    # The newest of those that `playwright install chromium` has left here.
+    browsers = os.environ.get("PLAYWRIGHT_BROWSERS_PATH") or "~/.cache/ms-playwright"
+    by_playwright = Path(browsers).expanduser().glob("chromium-*/chrome-linux*/chrome")
+    return max(by_playwright, default=None, key=_revision)
 
 
 def pip_environment() -> dict[str, str]:
@@ -93,9 +142,7 @@ def _environment(name: str) -> Path:
     stamp = folder / "stamp"
     wanted = f"{platform.python_version()} {hashlib.sha256(requirements.read_bytes()).hexdigest()}"
     python = folder / "bin" / "python"
-    # Two commands at once: the second waits, and finds the work done.
-    with (TOOLS / f"{name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with _lock(name):
         if not (stamp.exists() and stamp.read_text() == wanted and python.exists()):
             run([sys.executable, "-m", "venv", "--clear", str(folder)])
             run(
@@ -106,22 +153,80 @@ def _environment(name: str) -> Path:
     return python
 
 
-def _unpack_rabbitmq(root: Path) -> None:
-    """Fetches Debian's or Ubuntu's own packages. Installs nothing and needs no root."""
-    work = TOOLS / "rabbitmq-packages"
+@contextmanager
+def _lock(name: str) -> Iterator[None]:
+    """Of two commands at once the second waits, and finds the work done."""
+    TOOLS.mkdir(parents=True, exist_ok=True)
+    with (TOOLS / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _apt_is_here() -> bool:
+    return bool(shutil.which("apt-get") and shutil.which("dpkg-deb"))
+
+
+@contextmanager
+def _apt(name: str) -> Iterator[tuple[Path, list[str]]]:
+    """A working folder for packages of Debian or Ubuntu, and the options with which apt-get
+    keeps to it: it installs nothing and needs no root. The lists are those of today."""
+    work = TOOLS / f"{name}-packages"
     shutil.rmtree(work, ignore_errors=True)
     for folder in ("lists/partial", "state", "cache/archives/partial", "root"):
         (work / folder).mkdir(parents=True)
     options = _apt_options(work)
     run(["apt-get", *options, "update"])
-    # `apt-get download` writes to the working directory.
-    run(["apt-get", *options, "download", *_packages(options)], cwd=work)
-    for package in sorted(work.glob("*.deb")):
-        _unpack(package, work / "root")
-    _move_erlang(work / "root", root)
-    _drop_unneeded_plugins(work / "root")
-    (work / "root").rename(root)
+    yield work, options
     shutil.rmtree(work)
+
+
+def _unpack_rabbitmq(root: Path) -> None:
+    """The whole of Erlang, whatever part of it the machine has: it needs all in one folder."""
+    with _apt("rabbitmq") as (work, options):
+        # `apt-get download` writes to the working directory.
+        run(["apt-get", *options, "download", *_packages(options)], cwd=work)
+        for package in sorted(work.glob("*.deb")):
+            _unpack(package, work / "root")
+        _move_erlang(work / "root", root)
+        _drop_unneeded_plugins(work / "root")
+        (work / "root").rename(root)
+
+
+def _unpack_chromium(root: Path) -> None:
+    """The headless browser with fonts for Cyrillic and emoji, and the libraries that the machine
+    does not have. Raises Failed unless it runs."""
+    with _apt("chromium") as (work, options):
+        words = ("install", "--download-only", "--no-install-recommends", "--yes")
+        run(["apt-get", *options, *words, "chromium-headless-shell", *FONTS])
+        for package in sorted(work.glob("cache/archives/*.deb")):
+            _unpack(package, work / "root")
+        _write_start_script(work / "root", root)
+        (work / "root").rename(root)
+    try:
+        run([str(root / "start"), "--no-sandbox", "--version"])
+    except Failed:
+        shutil.rmtree(root)
+        raise
+
+
+def _write_start_script(root: Path, home: Path) -> None:
+    """`start` runs the browser with the libraries and fonts of its own folder, and the fonts
+    of the machine. `home` is where the root will lie."""
+    libraries = {file.parent for file in root.rglob("lib/*-linux-gnu*/**/*.so*")}
+    path = ":".join(str(home / folder.relative_to(root)) for folder in sorted(libraries))
+    (root / "fonts.conf").write_text(FONTS_CONF.format(home=home))
+    start = root / "start"
+    start.write_text(
+        "#!/bin/sh\n"
+        f'export LD_LIBRARY_PATH="{path}" FONTCONFIG_FILE="{home}/fonts.conf"\n'
+        f'exec "{home}/usr/lib/chromium/chromium-headless-shell" "$@"\n'
+    )
+    start.chmod(0o755)
+
+
+def _revision(chrome: Path) -> int:
+    """Of …/chromium-1234/chrome-linux/chrome: 1234."""
+    return int(chrome.parents[1].name.partition("-")[2])
 
 
 def _apt_options(work: Path) -> list[str]:
