@@ -10,6 +10,8 @@ from django.db.models.functions import Lower
 from innotter.common.models import Record
 from innotter.media.models import Picture
 
+LONGEST_TITLE = 100
+
 # `username__lower=`: the form that the unique indexes below can answer.
 models.CharField.register_lookup(Lower)
 
@@ -53,7 +55,7 @@ class User(Record, AbstractBaseUser):
         ],
     )
     email = models.EmailField(max_length=254)
-    title = models.CharField(max_length=100)
+    title = models.CharField(max_length=LONGEST_TITLE)
     image = models.ForeignKey(
         Picture,
         null=True,

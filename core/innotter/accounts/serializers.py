@@ -3,8 +3,8 @@ from typing import Any, ClassVar
 from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
 
-from innotter.accounts.models import Session, User
-from innotter.common.serializers import ModelSerializer, TextField
+from innotter.accounts.models import LONGEST_TITLE, Session, User
+from innotter.common.serializers import ModelSerializer, NfcField, TextField
 from innotter.media.serializers import ImageURLField
 
 
@@ -48,7 +48,7 @@ class MeSerializer(UserSerializer):
 
 class RegistrationSerializer(ModelSerializer[User]):
     password = TextField(write_only=True, max_length=128, trim_whitespace=False)
-    title = TextField(required=False, max_length=100)
+    title = NfcField(required=False, max_length=LONGEST_TITLE)
 
     class Meta:
         model = User

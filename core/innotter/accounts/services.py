@@ -12,11 +12,12 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from innotter.accounts.models import RefreshToken, Session, User
+from innotter.accounts.models import LONGEST_TITLE, RefreshToken, Session, User
 from innotter.accounts.selectors import digest, live_sessions, refresh_life
 from innotter.accounts.tokens import mint_access_token
 from innotter.common.database import assign, conflicts
 from innotter.common.errors import Conflict, Forbidden, Invalid, NotFound, Unauthenticated
+from innotter.common.text import visible_line
 from innotter.events.services import record
 from innotter_contracts.events import NotificationsChanged, UserRef
 from innotter_contracts.tokens import LEEWAY
@@ -68,8 +69,12 @@ class TokenPair:
 
 
 def register(*, username: str, email: str, password: str, title: str = "") -> User:
-    """A new account with the role `user`. Raises WeakPassword, UsernameTaken, EmailTaken."""
-    user = User(username=username, email=email, title=title or username)
+    """A new account with the role `user`.
+
+    Raises Invalid, WeakPassword, UsernameTaken, EmailTaken.
+    """
+    line = visible_line("title", title or username, LONGEST_TITLE)
+    user = User(username=username, email=email, title=line)
     _set_password(user, password)
     with conflicts({"user_username_unique": UsernameTaken, "user_email_unique": EmailTaken}):
         user.save(force_insert=True)
@@ -88,9 +93,9 @@ def edit_user(
     session_id: UUID | None = None,
 ) -> User:
     """Changes what is given. A new password needs the current one, and ends every session but
-    that of `session_id`. Raises EmailTaken, WrongPassword, WeakPassword."""
+    that of `session_id`. Raises Invalid, EmailTaken, WrongPassword, WeakPassword."""
     wishes = {
-        "title": title,
+        "title": None if title is None else visible_line("title", title, LONGEST_TITLE),
         "email": email,
         "email_notifications": email_notifications,
         "language": language,

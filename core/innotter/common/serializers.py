@@ -9,6 +9,8 @@ from uuid import UUID
 from django.db import models
 from rest_framework import serializers
 
+from innotter.common.text import nfc
+
 
 class TextField(serializers.CharField):
     def to_internal_value(self, data: Any) -> str:
@@ -34,6 +36,15 @@ class IdField(serializers.UUIDField):
             self.fail("invalid", value=data)
 
 
+class NfcField(TextField):
+    """A text that is kept, and counted, in NFC."""
+
+    max_length: int
+
+    def to_internal_value(self, data: Any) -> str:
+        return nfc(super().to_internal_value(data), self.max_length)
+
+
 class PatternField(TextField, serializers.RegexField):
     """A text that matches a regular expression."""
 
@@ -50,6 +61,6 @@ class ModelSerializer[M: models.Model](serializers.ModelSerializer[M]):
 
     serializer_field_mapping: ClassVar = {
         **serializers.ModelSerializer.serializer_field_mapping,
-        models.CharField: TextField,
+        models.CharField: NfcField,
         models.BooleanField: FlagField,
     }

@@ -10,7 +10,11 @@ from django.utils import timezone
 
 from innotter.accounts.models import User
 from innotter.common.models import Record
+from innotter.common.text import without_idle
 from innotter.media.models import Picture
+
+LONGEST_NAME, LONGEST_DESCRIPTION = 100, 1_000
+MAX_TAGS, LONGEST_TAG = 10, 30
 
 
 def new_address() -> str:
@@ -20,17 +24,20 @@ def new_address() -> str:
 
 def normal_tag(name: str) -> str:
     """A tag's name as we keep it, however it was written. Of a normal name it is that name."""
+    # Longer than any form of a tag; and normalizing takes time by the square of marks.
+    if len(name) > 4 * LONGEST_TAG:
+        return name
+    lower = without_idle(unicodedata.normalize("NFKC", name)).lower()
     # Once more after lower(), which can leave letters apart that NFKC joins.
-    lower = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).lower())
-    return " ".join(lower.split())
+    return " ".join(unicodedata.normalize("NFKC", lower).split())
 
 
 class Tag(Record):
-    """Words that pages are found by: as `normal_tag` makes them, 1 to 30 characters."""
+    """Words that pages are found by: as `normal_tag` makes them, 1 to LONGEST_TAG characters."""
 
     # In the order of code points, so that one index serves the list of tags, its cursor, and the
     # question what a tag begins with.
-    name = models.CharField(max_length=30, unique=True, db_collation="C")
+    name = models.CharField(max_length=LONGEST_TAG, unique=True, db_collation="C")
 
     def __str__(self) -> str:
         return self.name
@@ -45,8 +52,8 @@ class Page(Record):
         default=new_address,
         validators=[RegexValidator(r"^[A-Za-z0-9_-]+\Z", "Letters a-z, digits, '_' and '-'.")],
     )
-    name = models.CharField(max_length=100)
-    description = models.CharField(max_length=1000, blank=True)
+    name = models.CharField(max_length=LONGEST_NAME)
+    description = models.CharField(max_length=LONGEST_DESCRIPTION, blank=True)
     image = models.ForeignKey(
         Picture,
         null=True,

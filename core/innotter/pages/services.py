@@ -1,4 +1,3 @@
-import unicodedata
 from collections.abc import Collection, Iterable
 
 from django.db import transaction
@@ -8,8 +7,19 @@ from django.utils import timezone
 from innotter.accounts.models import User
 from innotter.common.database import assign, conflicts
 from innotter.common.errors import Conflict, Invalid, NotFound
+from innotter.common.text import bounded, visible_line
 from innotter.events.services import record
-from innotter.pages.models import Follow, Page, Tag, new_address, normal_tag
+from innotter.pages.models import (
+    LONGEST_DESCRIPTION,
+    LONGEST_NAME,
+    LONGEST_TAG,
+    MAX_TAGS,
+    Follow,
+    Page,
+    Tag,
+    new_address,
+    normal_tag,
+)
 from innotter.pages.selectors import requests_of
 from innotter_contracts.events import (
     FollowRequestAccepted,
@@ -22,9 +32,6 @@ from innotter_contracts.events import (
     PageFollowed,
     PageUnfollowed,
 )
-
-MAX_TAGS = 10
-MAX_TAG_LENGTH = 30
 
 
 class AddressTaken(Conflict):
@@ -47,12 +54,12 @@ def create_page(
     tags: Iterable[str] = (),
     is_private: bool = False,
 ) -> Page:
-    """A page without followers or posts. Raises AddressTaken, and Invalid for tags."""
+    """A page without followers or posts. Raises Invalid, AddressTaken."""
     page = Page(
         owner=owner,
-        name=name,
+        name=visible_line("name", name, LONGEST_NAME),
         uuid=uuid or new_address(),
-        description=description,
+        description=bounded("description", description, LONGEST_DESCRIPTION),
         is_private=is_private,
     )
     with conflicts({"page_uuid_unique": AddressTaken}):
@@ -76,8 +83,12 @@ def edit_page(
     is_private: bool | None = None,
 ) -> Page:
     """Changes what is given, as the owner. Who waits to follow a page that becomes public
-    follows it. Raises AddressTaken, and Invalid for tags."""
+    follows it. Raises Invalid, AddressTaken."""
     page = locked(page)
+    if name is not None:
+        name = visible_line("name", name, LONGEST_NAME)
+    if description is not None:
+        description = bounded("description", description, LONGEST_DESCRIPTION)
     wishes = {"name": name, "uuid": uuid, "description": description, "is_private": is_private}
     changed = assign(page, wishes)
     with conflicts({"page_uuid_unique": AddressTaken}):
@@ -232,9 +243,10 @@ def _tags_named(names: Iterable[str]) -> list[Tag]:
     normal = sorted({normal_tag(name) for name in names})
     if len(normal) > MAX_TAGS:
         raise Invalid("tags", f"At most {MAX_TAGS} tags are allowed.")
-    if not all(0 < len(name) <= MAX_TAG_LENGTH for name in normal):
-        raise Invalid("tags", f"A tag has 1 to {MAX_TAG_LENGTH} characters.")
-    if any(unicodedata.category(c) == "Cc" or c == "/" for name in normal for c in name):
-        raise Invalid("tags", "A tag has no slashes and no control characters.")
+    for name in normal:
+        visible_line("tags", name, LONGEST_TAG)
+        # A client reads these as parts of a path, and could never ask for such a tag.
+        if "/" in name or name in {".", ".."}:
+            raise Invalid("tags", "A tag has no slash in it and is not a dot or two.")
     Tag.objects.bulk_create((Tag(name=name) for name in normal), ignore_conflicts=True)
     return list(Tag.objects.filter(name__in=normal))

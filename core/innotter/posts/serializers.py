@@ -4,9 +4,9 @@ from drf_spectacular.utils import extend_schema_field, inline_serializer
 from rest_framework import serializers
 
 from innotter.common.database import MOST_COUNTED
-from innotter.common.serializers import IdField, ModelSerializer, TextField
+from innotter.common.serializers import IdField, ModelSerializer, NfcField
 from innotter.pages.serializers import PageRefSerializer
-from innotter.posts.models import Post
+from innotter.posts.models import MAX_LENGTH, Post
 
 
 class ParentSerializer(serializers.ModelSerializer[Post]):
@@ -63,7 +63,7 @@ class PostSerializer(serializers.ModelSerializer[Post]):
 
 
 class NewPostSerializer(ModelSerializer[Post]):
-    content = TextField(trim_whitespace=False, max_length=1000)
+    content = NfcField(trim_whitespace=False, max_length=MAX_LENGTH)
     reply_to = IdField(required=False, allow_null=True)
 
     class Meta:

@@ -1,4 +1,3 @@
-import unicodedata
 from collections.abc import Callable
 from datetime import timedelta
 from hashlib import sha256
@@ -8,7 +7,8 @@ from django.db.models import Count, F, OuterRef, Q, Subquery
 from django.utils import timezone
 
 from innotter.accounts.models import User
-from innotter.common.errors import Conflict, Forbidden, Invalid, NotFound
+from innotter.common.errors import Conflict, Forbidden, NotFound
+from innotter.common.text import visible_text
 from innotter.events.services import record
 from innotter.pages.models import Page
 from innotter.pages.services import locked as locked_page
@@ -27,10 +27,6 @@ from innotter_contracts.events import (
 # Kept for at least as long; and how many of those that are older one call clears away.
 KEY_LIFETIME = timedelta(hours=24)
 KEYS_CLEARED = 100
-# What a reader sees nothing of: controls, formats and spaces, marks that sit on no letter, and
-# characters that are called letters or symbols and leave their place empty.
-BLANK_CATEGORIES = {"Cc", "Cf", "Zs", "Zl", "Zp", "Mn", "Mc", "Me"}
-BLANK_CHARACTERS = set("\u115f\u1160\u2800\u3164\uffa0\U0001d159")
 
 
 class PageBlocked(Forbidden):
@@ -52,7 +48,7 @@ def create_post(*, author: User, page: Page, content: str, reply_to: Post | None
     page = _locked_open_page(page)
     post = Post.objects.create(
         page=page,
-        content=_written(content),
+        content=visible_text("content", content, MAX_LENGTH),
         reply_to=reply_to,
         reply_to_page_id=reply_to.page_id if reply_to else None,
     )
@@ -101,7 +97,7 @@ def edit_post(*, post: Post, content: str) -> None:
     """Other words for a post. Raises PageBlocked, Invalid, and NotFound for one that is gone."""
     _locked_open_page(post.page)
     post = _locked(post)
-    content = _written(content)
+    content = visible_text("content", content, MAX_LENGTH)
     if content != post.content:
         post.content = content
         post.save(update_fields=["content", "updated_at"])
@@ -171,16 +167,6 @@ def correct_count(*, wrong: WrongCount) -> None:
     # Waits for whoever counts now: the statement after it sees what they did.
     type(row)._default_manager.select_for_update(no_key=True).filter(pk=row.pk).first()
     counted(wrong.field).filter(pk=row.pk).update(**{wrong.field: F("truth")})
-
-
-def _written(content: str) -> str:
-    """The content in NFC, otherwise untouched. Raises Invalid for what no reader would see."""
-    content = unicodedata.normalize("NFC", content)
-    if all(c in BLANK_CHARACTERS or unicodedata.category(c) in BLANK_CATEGORIES for c in content):
-        raise Invalid("content", "A post cannot be blank.")
-    if len(content) > MAX_LENGTH:
-        raise Invalid("content", f"A post has at most {MAX_LENGTH} characters.")
-    return content
 
 
 def _clear_old_keys() -> None:

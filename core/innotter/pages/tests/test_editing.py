@@ -8,6 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from innotter.accounts.models import User
+from innotter.common.tests.test_text import texts
 from innotter.conftest import (
     Api,
     Events,
@@ -236,7 +237,7 @@ def test_an_eleventh_tag_is_refused(api: Api, ann: User) -> None:
         assert api(ann).put("/pages/full/tags/TAG-0").status_code == 200
 
 
-@given(st.text(max_size=40))
+@given(st.text(max_size=40) | texts)
 @example("J\u030c")
 @example("İ")
 def test_a_normal_tag_stays_as_it_is(text: str) -> None:
