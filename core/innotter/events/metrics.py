@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from contextlib import closing
 from typing import Any
 
-from django.db import DatabaseError, connection
+from django.db import Error as DatabaseFailure
+from django.db import connection
 from django.db.models import Count, Min, Q
 from django.utils import timezone
 from kombu import Connection, Queue
@@ -37,7 +38,7 @@ class OutboxFigures(Collector):
                     aside=Count("id", filter=Q(set_aside_until__isnull=False)),
                     oldest=Min("occurred_at"),
                 )
-        except DatabaseError:
+        except DatabaseFailure:
             return
         oldest = owed["oldest"]
         age = (timezone.now() - oldest).total_seconds() if oldest else 0

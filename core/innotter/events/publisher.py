@@ -2,12 +2,14 @@
 
 import json
 import socket
+import struct
 from contextlib import suppress
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 from uuid import UUID
 
 from amqp import Message
+from amqp.exceptions import FrameSyntaxError
 from celery.canvas import Signature
 from kombu import Connection
 
@@ -20,8 +22,63 @@ PATIENCE = 30
 TCP_CORK: int | None = getattr(socket, "TCP_CORK", None)
 
 
+class Unencodable(ValueError):
+    """AMQP has no form for a message; nothing of it was sent."""
+
+
+class Outgoing(NamedTuple):
+    """A message that says by its `message_id` which event it belongs to, and where it goes."""
+
+    message: Message
+    exchange: str
+    routing_key: str
+
+
+def event_message(event: Event, body: str) -> Outgoing:
+    """The event, whose JSON is `body`, to the exchange that readers bind their queues to."""
+    message = _message(event, body, correlation_id=event.request_id or "")
+    return Outgoing(message, EXCHANGE, event.type)
+
+
+def task_message(task: Signature[Any], event: Event) -> Outgoing:
+    """A task that follows from the event, to the Celery queue that it is routed to.
+
+    The message is Celery's; to have Celery send it, too, would take three times as long. Raises
+    TypeError or ValueError where JSON has no form for an argument, and what Celery raises over a
+    queue that it does not know.
+    """
+    celery: Any = task.app.amqp
+    # The same event sent again is the same task again.
+    task_id = f"{event.id}.{task.task}"
+    # What a person may read of the arguments stands in the worker's log.
+    unread = {"argsrepr": "", "kwargsrepr": ""}
+    message = celery.create_task_message(
+        task_id, task.task, task.args, task.kwargs, **{**task.options, **unread}
+    )
+    queue = celery.router.route(dict(task.options), task.task)["queue"]
+    headers = {**message.headers, "request_id": event.request_id or ""}
+    return Outgoing(
+        _message(
+            event, json.dumps(message.body), correlation_id=task_id, application_headers=headers
+        ),
+        queue.exchange.name,
+        queue.routing_key,
+    )
+
+
+def _message(event: Event, body: str, **properties: Any) -> Message:
+    return Message(
+        body.encode(),
+        content_type="application/json",
+        content_encoding="utf-8",
+        delivery_mode=2,  # persistent
+        message_id=str(event.id),
+        **properties,
+    )
+
+
 class Publisher:
-    """A channel in confirm mode. `publish` and `send` only write; `confirm` waits for them all."""
+    """A channel in confirm mode. `publish` only writes; `confirm` waits for all that was written."""
 
     def __init__(self, amqp_url: str) -> None:
         self._connection = Connection(
@@ -58,32 +115,17 @@ class Publisher:
     ) -> None:
         self._connection.release()
 
-    def publish(self, event: Event, body: str) -> None:
-        """The event, whose JSON is `body`, to the exchange that readers bind their queues to."""
-        self._write(event, body, EXCHANGE, event.type, correlation_id=event.request_id or "")
-
-    def send(self, task: Signature[Any], event: Event) -> None:
-        """A task that follows from the event, to the Celery queue that it is routed to.
-
-        The message is Celery's; to have Celery send it, too, would take three times as long.
-        """
-        celery: Any = task.app.amqp
-        # The same event sent again is the same task again.
-        task_id = f"{event.id}.{task.task}"
-        # What a person may read of the arguments stands in the worker's log.
-        unread = {"argsrepr": "", "kwargsrepr": ""}
-        message = celery.create_task_message(
-            task_id, task.task, task.args, task.kwargs, **{**task.options, **unread}
-        )
-        queue = celery.router.route(dict(task.options), task.task)["queue"]
-        self._write(
-            event,
-            json.dumps(message.body),
-            queue.exchange.name,
-            queue.routing_key,
-            correlation_id=task_id,
-            application_headers={**message.headers, "request_id": event.request_id or ""},
-        )
+    def publish(self, outgoing: Outgoing) -> None:
+        """Writes the message. Raises Unencodable, and what says that the broker is away."""
+        if not self._unconfirmed:
+            self._cork(True)
+        message, exchange, routing_key = outgoing
+        try:
+            self._channel.basic_publish(message, exchange, routing_key, mandatory=True)
+        except (FrameSyntaxError, struct.error) as error:
+            raise Unencodable(f"{type(error).__name__}: {error}") from None
+        self._sent += 1
+        self._unconfirmed[self._sent] = UUID(message.properties["message_id"])
 
     def confirm(self) -> dict[UUID, str]:
         """Returns when the broker has answered for all that was sent: it has taken charge of it,
@@ -99,23 +141,6 @@ class Publisher:
         self._connection.heartbeat_check()
         with suppress(TimeoutError):
             self._connection.drain_events(timeout=0.001)
-
-    def _write(
-        self, event: Event, body: str, exchange: str, routing_key: str, **properties: Any
-    ) -> None:
-        if not self._unconfirmed:
-            self._cork(True)
-        message = Message(
-            body.encode(),
-            content_type="application/json",
-            content_encoding="utf-8",
-            delivery_mode=2,  # persistent
-            message_id=str(event.id),
-            **properties,
-        )
-        self._channel.basic_publish(message, exchange, routing_key, mandatory=True)
-        self._sent += 1
-        self._unconfirmed[self._sent] = event.id
 
     def _cork(self, on: bool) -> None:
         if TCP_CORK is not None:

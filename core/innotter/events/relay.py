@@ -17,7 +17,8 @@ from uuid import UUID
 import structlog
 from amqp.exceptions import AMQPError, ChannelError
 from celery.canvas import Signature
-from django.db import DatabaseError, connection, transaction
+from django.db import Error as DatabaseFailure
+from django.db import connection, transaction
 from django.db.models import TextField
 from django.db.models.fields.json import KT
 from django.db.models.functions import Cast
@@ -26,7 +27,13 @@ from kombu.exceptions import KombuError
 
 from innotter.events.metrics import PUBLISHED, SET_ASIDE
 from innotter.events.models import OutboxEvent
-from innotter.events.publisher import Publisher
+from innotter.events.publisher import (
+    Outgoing,
+    Publisher,
+    Unencodable,
+    event_message,
+    task_message,
+)
 from innotter.events.services import CHANNEL, mark_published, put_back_due
 from innotter_contracts.events import Event, parse_event
 
@@ -40,17 +47,19 @@ POLL_SECONDS = 1.0
 RETRY_SECONDS = 1.0
 # Rows that are set aside come back after a second, two, four, up to this many; for ever.
 LONGEST_ASIDE = 300
+# Characters of an error that are kept.
+LONGEST_ERROR = 2_000
 
 
 def run_relay(*, amqp_url: str, reactions: Reactions, stop: Flag) -> None:
     """Until `stop` is set. Whatever is down is waited for."""
     while not stop.is_set():
         try:
+            _listen()
             with Publisher(amqp_url) as publisher:
                 log.info("connected")
-                _listen()
                 _relay_until(stop, publisher, reactions)
-        except (DatabaseError, AMQPError, KombuError, OSError) as error:
+        except (DatabaseFailure, AMQPError, KombuError, OSError) as error:
             log.warning("waiting", reason=str(error), kind=type(error).__name__)
             connection.close()
             stop.wait(RETRY_SECONDS)
@@ -119,18 +128,19 @@ def _claim(limit: int) -> list[_Row]:
 def _publish(publisher: Publisher, reactions: Reactions, rows: Sequence[_Row]) -> dict[UUID, str]:
     """Sends the rows' messages; which rows could not be published, and why."""
     try:
-        unreadable = {}
+        failures = {}
         for row in rows:
             try:
-                event = parse_event(row.body)
-                tasks = list(reactions(event))
+                messages = _messages(row, reactions)
             except Exception as error:  # noqa: BLE001 # whatever it is, it is this row's alone
-                unreadable[row.id] = f"{type(error).__name__}: {error}"
+                failures[row.id] = _said_of(error)
                 continue
-            publisher.publish(event, row.body)
-            for task in tasks:
-                publisher.send(task, event)
-        return unreadable | publisher.confirm()
+            try:
+                for message in messages:
+                    publisher.publish(message)
+            except Unencodable as error:
+                failures[row.id] = str(error)
+        return failures | publisher.confirm()
     except ChannelError as error:
         # Over one message the broker ends the channel, and does not say over which.
         publisher.reopen()
@@ -140,6 +150,19 @@ def _publish(publisher: Publisher, reactions: Reactions, rows: Sequence[_Row]) -
         return _publish(publisher, reactions, rows[:half]) | _publish(
             publisher, reactions, rows[half:]
         )
+
+
+def _messages(row: _Row, reactions: Reactions) -> list[Outgoing]:
+    """The event and the tasks that follow from it. Raises whatever is wrong with this row."""
+    event = parse_event(row.body)
+    tasks = [task_message(task, event) for task in reactions(event)]
+    return [event_message(event, row.body), *tasks]
+
+
+def _said_of(error: Exception) -> str:
+    """As PostgreSQL can keep it, which knows neither NUL nor half a surrogate pair."""
+    text = f"{type(error).__name__}: {error}"[:LONGEST_ERROR]
+    return text.encode(errors="replace").decode().replace("\0", "\ufffd")
 
 
 def _set_aside(row: _Row, error: str) -> None:
@@ -165,5 +188,7 @@ def _listen() -> None:
 
 
 def _wait_for_notify() -> None:
-    for _ in connection.connection.notifies(timeout=POLL_SECONDS, stop_after=1):
-        pass
+    # psycopg itself is asked here; what it raises becomes Django's, as everywhere else.
+    with connection.wrap_database_errors:
+        for _ in connection.connection.notifies(timeout=POLL_SECONDS, stop_after=1):
+            pass

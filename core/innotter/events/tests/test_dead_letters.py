@@ -18,7 +18,7 @@ from innotter.events.dead_letters import (
     dead_letters,
     replay,
 )
-from innotter.events.publisher import Publisher
+from innotter.events.publisher import Publisher, event_message, task_message
 from innotter.events.tasks import prune_outbox
 from innotter.events.tests.test_outbox import an_event
 from innotter.events.tests.test_relay import arrived, greet, until
@@ -30,8 +30,9 @@ def die(broker: Connection, amqp_url: str, *events: PostLiked) -> None:
     """Each is refused by the reader of statistics, and so is a task of the mail."""
     with Publisher(amqp_url) as publisher:
         for event in events:
-            publisher.publish(event, event.model_dump_json())
-            publisher.send(greet.s(name="Bob").set(queue=to(MAIL_QUEUE)), event)
+            publisher.publish(event_message(event, event.model_dump_json()))
+            task = greet.s(name="Bob").set(queue=to(MAIL_QUEUE))
+            publisher.publish(task_message(task, event))
         assert publisher.confirm() == {}
     for name in (STATS_QUEUE, MAIL_QUEUE):
         queue = Queue(name, channel=broker.default_channel)

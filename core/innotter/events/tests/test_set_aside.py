@@ -42,7 +42,8 @@ def but_for(odd: UUID, reaction: Callable[[], list[Any]]) -> Reactions:
 
 
 def failing() -> list[Any]:
-    raise ValueError("a bug")
+    # PostgreSQL keeps neither of these characters.
+    raise ValueError("a bug\0\ud800")
 
 
 def set_aside() -> OutboxEvent:
@@ -53,6 +54,10 @@ def set_aside() -> OutboxEvent:
     ("reaction", "error"),
     [
         (failing, "ValueError: a bug"),
+        (lambda: [greet.s(name=object())], "TypeError: Object of type object is not JSON"),
+        # Found by AMQP alone, when it writes the message.
+        (lambda: [task_for("celery").set(shadow=object())], "Table type"),
+        (lambda: [task_for("x" * 256)], "0 <= number <= 255"),
         (lambda: [task_for("celery")], "no queue for 'nowhere' at 'celery'"),
         # The broker ends the channel over this one and does not say which it was.
         (lambda: [task_for("no.such.exchange")], "no exchange 'no.such.exchange'"),
