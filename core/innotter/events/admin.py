@@ -10,21 +10,21 @@ from kombu.exceptions import OperationalError
 
 from innotter.common.admin import ReadOnlyAdmin
 from innotter.events.dead_letters import (
-    NoSuchLetter,
+    DeadLetterNotFound,
     count_dead_letters,
     dead_letters,
     replay,
 )
 from innotter.events.models import OutboxEvent
-from innotter.events.services import put_back
+from innotter.events.services import requeue
 from innotter_contracts.events import QUEUES
 
 # Of each queue.
-LETTERS_SHOWN = 50
+DEAD_LETTERS_SHOWN = 50
 
 STATES: dict[str, dict[str, Any]] = {
-    "waiting": {"published_at": None, "set_aside_until": None},
-    "set aside": {"published_at": None, "set_aside_until__isnull": False},
+    "waiting": {"published_at": None, "next_attempt_at": None},
+    "deferred": {"published_at": None, "next_attempt_at__isnull": False},
     "published": {"published_at__isnull": False},
 }
 
@@ -49,23 +49,23 @@ class OutboxEventAdmin(ReadOnlyAdmin):
         "id",
         "occurred_at",
         "published_at",
-        "set_aside_until",
+        "next_attempt_at",
         "attempts",
         "error",
     )
     list_filter = (StateFilter,)
     search_fields: ClassVar = ["type", "id__exact"]
-    actions = ("put_back",)
+    actions = ("requeue",)
     change_list_template = "events/outbox.html"
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view(self.dead_letters)
         return [path("dead-letters/", view, name="dead_letters"), *super().get_urls()]
 
-    @admin.action(description="Put back what is set aside")
-    def put_back(self, request: HttpRequest, chosen: QuerySet[OutboxEvent]) -> None:
-        count = put_back(chosen.values_list("id", flat=True))
-        self.message_user(request, f"Put back: {count}.", messages.SUCCESS)
+    @admin.action(description="Requeue deferred events")
+    def requeue(self, request: HttpRequest, chosen: QuerySet[OutboxEvent]) -> None:
+        count = requeue(chosen.values_list("id", flat=True))
+        self.message_user(request, f"Requeued: {count}.", messages.SUCCESS)
 
     def dead_letters(self, request: HttpRequest) -> HttpResponse:
         """What lies in the dead-letter queues. A POST replays a `queue`, or one `id` of it."""
@@ -75,7 +75,7 @@ class OutboxEventAdmin(ReadOnlyAdmin):
         queues = []
         try:
             for queue in QUEUES:
-                letters = dead_letters(settings.AMQP_URL, queue, limit=LETTERS_SHOWN)
+                letters = dead_letters(settings.AMQP_URL, queue, limit=DEAD_LETTERS_SHOWN)
                 queues.append((queue, count_dead_letters(settings.AMQP_URL, queue), letters))
         except OperationalError as error:
             self._away(request, error)
@@ -92,9 +92,9 @@ class OutboxEventAdmin(ReadOnlyAdmin):
         if queue not in QUEUES:
             raise Http404
         try:
-            count = replay(settings.AMQP_URL, queue, letter_id=request.POST.get("id"))
+            count = replay(settings.AMQP_URL, queue, message_id=request.POST.get("id"))
             self.message_user(request, f"Replayed: {count}.", messages.SUCCESS)
-        except NoSuchLetter:
+        except DeadLetterNotFound:
             self.message_user(request, "It is no longer there.", messages.ERROR)
         except OperationalError as error:
             self._away(request, error)

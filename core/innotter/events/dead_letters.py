@@ -15,7 +15,7 @@ from kombu import Connection, Message, Producer, Queue
 from innotter_contracts.events import DEAD
 
 
-class NoSuchLetter(Exception):
+class DeadLetterNotFound(Exception):
     """No dead letter of that queue has the id; somebody else may have replayed it."""
 
 
@@ -60,23 +60,23 @@ def count_dead_letters(amqp_url: str, queue: str) -> int:
         return _count(channel, queue)
 
 
-def replay(amqp_url: str, queue: str, *, letter_id: str | None = None) -> int:
+def replay(amqp_url: str, queue: str, *, message_id: str | None = None) -> int:
     """Sends the queue's dead letters to it again, or the one of that id; how many.
 
     Each is taken from the dead only after the broker has confirmed it in the queue: one whose
     replay is cut off is in both, and every reader may read twice. Those that die while this runs
-    are left to the next replay. Raises NoSuchLetter.
+    are left to the next replay. Raises DeadLetterNotFound.
     """
     done = 0
     with _channel(amqp_url) as channel:
         producer = Producer(channel, auto_declare=False)
         for message in _take(channel, queue):
-            if letter_id is None or DeadLetter.of(message).id == letter_id:
+            if message_id is None or DeadLetter.of(message).id == message_id:
                 _send(producer, queue, message)
                 message.ack()
                 done += 1
-    if letter_id is not None and not done:
-        raise NoSuchLetter(letter_id)
+    if message_id is not None and not done:
+        raise DeadLetterNotFound(message_id)
     return done
 
 

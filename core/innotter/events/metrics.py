@@ -21,7 +21,7 @@ from innotter.events.models import OutboxEvent
 from innotter_contracts.events import DEAD, QUEUES
 
 PUBLISHED = Counter("innotter_outbox_published", "Events that the broker has taken charge of.")
-SET_ASIDE = Counter("innotter_outbox_failed", "Attempts after which an event was set aside.")
+DEFERRED = Counter("innotter_outbox_failed", "Attempts after which an event was deferred.")
 
 
 class OutboxFigures(Collector):
@@ -34,8 +34,8 @@ class OutboxFigures(Collector):
             # In a thread of its own, and so is its connection.
             with closing(connection):
                 owed = OutboxEvent.objects.filter(published_at=None).aggregate(
-                    waiting=Count("id", filter=Q(set_aside_until=None)),
-                    aside=Count("id", filter=Q(set_aside_until__isnull=False)),
+                    waiting=Count("id", filter=Q(next_attempt_at=None)),
+                    deferred=Count("id", filter=Q(next_attempt_at__isnull=False)),
                     oldest=Min("occurred_at"),
                 )
         except DatabaseFailure:
@@ -46,11 +46,13 @@ class OutboxFigures(Collector):
             "innotter_outbox_waiting", "Events that wait for the relay.", owed["waiting"]
         )
         yield GaugeMetricFamily(
-            "innotter_outbox_set_aside", "Events that are set aside.", owed["aside"]
+            "innotter_outbox_deferred",
+            "Events whose publishing failed and is tried again later.",
+            owed["deferred"],
         )
         yield GaugeMetricFamily(
             "innotter_outbox_oldest_seconds",
-            "The age of the oldest event that is not published, set aside or not.",
+            "The age of the oldest event that is not published, deferred or not.",
             max(age, 0),
         )
 

@@ -5,10 +5,11 @@ from django.db.models import Q
 
 
 class OutboxEvent(models.Model):
-    """An event that the world has not been told of yet, or was told of at `published_at`.
+    """An event that waits to be published, or was published at `published_at`.
 
     `id`, `type` and `occurred_at` repeat what is in `body`, the event as it goes out. One that
-    could not be published is set aside until a later moment, so that it does not hold up the rest.
+    could not be published is deferred until `next_attempt_at`, so that it does not hold up the
+    rest.
     """
 
     id = models.UUIDField(primary_key=True)
@@ -16,8 +17,8 @@ class OutboxEvent(models.Model):
     body = models.JSONField()
     occurred_at = models.DateTimeField()
     published_at = models.DateTimeField(null=True)
-    set_aside_until = models.DateTimeField(null=True)
-    # In vain; and what went wrong the last time.
+    next_attempt_at = models.DateTimeField(null=True)
+    # Failed ones; and what went wrong the last time.
     attempts = models.PositiveIntegerField(db_default=0)
     error = models.TextField(db_default="")
 
@@ -26,12 +27,12 @@ class OutboxEvent(models.Model):
             models.Index(
                 name="outbox_waiting",
                 fields=["id"],
-                condition=Q(published_at=None, set_aside_until=None),
+                condition=Q(published_at=None, next_attempt_at=None),
             ),
             models.Index(
-                name="outbox_set_aside",
-                fields=["set_aside_until"],
-                condition=Q(published_at=None, set_aside_until__isnull=False),
+                name="outbox_deferred",
+                fields=["next_attempt_at"],
+                condition=Q(published_at=None, next_attempt_at__isnull=False),
             ),
         ]
 

@@ -78,7 +78,7 @@ def _message(event: Event, body: str, **properties: Any) -> Message:
 
 
 class Publisher:
-    """A channel in confirm mode. `publish` only writes; `confirm` waits for all that was written."""
+    """A channel in confirm mode. `publish` only writes; `confirm` waits for all of it."""
 
     def __init__(self, amqp_url: str) -> None:
         self._connection = Connection(

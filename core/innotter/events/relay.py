@@ -1,9 +1,9 @@
-"""Carries what the outbox owes to RabbitMQ. Any number of relays may run at once.
+"""Publishes the events of the outbox to RabbitMQ. Any number of relays may run at once.
 
 A row is marked only after the broker has confirmed its messages: a relay that dies in
 between leaves it waiting, and it goes out again. Readers know an event by its id.
 
-A row that cannot be published is set aside for a while with its error, and the rest goes on.
+A row that cannot be published is deferred for a while with its error, and the rest goes on.
 """
 
 import random
@@ -25,7 +25,7 @@ from django.db.models.functions import Cast
 from django.utils import timezone
 from kombu.exceptions import KombuError
 
-from innotter.events.metrics import PUBLISHED, SET_ASIDE
+from innotter.events.metrics import DEFERRED, PUBLISHED
 from innotter.events.models import OutboxEvent
 from innotter.events.publisher import (
     Outgoing,
@@ -34,7 +34,7 @@ from innotter.events.publisher import (
     event_message,
     task_message,
 )
-from innotter.events.services import CHANNEL, mark_published, put_back_due
+from innotter.events.services import CHANNEL, mark_published, requeue_due
 from innotter_contracts.events import Event, parse_event
 
 log = structlog.get_logger("innotter.relay")
@@ -45,8 +45,8 @@ BATCH = 500
 # NOTIFY makes the relay prompt; this makes it certain.
 POLL_SECONDS = 1.0
 RETRY_SECONDS = 1.0
-# Rows that are set aside come back after a second, two, four, up to this many; for ever.
-LONGEST_ASIDE = 300
+# Rows that are deferred come back after a second, two, four, up to this many; for ever.
+LONGEST_DELAY = 300
 # Characters of an error that are kept.
 LONGEST_ERROR = 2_000
 
@@ -69,8 +69,8 @@ def _relay_until(stop: Flag, publisher: Publisher, reactions: Reactions) -> None
     looked = 0.0
     while not stop.is_set():
         if time.monotonic() - looked >= POLL_SECONDS:
-            # So few at a time that new rows are not held up by what may fail once more.
-            put_back_due(limit=BATCH)
+            # So few at a time that new rows are not held up by what may fail again.
+            requeue_due(limit=BATCH)
             looked = time.monotonic()
         if not relay_batch(publisher, reactions):
             publisher.keep_alive()
@@ -80,7 +80,7 @@ def _relay_until(stop: Flag, publisher: Publisher, reactions: Reactions) -> None
 def relay_batch(publisher: Publisher, reactions: Reactions, limit: int = BATCH) -> int:
     """Takes up to `limit` waiting events, oldest first; how many they were.
 
-    Afterwards each is published or set aside. Rows that another relay holds are passed over.
+    Afterwards each is published or deferred. Rows that another relay holds are passed over.
     Raises what says that the broker or the database is away; nothing is marked then.
     """
     started = time.perf_counter()
@@ -91,9 +91,9 @@ def relay_batch(publisher: Publisher, reactions: Reactions, limit: int = BATCH) 
         mark_published([row.id for row in published])
         for row in rows:
             if row.id in failures:
-                _set_aside(row, failures[row.id])
+                _defer(row, failures[row.id])
     PUBLISHED.inc(len(published))
-    SET_ASIDE.inc(len(failures))
+    DEFERRED.inc(len(failures))
     ms = round((time.perf_counter() - started) * 1000, 1)
     for row in published:
         log.info(
@@ -117,7 +117,7 @@ class _Row(NamedTuple):
 
 
 def _claim(limit: int) -> list[_Row]:
-    waiting = OutboxEvent.objects.filter(published_at=None, set_aside_until=None)
+    waiting = OutboxEvent.objects.filter(published_at=None, next_attempt_at=None)
     locked = waiting.select_for_update(skip_locked=True).order_by("id")[:limit]
     body = Cast("body", TextField())
     return list(
@@ -133,7 +133,7 @@ def _publish(publisher: Publisher, reactions: Reactions, rows: Sequence[_Row]) -
             try:
                 messages = _messages(row, reactions)
             except Exception as error:  # noqa: BLE001 # whatever it is, it is this row's alone
-                failures[row.id] = _said_of(error)
+                failures[row.id] = _text_of(error)
                 continue
             try:
                 for message in messages:
@@ -159,21 +159,21 @@ def _messages(row: _Row, reactions: Reactions) -> list[Outgoing]:
     return [event_message(event, row.body), *tasks]
 
 
-def _said_of(error: Exception) -> str:
+def _text_of(error: Exception) -> str:
     """As PostgreSQL can keep it, which knows neither NUL nor half a surrogate pair."""
     text = f"{type(error).__name__}: {error}"[:LONGEST_ERROR]
     return text.encode(errors="replace").decode().replace("\0", "\ufffd")
 
 
-def _set_aside(row: _Row, error: str) -> None:
-    seconds = min(2**row.attempts, LONGEST_ASIDE) * random.uniform(0.5, 1)  # noqa: S311
+def _defer(row: _Row, error: str) -> None:
+    seconds = min(2**row.attempts, LONGEST_DELAY) * random.uniform(0.5, 1)  # noqa: S311
     OutboxEvent.objects.filter(id=row.id).update(
-        set_aside_until=timezone.now() + timedelta(seconds=seconds),
+        next_attempt_at=timezone.now() + timedelta(seconds=seconds),
         attempts=row.attempts + 1,
         error=error,
     )
     log.warning(
-        "set_aside",
+        "deferred",
         event_id=str(row.id),
         type=row.type,
         request_id=row.request_id,

@@ -31,11 +31,11 @@ PRUNE = """
     ))
 """
 MARK_PUBLISHED = "UPDATE events_outboxevent SET published_at = %s WHERE id = ANY(%s)"
-PUT_BACK_DUE = """
-    UPDATE events_outboxevent SET set_aside_until = NULL WHERE id = ANY(ARRAY(
+REQUEUE_DUE = """
+    UPDATE events_outboxevent SET next_attempt_at = NULL WHERE id = ANY(ARRAY(
         SELECT id FROM events_outboxevent
-        WHERE published_at IS NULL AND set_aside_until <= %s
-        ORDER BY set_aside_until LIMIT %s
+        WHERE published_at IS NULL AND next_attempt_at <= %s
+        ORDER BY next_attempt_at LIMIT %s
         FOR UPDATE SKIP LOCKED
     ))
 """
@@ -63,7 +63,7 @@ class Busy(Exception):
 
 
 def record(*events: Event) -> None:
-    """Owes the world these events. Called in the transaction of the change that they tell of,
+    """Stores events to be published. Called in the transaction of the change that they tell of,
     so that both are kept or neither; the relay is woken when that transaction commits."""
     assert connection.in_atomic_block, "an event without its change"
     epochs = _epochs({delta.page_id for event in events for delta in deltas(event)})
@@ -98,20 +98,20 @@ def mark_published(ids: list[UUID]) -> None:
         cursor.execute(MARK_PUBLISHED, [timezone.now(), ids])
 
 
-def put_back(ids: Iterable[UUID] | None = None) -> int:
-    """Lets the relay try again at once what is set aside: all of it, or these events; how many."""
-    rows = OutboxEvent.objects.filter(published_at=None, set_aside_until__isnull=False)
+def requeue(ids: Iterable[UUID] | None = None) -> int:
+    """Has the relay try all deferred events, or these, again at once; how many."""
+    rows = OutboxEvent.objects.filter(published_at=None, next_attempt_at__isnull=False)
     if ids is not None:
         rows = rows.filter(id__in=ids)
-    count = rows.update(set_aside_until=None)
+    count = rows.update(next_attempt_at=None)
     _wake_relay()
     return count
 
 
-def put_back_due(*, limit: int) -> int:
-    """The same for those whose time has come; how many."""
+def requeue_due(*, limit: int) -> int:
+    """The same for those whose `next_attempt_at` has come; how many."""
     with connection.cursor() as cursor:
-        cursor.execute(PUT_BACK_DUE, [timezone.now(), limit])
+        cursor.execute(REQUEUE_DUE, [timezone.now(), limit])
         return int(cursor.rowcount)
 
 

@@ -5,5 +5,5 @@ from innotter.events import services
 
 @shared_task(name="innotter.events.prune_outbox")
 def prune_outbox() -> int:
-    """Deletes events that the world was told of long ago; how many."""
+    """Deletes events that were published long ago; how many."""
     return services.prune_outbox()

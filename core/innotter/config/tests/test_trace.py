@@ -30,9 +30,9 @@ def test_it_follows_a_post_on_its_way(bob: User, post: Post) -> None:
     assert "none yet" in said
     assert "not counted yet" in said
 
-    event.set_aside_until, event.error = timezone.now() + timedelta(minutes=1), "no queue"
+    event.next_attempt_at, event.error = timezone.now() + timedelta(minutes=1), "no queue"
     event.save()
-    assert "set aside until" in trace(post.id)
+    assert "deferred until" in trace(post.id)
     assert "no queue" in trace(post.id)
 
     event.published_at = timezone.now()

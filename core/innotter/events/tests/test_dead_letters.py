@@ -13,7 +13,7 @@ from innotter.accounts.models import User
 from innotter.config.celery import app
 from innotter.events import dead_letters as module
 from innotter.events.dead_letters import (
-    NoSuchLetter,
+    DeadLetterNotFound,
     count_dead_letters,
     dead_letters,
     replay,
@@ -63,7 +63,7 @@ def test_looking_changes_nothing(amqp_url: str, broker: Connection) -> None:
 def test_all_or_one_go_back_to_their_queue(amqp_url: str, broker: Connection) -> None:
     first, second, third = (an_event() for _ in range(3))
     die(broker, amqp_url, first, second, third)
-    assert replay(amqp_url, STATS_QUEUE, letter_id=str(second.id)) == 1
+    assert replay(amqp_url, STATS_QUEUE, message_id=str(second.id)) == 1
     assert replay(amqp_url, STATS_QUEUE) == 2
     assert replay(amqp_url, STATS_QUEUE) == 0
     messages = arrived(broker, STATS_QUEUE)
@@ -75,8 +75,8 @@ def test_all_or_one_go_back_to_their_queue(amqp_url: str, broker: Connection) ->
     [task, *_] = arrived(broker, MAIL_QUEUE)
     assert task.headers["task"] == "innotter.mail.greet"
     assert task.payload[1] == {"name": "Bob"}
-    with pytest.raises(NoSuchLetter):
-        replay(amqp_url, STATS_QUEUE, letter_id=str(first.id))
+    with pytest.raises(DeadLetterNotFound):
+        replay(amqp_url, STATS_QUEUE, message_id=str(first.id))
 
 
 def test_a_replay_that_is_cut_off_loses_nothing(

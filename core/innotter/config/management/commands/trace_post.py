@@ -65,8 +65,8 @@ def about_event(event: OutboxEvent | None) -> Iterator[str]:
     yield f"{event.id}, request {event.body.get('request_id')}"
     if event.published_at:
         yield f"published {event.published_at}"
-    elif event.set_aside_until:
-        yield f"set aside until {event.set_aside_until}, {event.attempts} attempts: {event.error}"
+    elif event.next_attempt_at:
+        yield f"deferred until {event.next_attempt_at}, {event.attempts} attempts: {event.error}"
     else:
         yield "waits for the relay"
 

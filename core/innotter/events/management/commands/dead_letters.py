@@ -3,7 +3,12 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from innotter.events.dead_letters import NoSuchLetter, count_dead_letters, dead_letters, replay
+from innotter.events.dead_letters import (
+    DeadLetterNotFound,
+    count_dead_letters,
+    dead_letters,
+    replay,
+)
 from innotter_contracts.events import QUEUES
 
 
@@ -22,8 +27,8 @@ class Command(BaseCommand):
             self.list(queue, options["limit"])
             return
         try:
-            count = replay(settings.AMQP_URL, queue, letter_id=options["id"])
-        except NoSuchLetter as error:
+            count = replay(settings.AMQP_URL, queue, message_id=options["id"])
+        except DeadLetterNotFound as error:
             raise CommandError(f"{queue} has no dead letter {error}.") from None
         self.stdout.write(f"{count} replayed.")
 

@@ -3,15 +3,15 @@ from uuid import UUID
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from innotter.events.services import put_back
+from innotter.events.services import requeue
 
 
 class Command(BaseCommand):
-    help = "Lets the relay try again at once the events of the outbox that are set aside."
+    help = "Has the relay try the deferred events of the outbox again at once."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("id", nargs="*", type=UUID, help="of an event; all when none is named")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        count = put_back(options["id"] or None)
-        self.stdout.write(f"{count} put back.")
+        count = requeue(options["id"] or None)
+        self.stdout.write(f"{count} requeued.")

@@ -1,4 +1,4 @@
-"""What cannot be published is set aside with its error, and holds up nothing."""
+"""What cannot be published is deferred with its error, and holds up nothing."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -17,7 +17,7 @@ from innotter.events import relay
 from innotter.events.models import OutboxEvent
 from innotter.events.publisher import Publisher
 from innotter.events.relay import Reactions, relay_batch
-from innotter.events.services import put_back_due
+from innotter.events.services import requeue_due
 from innotter.events.tests.test_relay import arrived, greet, nothing, owed, running, until, waiting
 from innotter_contracts.events import STATS_QUEUE, Event
 
@@ -46,8 +46,8 @@ def failing() -> list[Any]:
     raise ValueError("a bug\0\ud800")
 
 
-def set_aside() -> OutboxEvent:
-    return OutboxEvent.objects.get(set_aside_until__isnull=False)
+def deferred() -> OutboxEvent:
+    return OutboxEvent.objects.get(next_attempt_at__isnull=False)
 
 
 @pytest.mark.parametrize(
@@ -71,13 +71,13 @@ def test_one_event_that_cannot_be_published_holds_up_no_other(
     with Publisher(amqp_url) as publisher:
         assert relay_batch(publisher, but_for(odd, reaction)) == 7
         assert relay_batch(publisher, nothing) == 0
-        row = set_aside()
+        row = deferred()
         assert (row.id, row.attempts) == (odd, 1)
         assert error in row.error
         assert row.published_at is None
         assert OutboxEvent.objects.filter(published_at__isnull=False).count() == 6
 
-        call_command("put_back", stdout=StringIO())
+        call_command("requeue", stdout=StringIO())
         assert relay_batch(publisher, nothing) == 1
     assert waiting() == 0
     # Some may have come twice: those that were on their way when the channel ended.
@@ -85,12 +85,12 @@ def test_one_event_that_cannot_be_published_holds_up_no_other(
     assert ids == {str(event.id) for event in events}
 
 
-def test_an_event_of_an_unknown_type_is_set_aside(amqp_url: str, broker: Connection) -> None:
+def test_an_event_of_an_unknown_type_is_deferred(amqp_url: str, broker: Connection) -> None:
     unknown, *_ = owed(2)
     OutboxEvent.objects.filter(id=unknown.id).update(body={"type": "page.painted"})
     with Publisher(amqp_url) as publisher:
         assert relay_batch(publisher, nothing) == 2
-    row = set_aside()
+    row = deferred()
     assert row.id == unknown.id
     assert row.error.startswith("InvalidEvent: ")
     assert waiting() == 1
@@ -103,57 +103,57 @@ def test_when_no_queue_is_there_all_of_it_comes_back_by_itself(
     with Publisher(amqp_url) as publisher:
         for attempt in range(1, 4):
             assert relay_batch(publisher, lambda _: [task_for("celery")]) == 3
-            rows = OutboxEvent.objects.filter(set_aside_until__isnull=False, attempts=attempt)
+            rows = OutboxEvent.objects.filter(next_attempt_at__isnull=False, attempts=attempt)
             # Each time for longer.
-            assert rows.filter(set_aside_until__gt=timezone.now()).count() == 3
-            assert put_back_due(limit=10) == 0
-            rows.update(set_aside_until=timezone.now() - timedelta(seconds=1))
-            assert put_back_due(limit=10) == 3
+            assert rows.filter(next_attempt_at__gt=timezone.now()).count() == 3
+            assert requeue_due(limit=10) == 0
+            rows.update(next_attempt_at=timezone.now() - timedelta(seconds=1))
+            assert requeue_due(limit=10) == 3
     assert OutboxEvent.objects.filter(attempts=3, published_at=None).count() == len(events)
 
     monkeypatch.setattr(relay, "POLL_SECONDS", 0.1)
-    OutboxEvent.objects.update(set_aside_until=timezone.now())
+    OutboxEvent.objects.update(next_attempt_at=timezone.now())
     with running(amqp_url):
         until(lambda: waiting() == 0)
 
 
-def test_the_longest_time_aside_has_an_end(amqp_url: str, broker: Connection) -> None:
+def test_the_longest_delay_has_an_end(amqp_url: str, broker: Connection) -> None:
     owed()
     OutboxEvent.objects.update(attempts=1_000)
     with Publisher(amqp_url) as publisher:
         relay_batch(publisher, but_for(OutboxEvent.objects.get().id, failing))
-    left = set_aside().set_aside_until - timezone.now()  # type: ignore[operator] # it is set
+    left = deferred().next_attempt_at - timezone.now()  # type: ignore[operator] # it is set
     assert timedelta(minutes=1) < left <= timedelta(minutes=5)
 
 
-def aside(count: int = 1) -> list[UUID]:
-    """Events that are set aside for a long time."""
+def long_deferred(count: int = 1) -> list[UUID]:
+    """Events that are deferred for a long time."""
     ids = [event.id for event in owed(count)]
     until_then = timezone.now() + timedelta(hours=1)
-    OutboxEvent.objects.filter(id__in=ids).update(set_aside_until=until_then, error="no queue")
+    OutboxEvent.objects.filter(id__in=ids).update(next_attempt_at=until_then, error="no queue")
     return ids
 
 
-def test_the_command_puts_back_all_or_one() -> None:
-    first, *_ = aside(3)
+def test_the_command_requeues_all_or_one() -> None:
+    first, *_ = long_deferred(3)
     said = StringIO()
-    call_command("put_back", str(first), stdout=said)
-    assert OutboxEvent.objects.filter(set_aside_until=None).get().id == first
-    call_command("put_back", stdout=said)
-    assert said.getvalue() == "1 put back.\n2 put back.\n"
+    call_command("requeue", str(first), stdout=said)
+    assert OutboxEvent.objects.filter(next_attempt_at=None).get().id == first
+    call_command("requeue", stdout=said)
+    assert said.getvalue() == "1 requeued.\n2 requeued.\n"
 
 
-def test_the_panel_shows_them_and_puts_them_back(admin: User) -> None:
-    [event_id] = aside()
+def test_the_panel_shows_and_requeues_them(admin: User) -> None:
+    [event_id] = long_deferred()
     browser = Client()
     browser.force_login(admin)
     address = "/admin/events/outboxevent/"
-    shown = browser.get(address, {"state": "set aside"})
+    shown = browser.get(address, {"state": "deferred"})
     assert [row.id for row in shown.context["cl"].result_list] == [event_id]
     assert "no queue" in shown.content.decode()
     assert not browser.get(address, {"state": "waiting"}).context["cl"].result_list
 
-    chosen = {"action": "put_back", "_selected_action": [str(event_id)], "index": 0}
+    chosen = {"action": "requeue", "_selected_action": [str(event_id)], "index": 0}
     done = browser.post(address, chosen, follow=True)
-    assert [str(message) for message in done.context["messages"]] == ["Put back: 1."]
-    assert OutboxEvent.objects.get(id=event_id).set_aside_until is None
+    assert [str(message) for message in done.context["messages"]] == ["Requeued: 1."]
+    assert OutboxEvent.objects.get(id=event_id).next_attempt_at is None
