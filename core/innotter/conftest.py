@@ -5,12 +5,14 @@ Everything is made through the services where there is one, so that the events, 
 rows of a test are those of real life.
 """
 
+import io
 import json
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -30,6 +32,7 @@ from innotter.pages.models import Page
 from innotter.pages.services import accept_requests, create_page, follow
 from innotter.posts.models import Post
 from innotter.posts.services import create_post
+from innotter_contracts.logs import configure_logs
 from innotter_contracts.problems import MEDIA_TYPE
 
 if TYPE_CHECKING:
@@ -143,6 +146,21 @@ def make_follower(user: User, page: Page) -> None:
     """Follows the page; if it is private, with its owner's consent."""
     if follow(user=user, page=page).accepted_at is None:
         accept_requests(page=page, usernames=[user.username])
+
+
+type Log = Callable[[], list[dict[str, Any]]]
+
+
+@pytest.fixture
+def log() -> Iterator[Log]:
+    """`log()` gives the lines that were logged since the test began, as production writes them."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    with redirect_stdout(io.StringIO()) as out:
+        configure_logs(service="core", style="json")
+    yield lambda: [json.loads(line) for line in out.getvalue().splitlines()]
+    root.handlers[:] = handlers
+    root.setLevel(level)
 
 
 # The callers of the API

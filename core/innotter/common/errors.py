@@ -43,6 +43,14 @@ class Unavailable(DomainError):
     retry_after: ClassVar[int] = 10
 
 
+class DatabaseUnavailable(Unavailable):
+    """Whether a write was committed that was under way is not known."""
+
+    code = "database_unavailable"
+    detail = "The database is unavailable at the moment."
+    retry_after = 5
+
+
 class Throttled(DomainError):
     code = "throttled"
     detail = "That was too often: wait a while."

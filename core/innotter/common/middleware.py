@@ -1,7 +1,9 @@
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 import structlog
+from django.db import Error as DatabaseFailure
 from django.http import HttpRequest, HttpResponse
 
 from innotter.common.metrics import REQUESTS
@@ -37,13 +39,21 @@ class RequestLogMiddleware:
             route = request.resolver_match.route if request.resolver_match else "none"
             method = request.method if request.method in METHODS else "other"
             REQUESTS.labels(method, route, response.status_code).observe(seconds)
-            user = getattr(request, "user", None)
             log.info(
                 "request",
                 method=request.method,
                 path=request.path,
                 status=response.status_code,
                 ms=round(seconds * 1000, 1),
-                user=str(user.pk) if user and user.is_authenticated else None,
+                user=_user_id(request),
             )
         return response
+
+
+def _user_id(request: HttpRequest) -> str | None:
+    """None also where the panel's user, who is read when first looked at, cannot be read."""
+    with suppress(DatabaseFailure):
+        user = getattr(request, "user", None)
+        if user and user.is_authenticated:
+            return str(user.pk)
+    return None

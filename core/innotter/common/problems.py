@@ -1,5 +1,6 @@
 """Every error of the core becomes a problem document here, and nowhere else."""
 
+import sys
 from http import HTTPStatus
 from typing import Any
 
@@ -11,6 +12,7 @@ from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
 from innotter.common import errors
+from innotter.common.database import is_database_away
 from innotter_contracts.problems import MEDIA_TYPE, FieldError, Problem, challenge, problem
 
 log = structlog.get_logger(__name__)
@@ -138,7 +140,16 @@ def not_found(request: HttpRequest, exception: Exception | None = None) -> JsonR
 
 
 def server_error(request: HttpRequest) -> JsonResponse:
-    """Says nothing of what happened: the log has it, under the request's id."""
+    """Says nothing of what happened: the log has it, under the request's id.
+
+    Django calls this while it handles the error, whoever raised it: a view, a middleware, a
+    template, the admin panel. So this is the one place that knows a database that is away.
+    """
+    error = sys.exception()
+    if error is not None and is_database_away(error):
+        log.warning("database_unavailable", reason=str(error).strip())
+        unavailable = errors.DatabaseUnavailable()
+        return response(_of_domain(unavailable), _headers(unavailable))
     return response(
         problem(HTTPStatus.INTERNAL_SERVER_ERROR, "internal", "Something went wrong on our side.")
     )

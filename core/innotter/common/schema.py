@@ -12,7 +12,7 @@ from drf_spectacular.utils import OpenApiExample, OpenApiResponse
 from rest_framework import serializers
 from rest_framework.parsers import MultiPartParser
 
-from innotter.common.errors import DomainError
+from innotter.common.errors import DatabaseUnavailable, DomainError
 from innotter.common.examples import REQUESTS
 from innotter.common.permissions import AllowAny, IsAuthenticated
 from innotter.common.problems import status_of
@@ -31,10 +31,13 @@ DETAILS = {
         'Unsupported media type "application/json" in request.',
     ),
     HTTPStatus.SERVICE_UNAVAILABLE: (
-        "storage_unavailable",
-        "Pictures cannot be stored at the moment.",
+        DatabaseUnavailable.code,
+        DatabaseUnavailable.detail,
     ),
 }
+
+# What a PUT of a picture may answer besides.
+STORAGE_UNAVAILABLE = ("storage_unavailable", "Pictures cannot be stored at the moment.")
 
 # What a body may be refused for, whatever is in it.
 OF_A_BODY = {
@@ -129,7 +132,7 @@ class Schema(AutoSchema):
         """What follows from who may call the operation, from its path and from its input; and what
         its action refuses besides."""
         action = getattr(self.view, getattr(self.view, "action", ""), None)
-        usual = {HTTPStatus.UNAUTHORIZED}
+        usual = {HTTPStatus.UNAUTHORIZED, HTTPStatus.SERVICE_UNAVAILABLE}
         if type(self.view.get_permissions()[0]) not in (AllowAny, IsAuthenticated):
             usual.add(HTTPStatus.FORBIDDEN)
         if "{" in self.path:
@@ -140,11 +143,11 @@ class Schema(AutoSchema):
             usual |= OF_A_BODY
         if self.method != "GET":
             usual.add(HTTPStatus.TOO_MANY_REQUESTS)
+        problems = {status: [DETAILS[status]] for status in usual}
         if self.method == "PUT" and any(
             isinstance(parser, MultiPartParser) for parser in self.view.get_parsers()
         ):
-            usual.add(HTTPStatus.SERVICE_UNAVAILABLE)
-        problems = {status: [DETAILS[status]] for status in usual}
+            problems[HTTPStatus.SERVICE_UNAVAILABLE].append(STORAGE_UNAVAILABLE)
         for error in getattr(action, "refusals", ()):
             problems.setdefault(status_of(error), []).append((error.code, error.detail))
         return problems

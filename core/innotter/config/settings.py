@@ -236,13 +236,25 @@ TEMPLATES = [
     },
 ]
 
+DATABASE = dj_database_url.parse(
+    environment.database_url.get_secret_value(),
+    conn_max_age=60,
+    # A connection that died between two requests is replaced before the second.
+    conn_health_checks=True,
+)
+# A server that is gone without a word is given up: after so many seconds where it doesn't answer
+# to a connection, after so many milliseconds where it doesn't take in or send what is due.
+PATIENCE = {
+    "connect_timeout": 5,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "tcp_user_timeout": 20_000,
+}
 DATABASES = {
     "default": {
-        **dj_database_url.parse(
-            environment.database_url.get_secret_value(),
-            conn_max_age=60,
-            conn_health_checks=True,
-        ),
+        **DATABASE,
+        # What DATABASE_URL says after its question mark comes first.
+        "OPTIONS": {**PATIENCE, **DATABASE.get("OPTIONS", {})},
         "TEST": {"TEMPLATE": environment.test_database_template},
     }
 }
@@ -304,4 +316,7 @@ SPECTACULAR_SETTINGS = {
 LOGGING_CONFIG = None
 configure_logs(service="core", style=environment.log_style, level=environment.log_level)
 # Answers below 500 have their line already, from RequestLogMiddleware.
-logging.getLogger("django.request").setLevel(logging.ERROR)
+requests = logging.getLogger("django.request")
+requests.setLevel(logging.ERROR)
+# So does 503, and who answers it has said why.
+requests.addFilter(lambda record: getattr(record, "status_code", None) != 503)

@@ -9,8 +9,7 @@ from innotter.accounts.models import User
 from innotter.accounts.tokens import mint_access_token
 from innotter.common import errors
 from innotter.common.problems import exception_handler
-from innotter.common.tests.conftest import Log
-from innotter.conftest import Api, bad_fields, no_trace, refusal
+from innotter.conftest import Api, Log, bad_fields, no_trace, refusal
 from innotter.pages import selectors
 from innotter_contracts.logs import REQUEST_ID_HEADER
 
