@@ -6,7 +6,7 @@ import json
 import os
 import secrets
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import kombu
@@ -25,11 +25,14 @@ def start_rabbitmq(
     ports: dict[str, Port],
     password: str,
     vhosts: Sequence[str],
+    *,
+    options: Mapping[str, int] | None = None,
 ) -> None:
-    """`ports`: of `amqp`, `erlang` and `epmd`. Every vhost is there when this returns."""
+    """`ports`: of `amqp`, `erlang` and `epmd`; `options`: of Erlang's application `rabbit`. Every
+    vhost is there when this returns."""
     data.mkdir(parents=True, exist_ok=True)
     _configure(data, ports["amqp"].number, password, vhosts)
-    env = _environment(data, ports)
+    env = _environment(data, ports, options or {})
     server, epmd = _programs(env["PATH"])
     # Erlang would start its name server itself, as a daemon that outlives the broker.
     processes.start(
@@ -77,7 +80,7 @@ def _hashed(password: str) -> dict[str, str]:
     }
 
 
-def _environment(data: Path, ports: dict[str, Port]) -> dict[str, str]:
+def _environment(data: Path, ports: dict[str, Port], options: Mapping[str, int]) -> dict[str, str]:
     root = tools.rabbitmq()
     path = os.environ.get("PATH", os.defpath)
     return {
@@ -97,7 +100,12 @@ def _environment(data: Path, ports: dict[str, Port]) -> dict[str, str]:
         "RABBITMQ_ENABLED_PLUGINS_FILE": str(data / "enabled_plugins"),
         "RABBITMQ_CONFIG_FILE": str(data / "rabbitmq.conf"),
         "RABBITMQ_CONF_ENV_FILE": "/dev/null",
-        "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-kernel inet_dist_use_interface {127,0,0,1}",
+        "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": " ".join(
+            [
+                "-kernel inet_dist_use_interface {127,0,0,1}",
+                *(f"-rabbit {name} {value}" for name, value in options.items()),
+            ]
+        ),
     }
 
 

@@ -12,16 +12,21 @@ from dev.paths import ROOT
 DEFINITIONS = ROOT / "deploy" / "rabbitmq" / "definitions.json"
 
 
-def declare_topology(amqp_url: str) -> None:
-    """Changes nothing when all of it is there already. Raises Failed when nobody answers."""
+def definitions() -> Any:
+    """What the file holds."""
+    return json.loads(DEFINITIONS.read_text())
+
+
+def declare_topology(amqp_url: str, wanted: Any = None) -> None:
+    """`wanted`: definitions other than those of the file. Changes nothing when all of it is there
+    already. Raises Failed when nobody answers."""
     try:
-        _declare(amqp_url)
+        _declare(amqp_url, wanted or definitions())
     except OperationalError as error:
         raise Failed(f"RabbitMQ at AMQP_URL does not answer: {error}") from None
 
 
-def _declare(amqp_url: str) -> None:
-    wanted = json.loads(DEFINITIONS.read_text())
+def _declare(amqp_url: str, wanted: Any) -> None:
     with kombu.Connection(amqp_url) as connection:
         channel = connection.ensure_connection(max_retries=2).default_channel
         for exchange in wanted["exchanges"]:
@@ -60,7 +65,7 @@ def waiting(amqp_url: str, queue: str) -> int:
 def purge(amqp_url: str) -> None:
     """Empties every queue."""
     with kombu.Connection(amqp_url) as connection:
-        for queue in json.loads(DEFINITIONS.read_text())["queues"]:
+        for queue in definitions()["queues"]:
             kombu.Queue(queue["name"], channel=connection.default_channel).purge()
 
 

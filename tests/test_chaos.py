@@ -23,7 +23,7 @@ import pytest
 
 from dev.stack import Stack, manage
 from dev.testing import BackingServices, breakable_stack_for_tests
-from innotter_contracts.events import DEAD, QUEUES
+from innotter_contracts.events import DEAD, DELAYS, QUEUES
 from tests.people import Person, eventually, mails_to, totals
 
 SECONDS = float(os.environ.get("CHAOS_SECONDS", "15"))
@@ -68,7 +68,7 @@ def quiet(stack: Stack) -> None:
                 "SELECT count(*) FROM events_outboxevent WHERE published_at IS NULL"
             ).fetchone()
         assert row
-        return {"outbox": row[0], **{queue: stack.waiting(queue) for queue in QUEUES}}
+        return {"outbox": row[0], **{queue: stack.waiting(queue) for queue in (*QUEUES, *DELAYS)}}
 
     eventually(owed, lambda counts: not any(counts.values()), seconds=PATIENCE)
 

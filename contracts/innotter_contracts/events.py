@@ -29,6 +29,10 @@ HOUSEKEEPING_QUEUE = "celery.housekeeping"
 # Each has another beside it for what cannot be delivered: its name and DEAD.
 QUEUES = (STATS_QUEUE, MAIL_QUEUE, HOUSEKEEPING_QUEUE)
 DEAD = ".dead"
+DEAD_EXCHANGE = "innotter.dead"
+# A task that failed for a passing reason waits here, longer each time. An exchange and a queue of
+# the same name for each wait; its end is in the name, in seconds.
+DELAYS = tuple(f"celery.delay.{seconds}" for seconds in (1, 4, 15, 60))
 
 
 class InvalidEvent(ValueError):

@@ -3,42 +3,17 @@
 import os
 from typing import Any
 
-import structlog
-from celery import Celery, Task
+from celery import Celery
 from celery.signals import before_task_publish, setup_logging, worker_ready
 from django.conf import settings
 from kombu import Exchange, Queue
 
-from innotter.common.metrics import TASK_SECONDS, TASKS, serve_metrics
+from innotter.common.celery import BaseTask
+from innotter.common.metrics import serve_metrics
 from innotter.config.schedule import EVERY
 from innotter_contracts.events import HOUSEKEEPING_QUEUE, MAIL_QUEUE
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "innotter.config.settings")
-
-log = structlog.get_logger("innotter.task")
-
-
-class LoggedTask(Task[..., Any]):
-    """Runs under the id of the request that caused it, and leaves a line at each end."""
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        headers = self.request.headers or {}
-        with structlog.contextvars.bound_contextvars(request_id=headers.get("request_id")):
-            log.info("started", task=self.name, task_id=self.request.id, **kwargs)
-            with TASK_SECONDS.labels(self.name).time():
-                result = super().__call__(*args, **kwargs)
-            log.info("done", task=self.name, task_id=self.request.id, result=result)
-        return result
-
-    def on_retry(self, exc: Exception, task_id: str, *_: Any) -> None:
-        TASKS.labels(self.name, "retry").inc()
-        log.warning("put_off", task=self.name, task_id=task_id, reason=str(exc))
-
-    def on_success(self, *_: Any) -> None:
-        TASKS.labels(self.name, "success").inc()
-
-    def on_failure(self, *_: Any) -> None:
-        TASKS.labels(self.name, "failure").inc()
 
 
 def _queue(name: str) -> Queue:
@@ -52,12 +27,15 @@ def _queue(name: str) -> Queue:
     )
 
 
-app = Celery("innotter", task_cls=LoggedTask)
+app = Celery("innotter", task_cls=BaseTask)
 app.conf.update(
     broker_url=settings.AMQP_URL,
     broker_connection_retry_on_startup=True,
     # For ever: what is owed is delivered when the broker returns.
     broker_connection_max_retries=None,
+    # The broker closes the channel of a task that takes longer than its consumer timeout, and
+    # delivers the task again; the worker would otherwise end.
+    broker_channel_error_retry=True,
     task_queues=[_queue(MAIL_QUEUE), _queue(HOUSEKEEPING_QUEUE)],
     task_create_missing_queues=False,
     task_default_queue=HOUSEKEEPING_QUEUE,
@@ -77,7 +55,11 @@ app.conf.update(
     # A task that dies with its worker is delivered again: every task may run twice.
     task_acks_late=True,
     task_reject_on_worker_lost=True,
-    worker_prefetch_multiplier=4,
+    # What fails outside of the task's own code, before or after it, is a dead letter.
+    task_acks_on_failure_or_timeout=False,
+    # A worker holds no more than it works at: its death counts as a delivery of what it holds.
+    worker_prefetch_multiplier=1,
+    worker_consumer="innotter.config.worker:Consumer",
     worker_enable_remote_control=False,
     worker_send_task_events=False,
 )

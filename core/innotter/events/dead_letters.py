@@ -26,7 +26,8 @@ class DeadLetter:
     # Of the event or of the task; the same one may be there twice.
     id: str
     type: str
-    # `rejected`, or `delivery_limit`: its reader died of it again and again.
+    # The error of a task that failed; else `rejected`, or `delivery_limit`: its reader died of it
+    # again and again.
     reason: str
     # How often it has died so, and when for the first time.
     count: int
@@ -38,13 +39,15 @@ class DeadLetter:
         headers: dict[str, Any] = message.headers or {}
         death: dict[str, Any] = (headers.get("x-death") or [{}])[0]
         time = death.get("time")
+        since = time.replace(tzinfo=UTC) if time else None
+        died_at = headers.get("died_at")
         body: Any = message.body
         return cls(
             id=str(headers.get("id") or message.properties.get("message_id") or ""),
             type=str(headers.get("task") or (death.get("routing-keys") or [""])[0]),
-            reason=str(death.get("reason", "")),
-            count=int(death.get("count", 0)),
-            since=time.replace(tzinfo=UTC) if time else None,
+            reason=str(headers.get("reason") or death.get("reason", "")),
+            count=int(headers.get("deaths") or death.get("count", 0)),
+            since=datetime.fromisoformat(died_at) if died_at else since,
             body=body if isinstance(body, str) else bytes(body).decode(errors="replace"),
         )
 
@@ -109,8 +112,9 @@ def _send(producer: Producer, queue: str, message: Message) -> None:
     properties: dict[str, Any] = {
         name: value for name, value in message.properties.items() if name != "application_headers"
     }
-    # It begins anew; how it died is told by x-death.
-    headers = {k: v for k, v in (message.headers or {}).items() if k != "x-delivery-count"}
+    # It begins anew. How often it has died is told by x-death, or by `deaths`.
+    over = ("x-delivery-count", "reason", "died_at")
+    headers = {k: v for k, v in (message.headers or {}).items() if k not in over}
     # By the exchange without a name every queue can be reached.
     producer.publish(
         message.body, exchange="", routing_key=queue, headers=headers, mandatory=True, **properties

@@ -18,7 +18,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from innotter.events.models import OutboxEvent
-from innotter_contracts.events import DEAD, QUEUES
+from innotter_contracts.events import DEAD, DELAYS, QUEUES
 
 PUBLISHED = Counter("innotter_outbox_published", "Events that the broker has taken charge of.")
 DEFERRED = Counter("innotter_outbox_failed", "Attempts after which an event was deferred.")
@@ -77,7 +77,7 @@ class QueueFigures(Collector):
         )
         with Connection(self._amqp_url, connect_timeout=2) as broker:
             try:
-                for queue in (name + end for name in QUEUES for end in ("", DEAD)):
+                for queue in (*(name + end for name in QUEUES for end in ("", DEAD)), *DELAYS):
                     at: Any = Queue(queue, channel=broker.default_channel)
                     found = at.queue_declare(passive=True)
                     ready.add_metric([queue], found.message_count)

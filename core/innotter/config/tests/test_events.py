@@ -20,7 +20,7 @@ from innotter.pages.services import edit_page, follow, reject_requests, unfollow
 from innotter.posts.models import Post
 from innotter.posts.services import delete_page, delete_post, like, unlike
 from innotter.statistics.services import recount
-from innotter_contracts.events import DEAD, EXCHANGE, QUEUES, Event, parse_event
+from innotter_contracts.events import DEAD, DELAYS, EXCHANGE, QUEUES, Event, parse_event
 
 SAMPLES = files("innotter_contracts") / "samples"
 DEFINITIONS = Path(__file__).parents[4] / "deploy" / "rabbitmq" / "definitions.json"
@@ -162,7 +162,7 @@ def test_the_broker_is_told_of_the_same_names() -> None:
     definitions = json.loads(DEFINITIONS.read_text())
     assert EXCHANGE in {exchange["name"] for exchange in definitions["exchanges"]}
     queues = {queue["name"]: queue["arguments"] for queue in definitions["queues"]}
-    assert set(queues) == {name + end for name in QUEUES for end in ("", DEAD)}
+    assert set(queues) == {*(name + end for name in QUEUES for end in ("", DEAD)), *DELAYS}
     for name in QUEUES:
         assert queues[name]["x-queue-type"] == "quorum"
         assert queues[name]["x-delivery-limit"] > 0
@@ -172,3 +172,25 @@ def test_the_broker_is_told_of_the_same_names() -> None:
         # Whoever looks at a dead letter gives it back, and from RabbitMQ 4 on a queue that has no
         # limit of its own throws away what was given back twenty times.
         assert queues[name + DEAD]["x-delivery-limit"] > 1_000
+
+
+def test_each_delay_leads_a_task_back_to_its_queue_later_than_the_one_before() -> None:
+    definitions = json.loads(DEFINITIONS.read_text())
+    kinds = {exchange["name"]: exchange["type"] for exchange in definitions["exchanges"]}
+    queues = {queue["name"]: queue["arguments"] for queue in definitions["queues"]}
+    bound = {(b["source"], b["destination"]) for b in definitions["bindings"]}
+    for name in DELAYS:
+        # Whatever its routing key, which names its queue and stays.
+        assert kinds[name] == "fanout"
+        assert (name, name) in bound
+        assert queues[name] == {
+            "x-queue-type": "quorum",
+            "x-message-ttl": int(name.rpartition(".")[2]) * 1000,
+            "x-dead-letter-exchange": "celery",
+            # The broker lets go of it when the other queue has it.
+            "x-dead-letter-strategy": "at-least-once",
+            "x-overflow": "reject-publish",
+        }
+    waits = [queues[name]["x-message-ttl"] for name in DELAYS]
+    assert waits == sorted(waits)
+    assert waits[-1] == 60_000

@@ -29,7 +29,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 app = Celery(set_as_current=False)
 
 
-@app.task(name="innotter.mail.greet")
+@app.task(name="innotter.mail.greet", shared=False)
 def greet(name: str) -> None:
     """Only its message is looked at."""
 

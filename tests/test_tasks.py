@@ -1,0 +1,272 @@
+"""Whatever is away, and for however long, each task is done: a worker on a database and a broker of
+its own, whose delays are short and whose consumer timeout is some seconds."""
+
+import os
+import sys
+import uuid
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from amqp.exceptions import NotFound
+from kombu import Connection, Queue
+from kombu.exceptions import KombuError
+
+from dev import postgres, rabbitmq, topology
+from dev.ports import Port
+from dev.processes import Process, Processes
+from innotter.config.celery import app
+from innotter.config.schedule import EVERY
+from innotter.events.dead_letters import DeadLetter, dead_letters, replay
+from innotter_contracts.events import DELAYS, HOUSEKEEPING_QUEUE, MAIL_QUEUE, QUEUES
+from tests.people import eventually
+
+pytestmark = pytest.mark.xdist_group("tasks")
+
+DELAY_MS = 50
+CONSUMER_TIMEOUT_MS = 3_000
+PASSWORD = "password"
+
+
+class Bench:
+    """A worker, what it stands on, and the folder in which the test meets it."""
+
+    def __init__(self, folder: Path, environment: dict[str, str]) -> None:
+        self.processes = Processes(folder / "logs")
+        self.folder = folder
+        self._environment = environment
+        self._ports = {name: Port() for name in ("amqp", "erlang", "epmd")}
+        self._postgres = Port()
+        self.amqp_url = rabbitmq.url(self._ports["amqp"], PASSWORD)
+
+    def __getitem__(self, name: str) -> Process:
+        return self.processes.by_name[name]
+
+    def start(self) -> None:
+        start_postgres, data = postgres.start_postgres, self.folder / "postgres"
+        start_postgres(self.processes, data, self._postgres, PASSWORD, postgres.FORGETFUL)
+        rabbitmq.start_rabbitmq(
+            self.processes,
+            self.folder / "rabbitmq",
+            self._ports,
+            PASSWORD,
+            ["/"],
+            options={"consumer_timeout": CONSUMER_TIMEOUT_MS, "channel_tick_interval": 500},
+        )
+        wanted = topology.definitions()
+        for queue in wanted["queues"]:
+            if queue["name"] in DELAYS:
+                queue["arguments"]["x-message-ttl"] = DELAY_MS
+        topology.declare_topology(self.amqp_url, wanted)
+        self.processes.start(
+            "worker",
+            [
+                *(sys.executable, "-m", "celery", "--quiet", "-A", "tests.broken_tasks", "worker"),
+                *("--queues", f"{MAIL_QUEUE},{HOUSEKEEPING_QUEUE}", "--concurrency", "2"),
+            ],
+            env={
+                **self._environment,
+                "PYTHONPATH": str(Path(__file__).parents[1]),
+                "AMQP_URL": self.amqp_url,
+                "DATABASE_URL": postgres.url(self._postgres, PASSWORD),
+                "FOLDER": str(self.folder),
+                "LOG_STYLE": "json",
+            },
+        )
+        eventually(self._worker_reads, bool, seconds=60)
+
+    def _worker_reads(self) -> bool:
+        try:
+            return topology.consumers(self.amqp_url, MAIL_QUEUE) > 0
+        except (KombuError, OSError):
+            return False
+
+    def send(self, task: str, **kwargs: Any) -> None:
+        with Connection(self.amqp_url) as broker:
+            app.send_task(task, kwargs=kwargs, connection=broker)
+
+    def done(self) -> Counter[str]:
+        """The lines that tasks have written, and how often."""
+        done = self.folder / "done"
+        return Counter(done.read_text().split("\n")[:-1] if done.exists() else [])
+
+    def log(self) -> str:
+        return self["worker"].log.read_text()
+
+    def hold(self, point: str) -> None:
+        """The worker will stop at that point, until `release`."""
+        (self.folder / f"{point}.reached").unlink(missing_ok=True)
+        (self.folder / point).touch()
+
+    def reached(self, point: str) -> None:
+        eventually((self.folder / f"{point}.reached").exists, bool)
+
+    def release(self, point: str) -> None:
+        (self.folder / point).unlink()
+
+    def restart(self, name: str) -> None:
+        self[name].start()
+        if name == "rabbitmq":
+            self[name].wait_until(lambda: rabbitmq.answers(self.amqp_url), seconds=90)
+            eventually(self._worker_reads, bool, seconds=60)
+
+    def messages(self) -> dict[str, int]:
+        """In each queue that has any: neither given to the worker nor dead."""
+        names = [*QUEUES, *DELAYS]
+        counts = {name: topology.waiting(self.amqp_url, name) for name in names}
+        return {name: count for name, count in counts.items() if count}
+
+    def dead(self, queue: str = MAIL_QUEUE) -> list[DeadLetter]:
+        return dead_letters(self.amqp_url, queue)
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
+    bench = Bench(tmp_path_factory.mktemp("tasks"), dict(os.environ))
+    try:
+        bench.start()
+        yield bench
+    finally:
+        bench.processes.stop()
+
+
+@pytest.fixture
+def bench(running: Bench) -> Bench:
+    topology.purge(running.amqp_url)
+    return running
+
+
+def a_line() -> str:
+    return uuid.uuid4().hex
+
+
+def lines(bench: Bench, event: str, line: str) -> int:
+    """How often the worker has said so of a task that was sent with the line."""
+    return sum(f'"event": "{event}"' in said and line in said for said in bench.log().split("\n"))
+
+
+def test_a_database_that_is_away_for_more_than_twenty_deliveries_costs_no_task(
+    bench: Bench,
+) -> None:
+    line = a_line()
+    bench["postgres"].kill()
+    bench.send("innotter.mail.test.write", line=line)
+    eventually(lambda: lines(bench, "started", line), lambda count: count > 25)
+    assert not bench.dead()
+    bench.restart("postgres")
+    eventually(bench.done, lambda done: line in done)
+    eventually(bench.messages, lambda messages: not messages)
+    assert bench.done()[line] == 1
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_a_broker_that_dies_about_the_new_publish_loses_no_task(bench: Bench, moment: str) -> None:
+    line = a_line()
+    bench["postgres"].kill()
+    bench.hold(moment)
+    bench.send("innotter.mail.test.write", line=line)
+    bench.reached(moment)
+    bench["rabbitmq"].kill()
+    bench.release(moment)
+    bench.restart("rabbitmq")
+    bench.restart("postgres")
+    eventually(bench.done, lambda done: line in done)
+    eventually(bench.messages, lambda messages: not messages)
+    assert not bench.dead()
+
+
+def test_what_cannot_be_published_anew_stays_unacknowledged(bench: Bench) -> None:
+    line = a_line()
+    with Connection(bench.amqp_url) as broker:
+        channel: Any = broker.default_channel
+        first_delay = {"queue": DELAYS[0], "exchange": DELAYS[0]}
+        channel.queue_unbind(**first_delay)
+        bench["postgres"].kill()
+        bench.send("innotter.mail.test.write", line=line)
+        eventually(bench.log, lambda log: "NO_ROUTE" in log)
+        assert not bench.dead()
+        channel.queue_bind(**first_delay)
+    bench.restart("postgres")
+    eventually(bench.done, lambda done: line in done)
+    assert bench.done()[line] == 1
+
+
+def test_a_task_that_outlives_the_consumer_timeout_is_done_by_a_worker_that_goes_on(
+    bench: Bench,
+) -> None:
+    line = a_line()
+    bench.hold("linger")
+    bench.send("innotter.mail.test.linger", line=line)
+    # The broker has closed the channel, and delivered the task again.
+    eventually(lambda: lines(bench, "started", line), lambda count: count > 1)
+    bench.release("linger")
+    eventually(bench.done, lambda done: line in done)
+    eventually(bench.messages, lambda messages: not messages)
+    assert bench["worker"].exit_code is None
+    assert not bench.dead()
+
+
+def test_a_task_whose_process_is_killed_is_done_by_another(bench: Bench) -> None:
+    line = a_line()
+    bench.hold("linger")
+    bench.send("innotter.mail.test.linger", line=line)
+    bench.reached("linger")
+    for process in psutil.Process(bench["worker"].pid).children():
+        process.kill()
+    bench.release("linger")
+    eventually(bench.done, lambda done: line in done)
+    assert not bench.dead()
+
+
+def test_a_bug_is_a_dead_letter_with_its_reason_and_is_replayed_when_it_is_mended(
+    bench: Bench,
+) -> None:
+    line = a_line()
+    bench.send("innotter.mail.test.stumble", line=line)
+    for deaths in (1, 2):
+        [letter] = eventually(bench.dead, len)
+        assert (letter.type, letter.reason) == (
+            "innotter.mail.test.stumble",
+            f"LookupError: no {line}",
+        )
+        assert letter.count == deaths
+        assert letter.since
+        if deaths == 2:
+            (bench.folder / "mended").touch()
+        assert replay(bench.amqp_url, MAIL_QUEUE) == 1
+    eventually(bench.done, lambda done: line in done)
+    assert not bench.dead()
+
+
+def test_what_no_task_of_ours_can_be_made_of_is_a_dead_letter(bench: Bench) -> None:
+    bench.send("innotter.mail.test.write", another="argument")
+    [letter] = eventually(bench.dead, len)
+    assert letter.reason.startswith("TypeError: ")
+    bench.send("innotter.mail.of.another.version")
+    eventually(bench.dead, lambda dead: len(dead) == 2)
+    with Connection(bench.amqp_url) as broker, broker.Producer() as producer:
+        producer.publish(b"{", content_type="application/json", routing_key=MAIL_QUEUE)
+    eventually(bench.dead, lambda dead: len(dead) == 3)
+
+
+def test_ten_minutes_of_the_clock_leave_nothing_behind_without_a_database(bench: Bench) -> None:
+    bench["postgres"].kill()
+    with Connection(bench.amqp_url) as broker:
+        for name, interval in EVERY.items():
+            for _ in range(int(600 / interval.total_seconds())):
+                app.send_task(name, connection=broker, **app.conf.beat_schedule[name]["options"])
+    eventually(bench.messages, lambda messages: not messages)
+    # It has been tried, and neither published anew nor buried.
+    assert lines(bench, "deferred", "innotter.mail.send_due")
+    assert not bench.dead()
+    assert not bench.dead(HOUSEKEEPING_QUEUE)
+    bench.restart("postgres")
+
+
+def test_a_worker_declares_nothing(bench: Bench) -> None:
+    """Celery's own delayed delivery would."""
+    with Connection(bench.amqp_url) as broker, pytest.raises(NotFound):
+        Queue("celery_delayed_0", channel=broker.default_channel).queue_declare(passive=True)
