@@ -3,15 +3,33 @@ from datetime import timedelta
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import Exists, QuerySet
+from django.contrib.auth.models import AnonymousUser
+from django.db.models import Exists, Q, QuerySet
 from django.utils import timezone
 
 from innotter.accounts.models import RefreshToken, Session, User
 from innotter.common.errors import NotFound
 
+type Viewer = User | AnonymousUser
+
+
+def shown_to(viewer: Viewer) -> Q:
+    """The users that the viewer may find: a blocked one is nobody's but moderators'."""
+    if isinstance(viewer, User) and viewer.is_moderator:
+        return Q()
+    return Q(is_blocked=False)
+
+
+def user_at(username: str, viewer: Viewer) -> User:
+    """The profile under a username, in any case of letters. Raises NotFound."""
+    user = User.objects.filter(shown_to(viewer), username__lower=username.lower()).first()
+    if user is None:
+        raise NotFound
+    return user
+
 
 def user_named(username: str) -> User:
-    """Raises NotFound."""
+    """For admins. Raises NotFound."""
     user = User.objects.filter(username__lower=username.lower()).first()
     if user is None:
         raise NotFound

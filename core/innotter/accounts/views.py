@@ -90,8 +90,8 @@ class UserViewSet(BaseViewSet):
     lookup_value_regex = r"[A-Za-z0-9_.-]+"
 
     def retrieve(self, request: Request, username: str) -> Response:
-        """A user, without what is private."""
-        return Response(UserSerializer(selectors.user_named(username)).data)
+        """A user, without what is private. A blocked one is shown to moderators alone."""
+        return Response(UserSerializer(selectors.user_at(username, request.user)).data)
 
     @extend_schema(responses=MeSerializer)
     @action(detail=False)

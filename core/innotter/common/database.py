@@ -1,4 +1,3 @@
-import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -8,11 +7,13 @@ from django.db.models import (
     BooleanField,
     CharField,
     ExpressionWrapper,
+    Func,
     IntegerField,
     Lookup,
     Q,
     QuerySet,
     Subquery,
+    TextField,
 )
 from psycopg.errors import UniqueViolation
 
@@ -95,9 +96,12 @@ def delete_in_steps(statement: str, values: Sequence[Any], *, at_once: int, step
     return deleted
 
 
-def normal_text(text: str) -> str:
-    """A text as it is searched, the same as the database's search_text()."""
-    return unicodedata.normalize("NFC", text).lower().replace("ё", "е")
+class Folded(Func):
+    """A column as searches compare it: without case, form of composition, and the dots of ё."""
+
+    function = "fold_text"
+    template = '(%(function)s(%(expressions)s) COLLATE "C")'
+    output_field = TextField()
 
 
 @CharField.register_lookup
@@ -109,5 +113,6 @@ class Searched(Lookup):
 
     def as_sql(self, compiler: Any, connection: Any) -> tuple[str, tuple[Any, ...]]:
         column, params = self.process_lhs(compiler, connection)
-        within = connection.ops.prep_for_like_query(normal_text(str(self.rhs)))
-        return f'(search_text({column}) COLLATE "C") LIKE %s', (*params, f"%{within}%")
+        # Folding makes no wildcard, and leaves those alone that are escaped.
+        within = f"%{connection.ops.prep_for_like_query(self.rhs)}%"
+        return f'(fold_text({column}) COLLATE "C") LIKE fold_text(%s)', (*params, within)

@@ -22,11 +22,10 @@ from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from innotter.accounts.models import User
+from innotter.accounts.selectors import Viewer, shown_to
 from innotter.common.database import CountOfFirst
 from innotter.common.errors import Forbidden, NotFound
 from innotter.pages.models import Follow, Page, Tag, normal_tag
-
-type Viewer = User | AnonymousUser
 
 
 class PagePrivate(Forbidden):
@@ -111,6 +110,15 @@ def page_at(uuid: str, viewer: Viewer) -> Page:
     return page
 
 
+def any_page_at(uuid: str) -> Page:
+    """A page that may be hidden from the caller, for taking back what is their own and telling
+    nothing of the page. Raises NotFound."""
+    page = Page.objects.filter(uuid__lower=uuid.lower()).first()
+    if page is None:
+        raise NotFound
+    return page
+
+
 def open_page_at(uuid: str, viewer: Viewer) -> Page:
     """A page whose posts and followers the viewer may see. Raises NotFound, PagePrivate."""
     page = page_at(uuid, viewer)
@@ -146,14 +154,19 @@ def followed_pages(user: User) -> QuerySet[Page]:
     )
 
 
-def followers_of(page: Page) -> QuerySet[User]:
-    """Each with their `follow_id`. For those who may see what is on the page."""
+def followers_of(page: Page, viewer: Viewer) -> QuerySet[User]:
+    """Each with their `follow_id`. For a viewer who may see what is on the page."""
     following = Q(follows__page=page, follows__accepted_at__isnull=False)
     return (
         User.objects.annotate(following=FilteredRelation("follows", condition=following))
-        .filter(following__isnull=False)
+        .filter(shown_to(viewer), following__isnull=False)
         .annotate(follow_id=F("following__id"))
     )
+
+
+def waiting_for(page: Page) -> QuerySet[Follow]:
+    """The requests to follow the page, each with its `user`, as its owner sees them."""
+    return requests_of(page).filter(user__is_blocked=False).select_related("user")
 
 
 def requests_of(page: Page, usernames: Collection[str] | None = None) -> QuerySet[Follow]:

@@ -1,4 +1,5 @@
 from collections.abc import Sequence
+from contextlib import suppress
 from http import HTTPStatus
 from typing import ClassVar
 
@@ -8,9 +9,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from innotter.accounts.permissions import current_user
-from innotter.accounts.selectors import user_named
+from innotter.accounts.selectors import user_at
 from innotter.accounts.serializers import UserSerializer
-from innotter.common.errors import Invalid
+from innotter.common.errors import Invalid, NotFound
 from innotter.common.permissions import AllowAny, IsAuthenticated
 from innotter.common.schema import refuses
 from innotter.common.views import BaseViewSet
@@ -129,9 +130,10 @@ class PageViewSet(BaseViewSet):
     @extend_schema(responses={204: None})
     @follow.mapping.delete
     def unfollow(self, request: Request, uuid: str) -> Response:
-        """Stop following, or withdraw the request. Repeating it changes nothing."""
-        page = selectors.page_at(uuid, request.user)
-        services.unfollow(user=current_user(request), page=page)
+        """Stop following, or withdraw the request. The answer is the same where there is neither,
+        where the page is hidden from you, and where there is no such page."""
+        with suppress(NotFound):
+            services.unfollow(user=current_user(request), page=selectors.any_page_at(uuid))
         return Response(status=HTTPStatus.NO_CONTENT)
 
     @refuses(selectors.PagePrivate)
@@ -139,7 +141,7 @@ class PageViewSet(BaseViewSet):
     @action(detail=True, serializer_class=UserSerializer)
     def followers(self, request: Request, uuid: str) -> Response:
         """Who follows the page, latest first. Open to those who may see its posts."""
-        followers = selectors.followers_of(selectors.open_page_at(uuid, request.user))
+        followers = selectors.followers_of(selectors.open_page_at(uuid, request.user), request.user)
         return self.listed(
             lambda window: window.over(followers, key="follow_id"), key=lambda user: user.follow_id
         )
@@ -178,7 +180,7 @@ class UserPagesViewSet(BaseViewSet):
 
     def list(self, request: Request, username: str) -> Response:
         """The pages of a user that you may find, newest first."""
-        pages = selectors.pages_of(user_named(username), request.user)
+        pages = selectors.pages_of(user_at(username, request.user), request.user)
         return self.listed(lambda window: window.over(pages))
 
 
@@ -190,7 +192,7 @@ class FollowRequestViewSet(BaseViewSet):
 
     def list(self, request: Request, uuid: str) -> Response:
         """Who waits to follow your page, oldest first."""
-        waiting = selectors.requests_of(own_page(self, uuid)).select_related("user")
+        waiting = selectors.waiting_for(own_page(self, uuid))
         return self.listed(lambda window: window.over(waiting, newest_first=False))
 
     @extend_schema(request=AnswerRequestsSerializer, responses=CountSerializer)

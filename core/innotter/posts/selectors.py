@@ -19,10 +19,11 @@ from django.db.models import (
 from django.db.models.functions import Coalesce
 
 from innotter.accounts.models import User
+from innotter.accounts.selectors import Viewer
 from innotter.common.database import CountOfFirst
 from innotter.common.errors import NotFound
 from innotter.pages.models import Follow, Page
-from innotter.pages.selectors import PagePrivate, Viewer, findable_by, visible_to
+from innotter.pages.selectors import PagePrivate, findable_by, visible_to
 from innotter.posts.models import Like, Post
 
 
@@ -55,6 +56,15 @@ def post_at(post_id: UUID, viewer: Viewer) -> Post:
     if Post.objects.filter(findable_by(viewer, "page__"), id=post_id).exists():
         raise PagePrivate
     raise NotFound
+
+
+def any_post_at(post_id: UUID) -> Post:
+    """A post that may be hidden from the caller, for taking back what is their own and telling
+    nothing of the post. Raises NotFound."""
+    post = Post.objects.filter(id=post_id).first()
+    if post is None:
+        raise NotFound
+    return post
 
 
 def posts_of(page: Page, viewer: Viewer) -> QuerySet[Post]:

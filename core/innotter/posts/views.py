@@ -1,5 +1,6 @@
 import json
 import re
+from contextlib import suppress
 from http import HTTPStatus
 from typing import Any, ClassVar
 from uuid import UUID
@@ -10,7 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from innotter.accounts.permissions import current_user
-from innotter.common.errors import DomainError, Invalid
+from innotter.common.errors import DomainError, Invalid, NotFound
 from innotter.common.permissions import AllowAny, IsAuthenticated
 from innotter.common.schema import refuses
 from innotter.common.views import BaseViewSet, id_or_404
@@ -135,13 +136,18 @@ class PostViewSet(BaseViewSet):
         count = services.like(user=current_user(request), post=self._post(id))
         return Response({"likes_count": count, "liked": True})
 
-    @refuses(PagePrivate)
-    @extend_schema(request=None, responses={200: LikeSerializer})
+    @extend_schema(request=None, responses={200: LikeSerializer, 204: None})
     @like.mapping.delete
     def unlike(self, request: Request, id: str) -> Response:
-        """Take your like back. Nothing changes where there is none."""
-        count = services.unlike(user=current_user(request), post=self._post(id))
-        return Response({"likes_count": count, "liked": False})
+        """Take your like back. Nothing changes where there is none. The answer is empty where the
+        post is hidden from you, and where there is no such post."""
+        post_id = id_or_404(id)
+        with suppress(NotFound):
+            services.unlike(user=current_user(request), post=selectors.any_post_at(post_id))
+        post = selectors.posts_for(request.user).filter(id=post_id).first()
+        if post is None:
+            return Response(status=HTTPStatus.NO_CONTENT)
+        return Response({"likes_count": post.likes_count, "liked": False})
 
     def _post(self, id: str) -> Post:
         return selectors.post_at(id_or_404(id), self.request.user)

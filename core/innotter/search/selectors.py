@@ -30,11 +30,12 @@ from django.db.models.expressions import RawSQL
 from django.db.models.functions import Cast, Round
 
 from innotter.accounts.models import User
-from innotter.common.database import normal_text
+from innotter.accounts.selectors import Viewer, shown_to
+from innotter.common.database import Folded
 from innotter.common.errors import Invalid
 from innotter.common.pagination import Window
 from innotter.pages.models import Page
-from innotter.pages.selectors import Viewer, findable_by, pages_for
+from innotter.pages.selectors import findable_by, pages_for
 
 # How many candidates one text gives: those that begin with the question, in alphabetical order,
 # so that what is called exactly that is among them; and those that are like it.
@@ -47,10 +48,12 @@ LIKENESS = 0.27
 # The distance at which those that do not begin with the question come after those that do.
 BEHIND = 1_000
 
-# Workers take longer to start than an answer may take.
-SETTINGS = f"""
-SET LOCAL pg_trgm.strict_word_similarity_threshold = {LIKENESS};
-SET LOCAL max_parallel_workers_per_gather = 0
+# For the transaction, and the question as the rows' texts are compared with it. Workers take longer
+# to start than an answer may take.
+BEGIN = f"""
+SELECT fold_text(%s),
+    set_config('pg_trgm.strict_word_similarity_threshold', '{LIKENESS}', true),
+    set_config('max_parallel_workers_per_gather', '0', true)
 """
 RANKED = """
 WITH beginning (type, id, distance) AS MATERIALIZED ({beginning}), enough AS MATERIALIZED (
@@ -81,24 +84,17 @@ class Hit:
         return f"{self.distance}:{self.row.id.hex}"
 
 
-class SearchText(Func):
-    """A column as the indexes of this app have it."""
-
-    function = "search_text"
-    template = '(%(function)s(%(expressions)s) COLLATE "C")'
-    output_field = TextField()
-
-
 def found(text: str, viewer: Viewer, window: Window, type: str | None = None) -> list[Hit]:
     """Pages by name, uuid or tag, users by username or title: first those that begin with the
     text, then those that have something like it, each the most similar first. As `Window.over`
     gives rows. Raises Invalid for a window whose position is no Hit's place.
     """
     texts = list(_texts(viewer, type))
-    query = _ranking(normal_text(text), texts, window, _place(window.position))
+    place = _place(window.position)
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(SETTINGS)
-        cursor.execute(*query)
+        cursor.execute(BEGIN, [text])
+        folded, *_ = cursor.fetchone()
+        cursor.execute(*_ranking(folded, texts, window, place))
         ranked = cursor.fetchall()
     rows: dict[UUID, Page | User] = {
         **pages_for(viewer).in_bulk([row_id for kind, row_id, _ in ranked if kind == "page"]),
@@ -113,10 +109,11 @@ def _texts(viewer: Viewer, type: str | None) -> Iterator[Rows]:
     if type != "user":
         pages = Page.objects.filter(findable_by(viewer))
         for column in ("name", "uuid", "tags__name"):
-            yield pages.annotate(type=Value("page", TextField()), text=SearchText(column))
+            yield pages.annotate(type=Value("page", TextField()), text=Folded(column))
     if type != "page":
+        users = User.objects.filter(shown_to(viewer))
         for column in ("username", "title"):
-            yield User.objects.annotate(type=Value("user", TextField()), text=SearchText(column))
+            yield users.annotate(type=Value("user", TextField()), text=Folded(column))
 
 
 def _ranking(

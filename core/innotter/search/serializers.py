@@ -3,14 +3,18 @@ from typing import Any
 from rest_framework import serializers
 
 from innotter.accounts.serializers import UserSerializer
+from innotter.common.serializers import NfcField
+from innotter.pages.models import LONGEST_NAME
 from innotter.pages.serializers import PageSerializer
 from innotter.search.selectors import Hit
 
 TYPES = ["page", "user"]
+# As the longest text that is searched.
+LONGEST_QUESTION = LONGEST_NAME
 
 
 class QuestionSerializer(serializers.Serializer[Any]):
-    q = serializers.CharField(max_length=100, help_text="Taken as it is: it has no wildcards.")
+    q = NfcField(max_length=LONGEST_QUESTION, help_text="Taken as it is: it has no wildcards.")
     type = serializers.ChoiceField(
         choices=TYPES, required=False, help_text="Both, where it is left out."
     )

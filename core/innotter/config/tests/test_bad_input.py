@@ -162,6 +162,9 @@ def test_a_good_body_is_not(
 
 # Paths
 
+# Takes back what is one's own, whether or not one may see the thing.
+UNDO = {"DELETE /pages/{uuid}/follow"}
+
 
 def spellings(post_id: str) -> list[str]:
     """Of an id, other than our own."""
@@ -183,7 +186,11 @@ def test_what_is_no_name_names_nothing(
     before = all_rows()
     for name in wrong:
         answer = send(route, {**values, named: name}, ann, body)
-        assert refusal(answer) == (404, "not_found"), name
+        if str(route) in UNDO and name in ("x" * 300, "nothing", "1"):
+            # Could be a page's, and whether it is one is not told.
+            assert answer.status_code == 204, name
+        else:
+            assert refusal(answer) == (404, "not_found"), name
     assert all_rows() == before
 
 

@@ -90,7 +90,7 @@ POST   /pages/{uuid}/follow                 | private         | 401 200 200 200 
 POST   /pages/{uuid}/follow                 | blocked         | 401 404 404 404 409 200 200 401
 DELETE /pages/{uuid}/follow                 | public          | 401 204 204 204 409 204 204 401
 DELETE /pages/{uuid}/follow                 | private         | 401 204 204 204 409 204 204 401
-DELETE /pages/{uuid}/follow                 | blocked         | 401 404 404 404 409 204 204 401
+DELETE /pages/{uuid}/follow                 | blocked         | 401 204 204 204 409 204 204 401
 GET    /pages/{uuid}/followers              | public          | 200 200 200 200 200 200 200 401
 GET    /pages/{uuid}/followers              | private         | 403 403 403 200 200 200 200 401
 GET    /pages/{uuid}/followers              | blocked         | 404 404 404 404 200 200 200 401
@@ -134,8 +134,8 @@ POST   /posts/{id}/like                     | public          | 401 200 200 200 
 POST   /posts/{id}/like                     | private         | 401 403 403 200 200 200 200 401
 POST   /posts/{id}/like                     | blocked         | 401 404 404 404 200 200 200 401
 DELETE /posts/{id}/like                     | public          | 401 200 200 200 200 200 200 401
-DELETE /posts/{id}/like                     | private         | 401 403 403 200 200 200 200 401
-DELETE /posts/{id}/like                     | blocked         | 401 404 404 404 200 200 200 401
+DELETE /posts/{id}/like                     | private         | 401 204 204 200 200 200 200 401
+DELETE /posts/{id}/like                     | blocked         | 401 204 204 204 200 200 200 401
 
 GET    /feed                                |                 | 401 200 200 200 200 200 200 401
 GET    /tags                                |                 | 200 200 200 200 200 200 200 401

@@ -3,7 +3,8 @@
 A page is blocked while its own block runs or its owner is blocked. It may be found by
 moderators and its owner, and by everybody while it is not blocked. What is on it is visible to
 moderators and its owner, and to others while it is not blocked and is public or followed by
-them. Nothing that a endpoint shows may tell of what its viewer may not see.
+them. A blocked user is shown to moderators alone. Nothing that an endpoint shows may tell of what
+its viewer may not see.
 """
 
 from collections.abc import Iterable, Iterator
@@ -103,6 +104,9 @@ class World:
     def may_find(self, viewer: User | None, page: Page) -> bool:
         return self.governs(viewer, page) or not self.blocked(page)
 
+    def may_meet(self, viewer: User | None, user: User) -> bool:
+        return not user.is_blocked or (viewer is not None and viewer.role != "user")
+
     def may_see(self, viewer: User | None, page: Page) -> bool:
         open_to = not page.is_private or self.follow(viewer, page) == "following"
         return self.governs(viewer, page) or (not self.blocked(page) and open_to)
@@ -175,6 +179,8 @@ def endpoints(world: World, viewer: User | None) -> Endpoints:
         yield from endpoints_of_page(world, viewer, page)
     for post in world.posts:
         yield from endpoints_of_post(world, viewer, post)
+    for user in world.users:
+        yield from endpoints_of_user(world, viewer, user)
     yield from lists_of_pages(world, viewer)
     yield from search(world, viewer)
     yield from own_lists(world, viewer)
@@ -184,8 +190,13 @@ def endpoints_of_page(world: World, viewer: User | None, page: Page) -> Endpoint
     at = f"/pages/{page.uuid}"
     posts = [world.post(viewer, post) for post in newest(world.posts) if post.page == page]
     follows = [follow for follow in world.follows if follow.page == page]
-    followers = [world.user(follow.user) for follow in newest(follows) if follow.accepted_at]
-    waiting = [world.user(follow.user) for follow in follows if not follow.accepted_at]
+    met = [follow for follow in follows if world.may_meet(viewer, follow.user)]
+    followers = [world.user(follow.user) for follow in newest(met) if follow.accepted_at]
+    waiting = [
+        world.user(follow.user)
+        for follow in follows
+        if not (follow.accepted_at or follow.user.is_blocked)
+    ]
     yield at, world.page(viewer, page) if world.may_find(viewer, page) else (404, "not_found")
     refused = refusal_of_what_is_on(world, viewer, page)
     yield f"{at}/posts", refused or listed(posts)
@@ -213,6 +224,14 @@ def endpoints_of_post(world: World, viewer: User | None, post: Post) -> Endpoint
         yield f"/posts/{post.reply_to_id}", (404, "not_found")
 
 
+def endpoints_of_user(world: World, viewer: User | None, user: User) -> Endpoints:
+    met = world.may_meet(viewer, user)
+    yield f"/users/{user.username}", world.user(user) if met else (404, "not_found")
+    hits = listed([{"type": "user", "user": world.user(user)}] if met else [])
+    for word in (user.username, user.title):
+        yield f"/search?q={word}&type=user", hits
+
+
 def lists_of_pages(world: World, viewer: User | None) -> Endpoints:
     found = [page for page in newest(world.pages) if world.may_find(viewer, page)]
 
@@ -223,7 +242,8 @@ def lists_of_pages(world: World, viewer: User | None) -> Endpoints:
     for owner in world.users:
         theirs = shown(page for page in found if page.owner == owner)
         yield f"/pages?owner={owner.username.upper()}", theirs
-        yield f"/users/{owner.username}/pages", theirs
+        met = world.may_meet(viewer, owner)
+        yield f"/users/{owner.username}/pages", theirs if met else (404, "not_found")
     for tag in TAGS:
         yield f"/pages?tag={tag}", shown(page for page in found if tag in world.tags[page])
     counts = [(tag, sum(tag in world.tags[page] for page in found)) for tag in TAGS]
@@ -378,14 +398,21 @@ def test_every_door_shows_each_viewer_what_the_rule_says(
 # The world, made
 
 # No two have three letters in a row in common.
+PEOPLE = {
+    "ann": "Pelargonium",
+    "bob": "Bluebottle",
+    "eve": "Chrysalis",
+    "zoe": "Dormouse",
+    "max": "Eiderdown",
+}
 NAMES = ["Harbour", "Windmill", "Quicksand", "Jetty", "Volcano"]
 ADDRESSES = ["xylem", "oboe-9", "guppy", "tundra", "kiwi_3"]
 
 
 def settle(world: World, everybody: list[Person], somewhere: list[Place]) -> None:
     world.users = User.objects.bulk_create(
-        User(username=name, email=f"{name}@example.com", **vars(person))
-        for name, person in zip(["ann", "bob", "eve", "zoe", "max"], everybody, strict=False)
+        User(username=name, email=f"{name}@example.com", title=title, **vars(person))
+        for (name, title), person in zip(PEOPLE.items(), everybody, strict=False)
     )
     world.pages = Page.objects.bulk_create(
         Page(

@@ -181,7 +181,7 @@ def test_a_search_reads_no_whole_table(browser: Client, page: Page, table: str) 
     path = "/admin/" + table.replace("_", "/") + "/"
     with CaptureQueriesContext(connection) as queries:
         browser.get(path, {"q": "lighthouse"})
-    (search,) = [q["sql"] for q in queries if "search_text" in q["sql"] and "COUNT(" in q["sql"]]
+    (search,) = [q["sql"] for q in queries if "fold_text" in q["sql"] and "COUNT(" in q["sql"]]
     with connection.cursor() as cursor:
         # These tables are as good as empty, and reading them whole is the quickest.
         cursor.execute("SET LOCAL enable_seqscan = off")

@@ -1,7 +1,9 @@
+from typing import Any
+
 import pytest
 
 from innotter.accounts.models import User
-from innotter.conftest import Api, Events, at_once, new_user, no_trace, refusal
+from innotter.conftest import Api, Events, at_once, new_page, new_user, no_trace, refusal
 from innotter.events.models import OutboxEvent
 from innotter.pages.models import Follow, Page
 
@@ -81,7 +83,6 @@ def test_what_cannot_be_seen_cannot_be_followed(api: Api, eve: User, page: Page)
     Page.objects.update(blocked_for_good=True)
     with no_trace():
         assert refusal(api(eve).post("/pages/ann/follow")) == (404, "not_found")
-        assert refusal(api(eve).delete("/pages/ann/follow")) == (404, "not_found")
         assert refusal(api(eve).post("/pages/nothing/follow")) == (404, "not_found")
 
 
@@ -114,3 +115,42 @@ def test_twenty_clients_of_one_user_follow_once(
     assert {answer.status_code for answer in answers} == {200}
     assert state(api, eve, "ann") == ("following", 1)
     assert events() == ["page.followed"]
+
+
+HIDDEN: dict[str, dict[str, Any]] = {
+    "blocked": {"blocked_for_good": True},
+    "private": {"is_private": True},
+    "blocked and private": {"blocked_for_good": True, "is_private": True},
+}
+
+
+@pytest.mark.parametrize("state", HIDDEN)
+@pytest.mark.parametrize("uuid", ["ann", "ann-private"])
+def test_a_follow_or_a_request_is_taken_back_without_seeing_the_page(
+    api: Api, ann: User, eve: User, events: Events, state: str, uuid: str
+) -> None:
+    new_page(ann, uuid="ann")
+    new_page(ann, uuid="ann-private", is_private=True)
+    api(eve).post(f"/pages/{uuid}/follow")
+    Page.objects.update(**HIDDEN[state])
+    answer = api(eve).delete(f"/pages/{uuid}/follow")
+    assert (answer.status_code, answer.content) == (204, b"")
+    assert not Follow.objects.exists()
+    assert Page.objects.get(uuid=uuid).followers_count == 0
+    taken_back = {"ann": "page.unfollowed", "ann-private": "page.follow_request_withdrawn"}
+    assert events()[-1] == taken_back[uuid]
+
+
+@pytest.mark.usefixtures("page", "private_page")
+def test_taking_back_tells_nothing_of_a_page(api: Api, eve: User) -> None:
+    """Whether it is there, hidden or open: the same answer."""
+    Page.objects.filter(uuid="ann").update(blocked_for_good=True)
+    with no_trace():
+        answers = [
+            api(eve).delete(f"/pages/{uuid}/follow") for uuid in ("ann", "ann-private", "no")
+        ]
+    told = [(answer.status_code, answer.content, dict(answer.items())) for answer in answers]
+    for _, _, headers in told:
+        headers.pop("X-Request-ID")
+    assert told[0] == told[1] == told[2]
+    assert told[0][:2] == (204, b"")

@@ -89,7 +89,7 @@ def test_the_pages_of_a_user_are_those_that_one_may_find(
     assert found(api, eve, "/users/ann/pages") == ["private", "public"]
     assert found(api, ann, "/users/ann/pages") == ["blocked", "private", "public"]
     User.objects.filter(username="ann").update(is_blocked=True)
-    assert found(api, eve, "/users/ann/pages") == []
+    assert refusal(api(eve).get("/users/ann/pages")) == (404, "not_found")
     assert found(api, moderator, "/users/ann/pages") == ["blocked", "private", "public"]
     assert refusal(api().get("/users/nobody/pages")) == (404, "not_found")
 

@@ -1,10 +1,13 @@
+from typing import Any
+
 import pytest
 
 from innotter.accounts.models import User
-from innotter.conftest import Api, Events, at_once, new_post, new_user, no_trace, refusal
+from innotter.conftest import Api, Events, at_once, new_page, new_post, new_user, no_trace, refusal
 from innotter.events.models import OutboxEvent
 from innotter.pages.models import Page
 from innotter.posts.models import Like, Post
+from innotter_contracts.ids import new_id
 
 
 def test_eve_likes_a_post_and_takes_it_back(
@@ -63,9 +66,8 @@ def test_what_cannot_be_seen_cannot_be_liked(
     hidden = new_post(private_page)
     Page.objects.filter(pk=post.page_id).update(blocked_for_good=True)
     with no_trace():
-        for call in (api(eve).post, api(eve).delete):
-            assert refusal(call(f"/posts/{hidden.id}/like")) == (403, "page_private")
-            assert refusal(call(f"/posts/{post.id}/like")) == (404, "not_found")
+        assert refusal(api(eve).post(f"/posts/{hidden.id}/like")) == (403, "page_private")
+        assert refusal(api(eve).post(f"/posts/{post.id}/like")) == (404, "not_found")
     assert api(bob).post(f"/posts/{hidden.id}/like").status_code == 200
 
 
@@ -87,3 +89,26 @@ def test_each_of_twenty_users_sees_the_count_after_their_own_like(api: Api, post
     assert sorted(counts) == list(range(1, 21))
     post.refresh_from_db()
     assert post.likes_count == Like.objects.count() == 20
+
+
+@pytest.mark.parametrize("state", [{"blocked_for_good": True}, {"is_private": True}])
+def test_a_like_is_taken_back_without_seeing_the_post(
+    api: Api, eve: User, post: Post, events: Events, state: dict[str, Any]
+) -> None:
+    api(eve).post(f"/posts/{post.id}/like")
+    Page.objects.update(**state)
+    answer = api(eve).delete(f"/posts/{post.id}/like")
+    assert (answer.status_code, answer.content) == (204, b"")
+    assert not Like.objects.exists()
+    assert Post.objects.get().likes_count == 0
+    assert events()[-1] == "post.unliked"
+
+
+def test_taking_back_tells_nothing_of_a_post(api: Api, ann: User, eve: User, post: Post) -> None:
+    """Whether it is hidden or gone: the same answer."""
+    private = new_post(new_page(ann, is_private=True))
+    Page.objects.filter(pk=post.page_id).update(blocked_for_good=True)
+    with no_trace():
+        for post_id in (post.id, private.id, new_id()):
+            answer = api(eve).delete(f"/posts/{post_id}/like")
+            assert (answer.status_code, answer.content) == (204, b"")

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from unicodedata import category, normalize
 from urllib.parse import quote
 
 import pytest
@@ -11,11 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from innotter.accounts.models import User
-from innotter.common.database import normal_text
 from innotter.conftest import Api, bad_fields, new_page, new_user, property_test
 from innotter.pages.models import Page
 from innotter.pages.services import add_tag, remove_tag
 from innotter.search import selectors
+
+LETTERS = {"Lu", "Ll", "Lt", "Lm", "Lo"}
 
 
 def names(rows: list[dict[str, Any]]) -> list[str]:
@@ -342,8 +344,46 @@ def test_a_full_answer_looks_for_nothing_that_is_merely_alike(api: Api, ann: Use
         assert "never executed" in scan
 
 
-def test_the_database_and_we_mean_the_same_by_a_normal_text(db: None) -> None:
-    text = "Ёжик ЕЩЁ Straße ÀÉÎ Łódź ΑΒΓ 100% _x\\ 🔥 Їжак ЙЎ"
+EXACT = [
+    *("Йюзейка", "İzmir Kafe", "IŞIK", "Straße", "ΣΊΣΥΦΟΣ"),
+    *("한국어", "Ångström", "ﬁancé", "Ёлка", "Їжак"),
+]
+
+
+@pytest.mark.parametrize("name", EXACT)
+def test_a_name_is_found_in_any_case_and_composition(api: Api, ann: User, name: str) -> None:
+    written = [
+        normalize(form, text)
+        for text in (name, name.upper(), name.lower(), name.casefold())
+        for form in ("NFC", "NFD", "NFKC", "NFKD")
+    ]
+    for number, text in enumerate(written):
+        # A row from before names were kept in NFC, too.
+        Page.objects.create(owner=ann, name=text, uuid=f"page-{number}")
+    expected = {f"page-{number}" for number in range(len(written))}
+    for q in written:
+        assert set(found(api, q)) == expected, q
+
+
+def test_the_beginning_of_a_turkish_name_finds_it(api: Api, ann: User) -> None:
+    new_page(ann, uuid="kafe", name="İzmir Kafe")
+    new_user("other")
+    for q in ("İz", "iz", "IZ", "ız", "i\u0307z", "I\u0307Z"):
+        assert found(api, q) == ["kafe"], q
+
+
+def test_no_letter_of_unicode_is_told_by_case_or_composition(db: None) -> None:
+    """By the tables that Python and PostgreSQL both have."""
+    letters = [c for c in map(chr, range(0xA0, 0x110000)) if category(c) in LETTERS]
+    ways = [
+        (c, other)
+        for c in letters
+        for other in {c.upper(), c.lower(), normalize("NFD", c), normalize("NFKC", c)} - {c}
+    ]
     with connection.cursor() as cursor:
-        cursor.execute("SELECT search_text(%s)", [text])
-        assert cursor.fetchone() == (normal_text(text),)
+        cursor.execute(
+            "SELECT a, b FROM unnest(%s::text[], %s::text[]) AS way (a, b)"
+            " WHERE fold_text(a) <> fold_text(b)",
+            [[a for a, _ in ways], [b for _, b in ways]],
+        )
+        assert cursor.fetchall() == []
