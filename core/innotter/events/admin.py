@@ -1,14 +1,14 @@
-from typing import Any, ClassVar
+from typing import Any
 
 from django.conf import settings
 from django.contrib import admin, messages
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from kombu.exceptions import OperationalError
 
-from innotter.common.admin import ReadOnlyAdmin
+from innotter.common.admin import SEARCHED_ROWS, ReadOnlyAdmin, newest, with_id
 from innotter.events.dead_letters import (
     DeadLetterNotFound,
     count_dead_letters,
@@ -54,9 +54,14 @@ class OutboxEventAdmin(ReadOnlyAdmin):
         "error",
     )
     list_filter = (StateFilter,)
-    search_fields: ClassVar = ["type", "id__exact"]
+    search_help_text = (
+        f"A part of the type of the newest {SEARCHED_ROWS:,} events, or an event's id."
+    )
     actions = ("requeue",)
     change_list_template = "events/outbox.html"
+
+    def found_by(self, word: str) -> Q:
+        return with_id(word) | (newest(OutboxEvent) & Q(type__icontains=word))
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view(self.dead_letters)

@@ -1,13 +1,13 @@
-from typing import ClassVar
-
 from django.contrib import admin, messages
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils.text import Truncator
 
+from innotter.accounts.models import User
 from innotter.common.admin import ReadOnlyAdmin
 from innotter.mail import services
 from innotter.mail.models import Delivery, Suppression
+from innotter.pages.models import Page
 
 
 @admin.register(Delivery)
@@ -25,8 +25,16 @@ class DeliveryAdmin(ReadOnlyAdmin):
     )
     list_filter = ("state",)
     list_select_related = ("recipient", "page", "post")
-    search_fields: ClassVar = ["recipient__username", "recipient__email", "page__uuid"]
+    search_help_text = "The recipient's whole username or e-mail address, or a page's whole uuid."
     actions = ("send_again",)
+
+    def found_by(self, word: str) -> Q:
+        """By ids, each of which an index of the deliveries has."""
+        name = word.lower()
+        by_name = User.objects.filter(username__lower=name).values("id")[:1]
+        by_email = User.objects.filter(email__lower=name).values("id")[:1]
+        page = Page.objects.filter(uuid__lower=name).values("id")[:1]
+        return Q(recipient=by_name) | Q(recipient=by_email) | Q(page=page)
 
     @admin.action(description="Send again what failed or is in doubt")
     def send_again(self, request: HttpRequest, chosen: QuerySet[Delivery]) -> None:
@@ -46,8 +54,11 @@ class DeliveryAdmin(ReadOnlyAdmin):
 class SuppressionAdmin(ReadOnlyAdmin):
     list_display = ("address", "reason", "happened_at", "lifted_at", "detail")
     list_filter = ("reason", ("lifted_at", admin.EmptyFieldListFilter))
-    search_fields: ClassVar = ["address"]
+    search_help_text = "The beginning of the address."
     actions = ("lift",)
+
+    def found_by(self, word: str) -> Q:
+        return Q(address__startswith=word.lower())
 
     @admin.action(description="Lift: try these addresses again")
     def lift(self, request: HttpRequest, chosen: QuerySet[Suppression]) -> None:

@@ -4,26 +4,24 @@ Each action asks for a reason first and then calls the same service as the API.
 """
 
 from collections.abc import Callable
-from contextlib import suppress
 from datetime import datetime
 from functools import partial
-from typing import Any, ClassVar
-from uuid import UUID
+from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
-from django.contrib.admin.options import ActionLocation
+from django.contrib.admin.options import ActionLocation, IncorrectLookupParameters
 from django.contrib.admin.utils import model_ngettext
-from django.db.models import Q, QuerySet, Subquery
-from django.db.models.functions import Coalesce
+from django.core.exceptions import ValidationError
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
 
 from innotter.accounts.models import User
-from innotter.common.admin import ReadOnlyAdmin
+from innotter.common.admin import SEARCHED_ROWS, ReadOnlyAdmin, newest, with_id
 from innotter.common.errors import DomainError
 from innotter.moderation import services
 from innotter.moderation.models import ModerationAction
@@ -32,7 +30,6 @@ from innotter.pages.selectors import is_blocked
 from innotter.posts.models import Post
 
 MOST_AT_ONCE = 100
-SEARCHED_POSTS = 100_000
 
 
 class ReasonForm(forms.Form):
@@ -126,7 +123,6 @@ class ModerationAdmin(ReadOnlyAdmin):
 class UserAdmin(ModerationAdmin):
     list_display = ("username", "title", "email", "role", "block", "created_at")
     list_filter = ("role", "is_blocked")
-    search_fields: ClassVar = ["username__searched", "title__searched"]
     search_help_text = "A part of the username or the title, or the whole e-mail address."
     fields = (
         "username",
@@ -148,13 +144,9 @@ class UserAdmin(ModerationAdmin):
         ),
     )
 
-    def get_search_results(
-        self, request: HttpRequest, queryset: QuerySet[User], search_term: str
-    ) -> tuple[QuerySet[User], bool]:
-        found, duplicates = super().get_search_results(request, queryset, search_term)
-        if search_term:
-            found |= queryset.filter(email__lower=search_term.lower())
-        return found, duplicates
+    def found_by(self, word: str) -> Q:
+        names = Q(username__searched=word) | Q(title__searched=word)
+        return names | Q(email__lower=word.lower())
 
     def block(self, user: User) -> str:
         return "blocked" if user.is_blocked else "-"
@@ -192,7 +184,6 @@ class PageAdmin(ModerationAdmin):
     )
     list_filter = (BlockFilter, "is_private")
     list_select_related = ("owner",)
-    search_fields: ClassVar = ["uuid__searched", "name__searched"]
     search_help_text = "A part of the uuid or the name, or the owner's whole username."
     fields = (
         "uuid",
@@ -213,15 +204,10 @@ class PageAdmin(ModerationAdmin):
         asking("lift", "Lift the block", services.unblock_page),
     )
 
-    def get_search_results(
-        self, request: HttpRequest, queryset: QuerySet[Page], search_term: str
-    ) -> tuple[QuerySet[Page], bool]:
+    def found_by(self, word: str) -> Q:
         """By the owner's id, so that an index gives the owner's pages too."""
-        found, duplicates = super().get_search_results(request, queryset, search_term)
-        if search_term:
-            owner = User.objects.filter(username__lower=search_term.lower())
-            found |= queryset.filter(owner=owner.values("id")[:1])
-        return found, duplicates
+        owner = User.objects.filter(username__lower=word.lower()).values("id")[:1]
+        return Q(uuid__searched=word) | Q(name__searched=word) | Q(owner=owner)
 
     def privacy(self, page: Page) -> str:
         return "private" if page.is_private else "-"
@@ -252,9 +238,8 @@ class PostAdmin(ModerationAdmin):
     list_display = ("content", "address", "likes_count", "replies_count", "created_at")
     list_filter = (KindFilter,)
     list_select_related = ("page",)
-    search_fields: ClassVar = ["content"]
     search_help_text = (
-        f"Words of the newest {SEARCHED_POSTS:,} posts, the whole uuid of a page, or a post's id."
+        f"Words of the newest {SEARCHED_ROWS:,} posts, the whole uuid of a page, or a post's id."
     )
     fields = (
         "content",
@@ -268,32 +253,42 @@ class PostAdmin(ModerationAdmin):
     )
     actions = (asking("delete_posts", "Delete posts", services.delete_post),)
 
-    def get_search_results(
-        self, request: HttpRequest, queryset: QuerySet[Post], search_term: str
-    ) -> tuple[QuerySet[Post], bool]:
-        """No index has the words of posts: writing one would cost every author, and reading them
-        all every search."""
-        if not search_term:
-            return queryset, False
-        page = Page.objects.filter(uuid__lower=search_term.lower()).values("id")[:1]
-        last = Post.objects.order_by("-id").values("id")[SEARCHED_POSTS : SEARCHED_POSTS + 1]
-        newest = Q(id__gte=Coalesce(Subquery(last), UUID(int=0)))
-        found = Q(page=page) | (newest & Q(content__icontains=search_term))
-        with suppress(ValueError):
-            found |= Q(id=UUID(search_term))
-        return queryset.filter(found), False
+    def found_by(self, word: str) -> Q:
+        page = Page.objects.filter(uuid__lower=word.lower()).values("id")[:1]
+        return Q(page=page) | with_id(word) | (newest(Post) & Q(content__icontains=word))
 
     @admin.display(description="page")
     def address(self, post: Post) -> str:
         return post.page.uuid
 
 
+class TargetFilter(admin.SimpleListFilter):
+    """By the id that `history_view` names; there are too many to choose from."""
+
+    title = "target"
+    parameter_name = "target_id"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        target = self.value()
+        return [(target, target)] if target else []
+
+    def queryset(
+        self, request: HttpRequest, queryset: QuerySet[ModerationAction]
+    ) -> QuerySet[ModerationAction]:
+        try:
+            return queryset.filter(target_id=self.value() or "")
+        except ValidationError:
+            raise IncorrectLookupParameters from None
+
+
 @admin.register(ModerationAction)
 class ModerationActionAdmin(ReadOnlyAdmin):
     list_display = ("created_at", "actor", "action", "target_kind", "target", "end", "reason")
-    list_filter = ("action", "target_kind")
+    list_filter = ("action", "target_kind", TargetFilter)
     list_select_related = ("actor",)
-    search_fields: ClassVar = ["target", "reason", "actor__username"]
+    search_help_text = (
+        f"Words of the newest {SEARCHED_ROWS:,} targets and reasons, or the actor's whole username."
+    )
     fields = (
         "created_at",
         "actor",
@@ -304,6 +299,11 @@ class ModerationActionAdmin(ReadOnlyAdmin):
         "end",
         "reason",
     )
+
+    def found_by(self, word: str) -> Q:
+        actor = User.objects.filter(username__lower=word.lower()).values("id")[:1]
+        words = Q(target__icontains=word) | Q(reason__icontains=word)
+        return Q(actor=actor) | (newest(ModerationAction) & words)
 
     @admin.display(description="until")
     def end(self, action: ModerationAction) -> str:

@@ -14,6 +14,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from innotter.accounts.models import User
+from innotter.common import admin as panel
 from innotter.conftest import (
     PASSWORD,
     Events,
@@ -25,7 +26,6 @@ from innotter.conftest import (
 )
 from innotter.mail.models import Suppression
 from innotter.mail.services import queue_deliveries
-from innotter.moderation import admin as admin_of_moderation
 from innotter.moderation.models import ModerationAction
 from innotter.moderation.services import block_page
 from innotter.pages.models import Page
@@ -162,7 +162,7 @@ def test_users_are_found_by_parts_of_their_names_and_by_their_whole_address(
 def test_posts_are_found_by_new_words_their_page_and_their_id(
     browser: Client, ann: User, page: Page, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(admin_of_moderation, "SEARCHED_POSTS", 2)
+    monkeypatch.setattr(panel, "SEARCHED_ROWS", 2)
     old, *_ = posts = [new_post(page, f"Fog number {number}") for number in range(3)]
     new_post(new_page(ann, uuid="other"), "Rain")
 
