@@ -15,7 +15,7 @@ from store_csv.rows import Rows, layout_of
 def accepted(content: bytes) -> object:
     """Columns and the number of rows, or the code of the refusal."""
     try:
-        return tuple(check(Upload("a.csv", "text/csv", content), max_bytes=10_000))
+        return tuple(check(Upload("a.csv", "text/csv", content), max_bytes=1_000_000))
     except NotAccepted as refusal:
         return refusal.code
 
@@ -42,6 +42,18 @@ def stored(content: bytes, file: Path) -> object:
         b'"id";"the ""name"""\n1;"two\nlines"\n',
         b"\n\n id , name \n\n1,2\n",
         b"a;b,c\n1;2,3\n",
+        b"a;b,c\n1;2,3\n4;5\n",
+        b"Betrag, EUR;Datum\n1,50;2026-01-01\n",
+        b"Betrag, EUR;Datum\n1,50;2026-01-01\n2;2026-01-02\n",
+        b"Betrag, EUR;Datum;Ort\n1,50;2026-01-01;Bonn\n",
+        b"sep=;\r\nBetrag, EUR;Datum\r\n1,50;2026-01-01\r\n",
+        b'\xef\xbb\xbf"sep=|"\nid|name\n1|a,b\n',
+        b"SEP=\t\rid\tname\r1\ta,b\r",
+        b"sep=,\n1,2\n",
+        b"sep=;",
+        b"sep=;x\n1;2\n",
+        b",,\n",
+        b"id,name\n1," + b"x" * 140_000 + b"\n2,y\n",
         b"name\nAnna\n",
         b"id,name\n",
         b"",

@@ -8,6 +8,7 @@ import csv
 import io
 import re
 from http import HTTPStatus
+from itertools import islice
 from typing import NamedTuple
 
 from multipart import parse_options_header
@@ -29,8 +30,13 @@ MEDIA_TYPES = {
     "",
 }
 CHARSETS = {"utf-8", "utf8", "us-ascii", "ascii", ""}
-# A comma wins over others that part the header no better.
 DELIMITERS = ",;\t"
+# Records that are looked at to find the delimiter.
+SAMPLE = 100
+# What Excel reads and writes above the header.
+SEPARATOR_LINE = re.compile(r'"?sep=([,;\t|])"?(?:\r\n|\r|\n|\Z)', re.IGNORECASE)
+# Far more than any row may have; the csv module's own limit would refuse the file for one row.
+csv.field_size_limit(16 * 1024 * 1024)
 FOREIGN = {
     b"PK\x03\x04": "an Excel workbook or another ZIP archive",
     b"\xd0\xcf\x11\xe0": "an old Excel workbook",
@@ -123,7 +129,12 @@ def _line(content: bytes, position: int) -> int:
 
 
 def _table(text: str) -> Table:
-    reader = csv.reader(_lines(text), delimiter=_delimiter(text), strict=True)
+    named = SEPARATOR_LINE.match(text)
+    if named:
+        # A blank line in its place, so that the lines keep their numbers.
+        text = "\n" + text[named.end() :]
+    delimiter = named[1] if named else _delimiter(text)
+    reader = csv.reader(_lines(text), delimiter=delimiter, strict=True)
     records = filter(None, reader)
     columns = [name.strip() for name in next(records, [])]
     _check_columns(columns)
@@ -140,12 +151,26 @@ def _table(text: str) -> Table:
 
 
 def _delimiter(text: str) -> str:
-    """The one that parts the first record into most columns."""
+    """The one that parts most of the first records as it parts the header; of several such, the
+    one that makes most columns. Raises Refused if there are still several."""
 
-    def columns(delimiter: str) -> int:
-        return len(next(filter(None, csv.reader(_lines(text), delimiter=delimiter)), []))
+    def fit(delimiter: str) -> tuple[float, int]:
+        # To a wrong one, quotes are in wrong places: not strict.
+        records = filter(None, csv.reader(_lines(text), delimiter=delimiter))
+        header, *others = [len(record) for record in islice(records, SAMPLE)] or [0]
+        if header < 2:
+            return 0, header
+        return (others.count(header) / len(others) if others else 1), header
 
-    return max(DELIMITERS, key=columns)
+    fits = {delimiter: fit(delimiter) for delimiter in DELIMITERS}
+    best = max(fits.values())
+    tied = [delimiter for delimiter in DELIMITERS if fits[delimiter] == best]
+    if len(tied) > 1 and best[1] > 1:
+        raise Refused(
+            "ambiguous_delimiter",
+            f"It may be any of {', '.join(map(repr, tied))}. Say which in a first line: sep=;",
+        )
+    return tied[0]
 
 
 def _lines(text: str) -> io.StringIO:
@@ -154,6 +179,8 @@ def _lines(text: str) -> io.StringIO:
 
 
 def _check_columns(columns: list[str]) -> None:
+    if not any(columns):
+        raise Refused("empty_file", "There is nothing in the file.")
     if all(map(NUMBER.fullmatch, columns)):
         raise Refused("header_missing", "The first row must hold the names of the columns.")
     if "" in columns:

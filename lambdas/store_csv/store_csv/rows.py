@@ -5,10 +5,11 @@ has; pandas, which fills short rows up and loses the numbers of long ones, judge
 """
 
 import csv
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from hashlib import blake2b
-from itertools import batched
+from itertools import batched, islice
 from pathlib import Path
 from typing import NamedTuple, TextIO
 
@@ -19,8 +20,13 @@ from store_csv.values import is_number, nulls
 
 # Rows that are in memory at the same time.
 CHUNK = 5_000
-# A comma wins over others that part the header no better.
 DELIMITERS = ",;\t"
+# Records that are looked at to find the delimiter.
+SAMPLE = 100
+# What Excel reads and writes above the header.
+SEPARATOR_LINE = re.compile(r'"?sep=([,;\t|])"?(?:\r\n|\r|\n|\Z)', re.IGNORECASE)
+# Far more than any row may have; the csv module's own limit would refuse the file for one row.
+csv.field_size_limit(16 * 1024 * 1024)
 # What DynamoDB takes: the sort key, and an item less some room for keys and names.
 MAX_KEY_BYTES = 1024
 MAX_ROW_BYTES = 390_000
@@ -59,14 +65,31 @@ def layout_of(file: Path) -> Layout:
 
 
 def _delimiter_of(file: Path) -> str:
-    """The one that parts the first record into most columns."""
+    """The one that the file names, else the one that parts most of the first records as it parts
+    the header; of several such, the one that makes most columns. Raises Refused if there are
+    still several."""
 
-    def columns(delimiter: str) -> int:
-        # To a wrong one, quotes are in wrong places.
+    def fit(delimiter: str) -> tuple[float, int]:
+        # To a wrong one, quotes are in wrong places: not strict.
         with _records(file, delimiter, strict=False) as records:
-            return len(next(records, []))
+            header, *others = [len(record) for record in islice(records, SAMPLE)] or [0]
+        if header < 2:
+            return 0, header
+        return (others.count(header) / len(others) if others else 1), header
 
-    return max(DELIMITERS, key=columns)
+    with file.open("rb") as content:
+        beginning = content.read(20).decode("utf-8-sig", errors="ignore")
+    if named := SEPARATOR_LINE.match(beginning):
+        return named[1]
+    fits = {delimiter: fit(delimiter) for delimiter in DELIMITERS}
+    best = max(fits.values())
+    tied = [delimiter for delimiter in DELIMITERS if fits[delimiter] == best]
+    if len(tied) > 1 and best[1] > 1:
+        raise Refused(
+            "ambiguous_delimiter",
+            f"It may be any of {', '.join(map(repr, tied))}. Say which in a first line: sep=;",
+        )
+    return tied[0]
 
 
 class Rows:
@@ -175,7 +198,9 @@ def _records(file: Path, delimiter: str, *, strict: bool = True) -> Iterator[Ite
 
 
 def _checked(text: TextIO) -> Iterator[str]:
-    for line in text:
+    for number, line in enumerate(text):
+        if number == 0 and SEPARATOR_LINE.fullmatch(line):
+            continue
         if "\0" in line:
             raise Refused("binary_content", "The file holds NUL characters, which no text has.")
         yield line

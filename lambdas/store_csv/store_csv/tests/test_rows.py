@@ -40,6 +40,9 @@ def told(file: Path) -> Any:
         (b"name\n", Layout(",", ["name"])),
         ("\ufeffимя, возраст \r\n".encode(), Layout(",", ["имя", "возраст"])),
         (b'\n\n"id","the\nname"\n', Layout(",", ["id", "the\nname"])),
+        (b"a, b;c\n1,5;x\n2;y\n", Layout(";", ["a, b", "c"])),
+        (b"a, b;c\n1;x\n2;y\n3,5;z\n", Layout(";", ["a, b", "c"])),
+        (b"\xef\xbb\xbfsep=;\r\na, b;c\r\n1,5;x\r\n", Layout(";", ["a, b", "c"])),
     ],
 )
 def test_the_layout(content: bytes, layout: Layout, written: Written) -> None:
@@ -60,6 +63,8 @@ def test_the_layout(content: bytes, layout: Layout, written: Written) -> None:
         ("id,name\n".encode("utf-16"), "not_utf8"),
         (b"id,\x00name\n", "binary_content"),
         (b'id,"name\n', "malformed_csv"),
+        (b"a, b;c\n1,5;x\n", "ambiguous_delimiter"),
+        (b"sep=;\n", "empty_file"),
     ],
 )
 def test_files_without_a_layout(content: bytes, code: str, written: Written) -> None:
@@ -166,6 +171,12 @@ def test_what_dynamodb_would_not_take(written: Written) -> None:
     assert document["rows"] == {"read": 3, "kept": 1, "dropped": 0, "rejected": 2}
     assert set(document["rejected"]) == {"key_too_long", "row_too_large"}
     assert [row[0] for row in kept(file)] == ["3"]
+
+
+def test_one_long_field_is_the_matter_of_its_row(written: Written) -> None:
+    document = told(written(f"id,name\n1,{'x' * 140_000}\n2,{'x' * 400_000}\n3,y\n"))
+    assert document["rows"] == {"read": 3, "kept": 2, "dropped": 0, "rejected": 1}
+    assert document["rejected"]["row_too_large"]["examples"][0]["row"] == 2
 
 
 def test_a_report_stays_small(written: Written) -> None:
