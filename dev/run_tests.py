@@ -1,6 +1,7 @@
 """`make test` and `make bench`: with backing services that are thrown away afterwards."""
 
 import os
+import secrets
 import shutil
 import signal
 import subprocess
@@ -23,6 +24,8 @@ from dev.steps import step, together
 from dev.topology import declare_topology
 
 WORKERS = 2
+# How many times as many examples property tests draw in a nightly run.
+NIGHTLY_FACTOR = 20
 # One for the whole stack, one for each worker of pytest that may be asked for.
 VHOSTS = ["/", "stack", "gw0", "gw1", "gw2", "gw3"]
 
@@ -30,8 +33,24 @@ VHOSTS = ["/", "stack", "gw0", "gw1", "gw2", "gw3"]
 def run_tests(arguments: Sequence[str]) -> int:
     """pytest's exit code."""
     _fetch_browser()
+    words, env = property_test_options(arguments or ["--cov"])
     pytest = [sys.executable, "-m", "pytest", "-n", str(WORKERS), "--dist", "loadgroup"]
-    return _run_on_own_parts([*pytest, *(arguments or ["--cov"])], postgres.FORGETFUL)
+    return _run_on_own_parts([*pytest, *words], postgres.FORGETFUL, env)
+
+
+def property_test_options(arguments: Sequence[str]) -> tuple[list[str], dict[str, str]]:
+    """What pytest is to be called with, and in which environment.
+
+    Property tests draw the same in each run, so that a change alone turns one red. With
+    `--nightly` they draw anew, and more; `--nightly=SEED` repeats a run whose seed was printed.
+    """
+    words = [word for word in arguments if not word.startswith("--nightly")]
+    nightly = [word for word in arguments if word.startswith("--nightly")]
+    if not nightly:
+        return ["--hypothesis-seed=0", *words], {}
+    seed = nightly[-1].partition("=")[2] or str(secrets.randbelow(2**32))
+    print(f"Property tests draw by the seed {seed}: --nightly={seed} draws the same.", flush=True)
+    return [f"--hypothesis-seed={seed}", *words], {"EXAMPLES_FACTOR": str(NIGHTLY_FACTOR)}
 
 
 def _fetch_browser() -> None:
@@ -46,10 +65,12 @@ def _fetch_browser() -> None:
 
 def run_bench(name: str, arguments: Sequence[str]) -> int:
     """The exit code of bench/`name`.py. Its PostgreSQL forgets nothing, as in real life."""
-    return _run_on_own_parts([sys.executable, f"bench/{name}.py", *arguments], {})
+    return _run_on_own_parts([sys.executable, f"bench/{name}.py", *arguments], {}, {})
 
 
-def _run_on_own_parts(command: Sequence[str], postgres_options: Mapping[str, str]) -> int:
+def _run_on_own_parts(
+    command: Sequence[str], postgres_options: Mapping[str, str], env: Mapping[str, str]
+) -> int:
     DATA.mkdir(exist_ok=True)
     _remove_leftovers()
     folder = Path(tempfile.mkdtemp(prefix="test-", dir=DATA))
@@ -57,7 +78,7 @@ def _run_on_own_parts(command: Sequence[str], postgres_options: Mapping[str, str
         running = _TestRun(folder, postgres_options)
         try:
             running.start()
-            return running.run(command)
+            return running.run(command, env)
         except KeyboardInterrupt:
             return 130
         finally:
@@ -96,9 +117,9 @@ class _TestRun:
     def start(self) -> None:
         together(self.processes, self._database, self._broker, self._aws)
 
-    def run(self, command: Sequence[str]) -> int:
+    def run(self, command: Sequence[str], env: Mapping[str, str]) -> int:
         """In the terminal's own process group, so that Ctrl-C reaches it first."""
-        child = subprocess.Popen(command, env=self.env, cwd=ROOT)
+        child = subprocess.Popen(command, env={**self.env, **env}, cwd=ROOT)
         try:
             return child.wait()
         except KeyboardInterrupt:

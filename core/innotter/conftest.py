@@ -8,6 +8,7 @@ rows of a test are those of real life.
 import io
 import json
 import logging
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -40,16 +41,23 @@ if TYPE_CHECKING:
 
 PASSWORD = "correct horse battery staple"
 
-# For properties of rows: what fails is small already, and shrinking it would take minutes.
-property_test = settings(
-    max_examples=25,
-    # The same worlds in each run: a red run can be run again.
-    derandomize=True,
-    deadline=None,
-    phases=[Phase.explicit, Phase.reuse, Phase.generate],
-    # Nor does it matter how long drawing takes on a busy machine.
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
+# `make test ARGS=--nightly` asks for many times as many.
+EXAMPLES_FACTOR = int(os.environ.get("EXAMPLES_FACTOR", "1"))
+
+
+def property_tests(examples: int) -> settings:
+    """For properties of rows. Which rows are drawn, the seed says that dev/run_tests.py gives."""
+    return settings(
+        max_examples=examples * EXAMPLES_FACTOR,
+        deadline=None,
+        # What fails is small already, and shrinking it would take minutes.
+        phases=[Phase.explicit, Phase.reuse, Phase.generate],
+        # Nor does it matter how long drawing takes on a busy machine.
+        suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+    )
+
+
+property_test = property_tests(25)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -13,11 +13,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.db import transaction
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from innotter.accounts.models import User
-from innotter.conftest import Api, property_test
+from innotter.conftest import Api, property_tests
 from innotter.pages.models import Follow, Page, Tag
 from innotter.posts.models import Like, Post
 from innotter_contracts.ids import new_id
@@ -362,7 +362,7 @@ EACH = [
     ],
     liking=[(who, post) for who in range(4) for post in range(5)],
 )
-@settings(property_test, max_examples=2)
+@property_tests(2)
 @given(
     everybody=st.lists(people, min_size=3, max_size=4),
     somewhere=st.lists(places, min_size=3, max_size=4),

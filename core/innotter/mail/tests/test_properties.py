@@ -10,11 +10,11 @@ from unittest.mock import patch
 
 import time_machine
 from django.db import transaction
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from innotter.accounts.models import User
-from innotter.conftest import property_test
+from innotter.conftest import property_tests
 from innotter.mail import services
 from innotter.mail.models import Delivery, Suppression
 from innotter.mail.services import give_up_claims, queue_deliveries, reschedule, send_due
@@ -116,7 +116,7 @@ def people(count: int) -> tuple[list[User], Page]:
     return users, Page.objects.create(owner=owner, name="Harbour", uuid="harbour")
 
 
-@settings(property_test, max_examples=30)
+@property_tests(30)
 @given(lives=lives, place=places)
 def test_who_is_mailed_is_what_the_rule_says(
     *, ses: Ses, db: None, lives: list[tuple[Reader, Reader]], place: Place
@@ -166,7 +166,7 @@ steps = st.lists(
 )
 
 
-@settings(property_test, max_examples=30)
+@property_tests(30)
 @given(steps=steps)
 def test_each_is_told_once_of_each_post_but_for_the_doubtful_case(
     *, ses: Ses, db: None, steps: list[tuple[str, Any]]
