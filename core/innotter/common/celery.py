@@ -13,7 +13,7 @@ import structlog
 from amqp.exceptions import AMQPError
 from celery import Task
 from celery.exceptions import Ignore
-from django.db import InterfaceError, OperationalError
+from django.db import InterfaceError, InternalError, OperationalError
 from django.utils import timezone
 from kombu.exceptions import KombuError
 
@@ -23,8 +23,9 @@ from innotter_contracts.events import DEAD_EXCHANGE, DELAYS
 
 log = structlog.get_logger("innotter.task")
 
-# Something that the task needs is away or busy; the same task can be done when it is back.
-PASSING = (OperationalError, InterfaceError, Unavailable)
+# Of SQLSTATE, where psycopg takes them for errors of its own: a server that is a replica now, and
+# transactions that were idle, or ran, for longer than the server allows.
+PASSING_STATES = frozenset({"25006", "25P03", "25P04"})
 # Seconds that the broker may take to answer.
 PATIENCE = 30
 # Seconds between attempts to publish anew: one, two, four, up to this many.
@@ -47,7 +48,7 @@ class BaseTask(Task[..., Any]):
                 with TASK_SECONDS.labels(self.name).time():
                     result = super().__call__(*args, **kwargs)
             except Exception as error:
-                if self.request.called_directly:
+                if self.request.called_directly or self.request.is_eager:
                     raise
                 self._report(error)
                 self.resolve(error)
@@ -63,7 +64,7 @@ class BaseTask(Task[..., Any]):
 
     def _report(self, error: Exception) -> None:
         told = {"task": self.name, "task_id": self.request.id}
-        if isinstance(error, PASSING):
+        if is_passing(error):
             TASKS.labels(self.name, "retry").inc()
             log.warning("deferred", **told, retries=self.request.retries, reason=reason_of(error))
         else:
@@ -78,7 +79,7 @@ class OwedTask(BaseTask):
         """Publishes the task anew: to a delay queue after a passing failure, the next time to one
         of a longer delay, and for ever; otherwise to the dead-letter queue, with the reason."""
         retries = self.request.retries
-        if isinstance(error, PASSING):
+        if is_passing(error):
             self._publish(DELAYS[min(retries, len(DELAYS) - 1)], retries=retries + 1)
             return
         headers = self.request.headers or {}
@@ -112,6 +113,16 @@ class ClockTask(BaseTask):
 
     def resolve(self, error: Exception) -> None:
         pass
+
+
+def is_passing(error: Exception) -> bool:
+    """Whether something that the task needs is away or busy, so that it can be done later.
+
+    Wider than `is_database_away`: who waits for no answer may also wait for a lock.
+    """
+    if isinstance(error, InternalError):
+        return getattr(error.__cause__, "sqlstate", None) in PASSING_STATES
+    return isinstance(error, OperationalError | InterfaceError | Unavailable)
 
 
 def reason_of(error: Exception) -> str:
