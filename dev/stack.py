@@ -43,7 +43,7 @@ class Stack:
         for name, port in metrics_ports.items():
             self._ports.setdefault(name, []).append(port)
         self._metrics = {name: port.number for name, port in metrics_ports.items()}
-        self._commands = _commands(core_port.number, stats_port.number, self._metrics["core"])
+        self._commands = _commands(core_port.number, stats_port.number)
 
     def start(self, name: str | None = None) -> None:
         """All, or the one of that name."""
@@ -113,16 +113,11 @@ def manage(*words: str | Path) -> list[str]:
     return [sys.executable, str(CORE / "manage.py"), *map(str, words)]
 
 
-def _commands(core_port: int, stats_port: int, core_metrics_port: int) -> dict[str, list[str]]:
+def _commands(core_port: int, stats_port: int) -> dict[str, list[str]]:
     python = [sys.executable, "-m"]
     celery = [*python, "celery", "--quiet", "-A", "innotter.config"]
     return {
-        "core": [
-            *(*python, "gunicorn", "--config", str(CORE / "gunicorn.conf.py")),
-            *("--bind", f"{HOST}:{core_port}", "--bind", f"{HOST}:{core_metrics_port}"),
-            *("--workers", "2", "--threads", "4"),
-            "innotter.config.wsgi",
-        ],
+        "core": manage("serve", "--host", HOST, "--port", str(core_port)),
         "stats": [
             *(*python, "uvicorn", "innotter_stats.api:app"),
             *("--host", HOST, "--port", str(stats_port)),

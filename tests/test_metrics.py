@@ -33,7 +33,7 @@ def test_requests_are_counted_by_route_and_never_by_path(stack: Stack) -> None:
     before = figure(stack, "core", "innotter_request_seconds_count", method="GET", status="200")
     for _ in range(20):
         ann.get(f"/pages/{uuid}")
-    # Whichever of gunicorn's processes answers, it answers for all of them.
+    # Both of the API's processes have answered some of them.
     after = figure(stack, "core", "innotter_request_seconds_count", method="GET", status="200")
     assert after - before == 20
     assert uuid not in str(measured(stack, "core"))

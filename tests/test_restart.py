@@ -74,12 +74,17 @@ def test_every_process_can_be_replaced_under_load(stack: Stack) -> None:
 
 
 def reload_core(stack: Stack) -> None:
-    """New processes in the place of gunicorn's, on the socket that stays open."""
+    """New processes in the place of the old ones, one by one, at the port that stays open."""
     process = stack.processes.by_name["core"]
-    master = psutil.Process(process.pid)
-    old = set(master.children())
+    old = workers_of(process.pid)
     process.send(signal.SIGHUP)
-    eventually(lambda: old & set(master.children()), lambda left: not left, seconds=60)
+    eventually(lambda: old & workers_of(process.pid), lambda left: not left, seconds=60)
+
+
+def workers_of(master: int) -> set[psutil.Process]:
+    """Of its children; multiprocessing has a helper of its own among them."""
+    children = psutil.Process(master).children()
+    return {child for child in children if "spawn_main" in " ".join(child.cmdline())}
 
 
 def patiently(person: Person, method: str, url: str, **options: Any) -> Any:

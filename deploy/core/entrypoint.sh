@@ -12,7 +12,4 @@ fi
 export PROMETHEUS_MULTIPROC_DIR=/tmp/metrics
 rm -rf "$PROMETHEUS_MULTIPROC_DIR"
 mkdir "$PROMETHEUS_MULTIPROC_DIR"
-exec gunicorn --config gunicorn.conf.py \
-  --bind 0.0.0.0:8000 --bind "0.0.0.0:$METRICS_PORT" \
-  --workers "${API_PROCESSES:-2}" --threads "${API_THREADS:-4}" \
-  innotter.config.wsgi
+exec python manage.py serve --host 0.0.0.0

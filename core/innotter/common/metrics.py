@@ -2,7 +2,7 @@
 
 An app's own counters stand in its `metrics.py`. Each process serves all that it counts at
 METRICS_PORT, which is not a port of the public. Where several processes share that port
-(gunicorn's, Celery's), PROMETHEUS_MULTIPROC_DIR names the folder in which they add up; it has to
+(the API's, Celery's), PROMETHEUS_MULTIPROC_DIR names the folder in which they add up; it has to
 be empty when they start.
 """
 

@@ -1,10 +1,12 @@
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from http import HTTPStatus
 
 import structlog
 from django.db import Error as DatabaseFailure
 from django.http import HttpRequest, HttpResponse
+from django.utils.cache import patch_vary_headers
 
 from innotter.common.metrics import REQUESTS
 from innotter_contracts.logs import REQUEST_ID_HEADER, request_id_from
@@ -46,6 +48,7 @@ class RequestLogMiddleware:
                 status=response.status_code,
                 ms=round(seconds * 1000, 1),
                 user=_user_id(request),
+                **({"refused": request.refused} if hasattr(request, "refused") else {}),
             )
         return response
 
@@ -57,3 +60,25 @@ def _user_id(request: HttpRequest) -> str | None:
         if user and user.is_authenticated:
             return str(user.pk)
     return None
+
+
+class PrivateAnswersMiddleware:
+    """What depends on its caller stays out of every cache: all answers of the API, but for what
+    anybody reads without a token. Those name in `Vary` that a token would change them."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        if not request.path.startswith("/api/"):
+            return response
+        patch_vary_headers(response, ["Authorization"])
+        is_public = (
+            request.method in ("GET", "HEAD")
+            and response.status_code == HTTPStatus.OK
+            and "Authorization" not in request.headers
+        )
+        if not is_public:
+            response.headers.setdefault("Cache-Control", "no-store")
+        return response

@@ -123,6 +123,7 @@ def method_not_allowed() -> JsonResponse:
 
 
 def bad_request(request: HttpRequest, exception: Exception | None = None) -> JsonResponse:
+    _refused(request, type(exception).__name__)
     if isinstance(exception, RequestDataTooBig):
         status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
         return response(problem(status, "too_large", "The request's body is too large."))
@@ -132,6 +133,7 @@ def bad_request(request: HttpRequest, exception: Exception | None = None) -> Jso
 def forbidden(
     request: HttpRequest, exception: Exception | None = None, reason: str = ""
 ) -> JsonResponse:
+    _refused(request, reason or type(exception).__name__)
     return response(problem(HTTPStatus.FORBIDDEN, "forbidden", errors.Forbidden.detail))
 
 
@@ -153,3 +155,8 @@ def server_error(request: HttpRequest) -> JsonResponse:
     return response(
         problem(HTTPStatus.INTERNAL_SERVER_ERROR, "internal", "Something went wrong on our side.")
     )
+
+
+def _refused(request: HttpRequest, reason: str) -> None:
+    """For the request's line in the log: the answer does not tell."""
+    request.refused = reason  # type: ignore[attr-defined]

@@ -20,6 +20,9 @@ from innotter.common.pagination import Key, KeysetPagination, Window
 from innotter.common.permissions import Nobody
 from innotter.common.serializers import id_from
 
+# OPTIONS is answered to browsers alone, by the middleware of CORS.
+METHODS = ["get", "head", "post", "put", "patch", "delete"]
+
 
 class JsonAlways(DefaultContentNegotiation):
     """There is nothing to choose from: who asks for something else gets JSON, and no refusal."""
@@ -35,6 +38,7 @@ class BaseViewSet(GenericViewSet[Any]):
 
     # Who may call each action. An action that is not named here is closed to everybody.
     access: ClassVar[dict[str, type[BasePermission]]] = {}
+    http_method_names = METHODS
     content_negotiation_class = JsonAlways
 
     def get_permissions(self) -> list[BasePermission]:

@@ -49,6 +49,16 @@ def limits_of(text: Any) -> Any:
     return found
 
 
+def listed(text: Any) -> Any:
+    """The parts of a text that commas separate."""
+    if not isinstance(text, str):
+        return text
+    return [part for part in map(str.strip, text.split(",")) if part]
+
+
+Listed = Annotated[list[str], NoDecode, BeforeValidator(listed)]
+
+
 class Environment(BaseSettings):
     """Every variable that the core reads; .env.example explains them."""
 
@@ -59,6 +69,8 @@ class Environment(BaseSettings):
     log_style: Literal["json", "console"] = "json"
     log_level: str = "INFO"
     secret_key: SecretStr
+    # Former values of it: what was signed with them is still believed.
+    secret_key_fallbacks: Annotated[list[SecretStr], NoDecode, BeforeValidator(listed)] = []
     signing_keys_file: Path
     database_url: SecretStr
     amqp_url: SecretStr
@@ -69,10 +81,15 @@ class Environment(BaseSettings):
     # Limits other than those below: `writes=600/60,registrations_from_address=50/3600`.
     limits: Annotated[dict[str, tuple[int, int]], NoDecode, BeforeValidator(limits_of)] = {}
     # Other origins whose pages may call the API; none unless named.
-    cors_origins: str = ""
-    allowed_hosts: str = "localhost,127.0.0.1,[::1]"
+    cors_origins: Listed = []
+    allowed_hosts: Listed = ["localhost", "127.0.0.1", "[::1]"]
+    # Holds browsers to https at every name below that of CORE_URL, for a year.
+    hsts_subdomains: bool = False
+    # Processes that serve the API, and the requests that each works on at once.
+    api_processes: int = Field(default=2, ge=1)
+    api_threads: int = Field(default=4, ge=1)
     mail_from: str = "Innotter <mail@innotter.localhost>"
-    sns_topic_arns: str = ""
+    sns_topic_arns: Listed = []
     aws_endpoint_url: str | None = None
     media_bucket: str = "innotter-media"
     media_url: str | None = None
@@ -90,6 +107,8 @@ class Environment(BaseSettings):
             return self
         if self.secret_key.get_secret_value().startswith(DEVELOPMENT):
             raise ValueError("SECRET_KEY was generated for development: set one of your own")
+        if any(k.get_secret_value().startswith(DEVELOPMENT) for k in self.secret_key_fallbacks):
+            raise ValueError("SECRET_KEY_FALLBACKS holds a key that was generated for development")
         if len(self.secret_key.get_secret_value()) < 50:
             raise ValueError("SECRET_KEY is shorter than 50 characters")
         if not self.signing_keys_file.exists():
@@ -117,14 +136,17 @@ environment = Environment()
 
 INNOTTER_ENV = environment.innotter_env
 SECRET_KEY = environment.secret_key.get_secret_value()
+SECRET_KEY_FALLBACKS = [key.get_secret_value() for key in environment.secret_key_fallbacks]
 SIGNING_KEYS_FILE = environment.signing_keys_file
 TRUSTED_PROXIES = environment.trusted_proxies
 LIMITS = {**LIMITS, **environment.limits, "known_addresses": KNOWN_ADDRESSES}
-ALLOWED_HOSTS = environment.allowed_hosts.split(",")
+ALLOWED_HOSTS = environment.allowed_hosts
+API_PROCESSES = environment.api_processes
+API_THREADS = environment.api_threads
 CORE_URL = environment.core_url
 AMQP_URL = environment.amqp_url.get_secret_value()
 MAIL_FROM = environment.mail_from
-SNS_TOPIC_ARNS = frozenset(filter(None, environment.sns_topic_arns.split(",")))
+SNS_TOPIC_ARNS = frozenset(environment.sns_topic_arns)
 MEDIA_BUCKET = environment.media_bucket
 # With a slash at the end.
 MEDIA_URL = (environment.media_url or f"{environment.aws_endpoint_url}/{MEDIA_BUCKET}").rstrip(
@@ -168,6 +190,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "innotter.common.middleware.RequestLogMiddleware",
+    "innotter.common.middleware.PrivateAnswersMiddleware",
     "corsheaders.middleware.CorsMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "django.middleware.csp.ContentSecurityPolicyMiddleware",
@@ -182,7 +205,6 @@ MIDDLEWARE = [
 ]
 
 ROOT_URLCONF = "innotter.config.urls"
-WSGI_APPLICATION = "innotter.config.wsgi.application"
 APPEND_SLASH = False
 # Bytes of a body that is no file. Ours have some hundred.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 256 * 1024
@@ -192,7 +214,8 @@ FILE_UPLOAD_MAX_MEMORY_SIZE = 10 * 1024 * 1024
 # What the public address says is what browsers are held to.
 HTTPS = CORE_URL.startswith("https://")
 SECURE_HSTS_SECONDS = 365 * 24 * 3600 if HTTPS else 0
-SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
+# Other hosts are not ours to bind: the operator says so.
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = environment.hsts_subdomains
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXIES else None
 # `no-referrer` has browsers send `Origin: null`, and Django then refuses every form.
 SECURE_REFERRER_POLICY = "same-origin"
@@ -209,7 +232,7 @@ SECURE_CSP = {
     "frame-ancestors": ["'none'"],
 }
 # Never with cookies: the API knows none.
-CORS_ALLOWED_ORIGINS = [origin for origin in environment.cors_origins.split(",") if origin]
+CORS_ALLOWED_ORIGINS = environment.cors_origins
 CORS_URLS_REGEX = r"^/api/"
 CORS_ALLOW_HEADERS = ["authorization", "content-type", "idempotency-key", "x-request-id"]
 CORS_EXPOSE_HEADERS = ["Retry-After", "X-Request-ID"]
@@ -261,8 +284,9 @@ DATABASES = {
 
 AUTH_USER_MODEL = "accounts.User"
 # E003 wants a unique username; ours is unique without regard to case, which the check cannot see.
+# W005, W021: HSTS_SUBDOMAINS is the operator's to say.
 # W008: the proxy that holds the certificate redirects; an API that does hides clients' mistakes.
-SILENCED_SYSTEM_CHECKS = ["auth.E003", "security.W008"]
+SILENCED_SYSTEM_CHECKS = ["auth.E003", "security.W005", "security.W008", "security.W021"]
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
@@ -320,3 +344,5 @@ requests = logging.getLogger("django.request")
 requests.setLevel(logging.ERROR)
 # So does 503, and who answers it has said why.
 requests.addFilter(lambda record: getattr(record, "status_code", None) != 503)
+# A refusal stands there too, with its reason.
+logging.getLogger("django.security").setLevel(logging.CRITICAL)

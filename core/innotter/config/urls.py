@@ -3,7 +3,7 @@ from django.urls import URLPattern, URLResolver, include, path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
 from innotter.accounts.views import jwks
-from innotter.common.views import live, ready
+from innotter.common.views import METHODS, live, ready
 
 api: list[URLPattern | URLResolver] = [
     path("", include("innotter.accounts.urls")),
@@ -13,8 +13,12 @@ api: list[URLPattern | URLResolver] = [
     path("", include("innotter.mail.urls")),
     path("", include("innotter.moderation.urls")),
     path("", include("innotter.search.urls")),
-    path("schema", SpectacularAPIView.as_view(), name="schema"),
-    path("docs", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="docs"),
+    path("schema", SpectacularAPIView.as_view(http_method_names=METHODS), name="schema"),
+    path(
+        "docs",
+        SpectacularSwaggerSplitView.as_view(url_name="schema", http_method_names=METHODS),
+        name="docs",
+    ),
 ]
 
 urlpatterns = [

@@ -98,3 +98,70 @@ def test_a_refusal_quotes_no_secret(production: dict[str, Any]) -> None:
         Environment(**production)
     assert "hush" not in str(refusal.value)
     assert "secret@" not in str(refusal.value)
+
+
+LISTS = {
+    "allowed_hosts": "innotter.example",
+    "cors_origins": "https://app.example",
+    "sns_topic_arns": "arn:aws:sns:eu-west-1:1:a",
+    "secret_key_fallbacks": "a-former-key",
+}
+
+
+def test_every_list_is_separated_by_commas_and_stripped(
+    production: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = {name for name, field in Environment.model_fields.items() if "list[" in str(field)}
+    assert names == set(LISTS)
+    for name, one in LISTS.items():
+        monkeypatch.setenv(name.upper(), f" {one} ,, b,\t")
+    found = Environment(**production).model_dump()
+    for name, one in LISTS.items():
+        assert [getattr(e, "get_secret_value", lambda e=e: e)() for e in found[name]] == [one, "b"]
+
+
+def test_production_refuses_a_former_secret_key_of_the_development_stack(
+    production: dict[str, Any],
+) -> None:
+    production["secret_key_fallbacks"] = f"fine,{DEVELOPMENT}-key"
+    with pytest.raises(ValidationError, match="SECRET_KEY_FALLBACKS") as refused:
+        Environment(**production)
+    assert "fine" not in str(refused.value)
+
+
+def printed(production: dict[str, Any], code: str, **variables: str) -> str:
+    """What a core with these variables prints."""
+    env = {name.upper(): str(value) for name, value in {**production, **variables}.items()}
+    setup = "import django; django.setup()\n"
+    command = [sys.executable, "-c", setup + code]
+    where = {"DJANGO_SETTINGS_MODULE": "innotter.config.settings", "PYTHONPATH": str(MANAGE.parent)}
+    done = subprocess.run(command, env={**env, **where}, check=True, capture_output=True, text=True)
+    return done.stdout.strip()
+
+
+def test_what_a_former_secret_key_signed_is_still_believed(production: dict[str, Any]) -> None:
+    imports = "from uuid import UUID\nfrom innotter.mail import tokens\n"
+    one = "UUID(int=1)"
+    old = printed(production, f"{imports}print(tokens.unsubscribe_token({one}, {one}))")
+    read = f"{imports}print(tokens.read_unsubscribe_token('{old}') == ({one}, {one}))"
+    former = {"secret_key": "n" * 50, "secret_key_fallbacks": f"other, {'k' * 50}"}
+    assert printed(production, read, **former) == "True"
+    with pytest.raises(subprocess.CalledProcessError):
+        printed(production, read, secret_key="n" * 50)
+
+
+@pytest.mark.parametrize(
+    ("url", "subdomains", "expected"),
+    [
+        ("http://innotter.example", "false", "0 False False"),
+        ("https://innotter.example", "false", "31536000 False False"),
+        ("https://innotter.example", "true", "31536000 True True"),
+    ],
+)
+def test_browsers_are_held_to_https_at_our_own_host_alone_unless_the_operator_says_so(
+    production: dict[str, Any], url: str, subdomains: str, expected: str
+) -> None:
+    names = ("SECONDS", "INCLUDE_SUBDOMAINS", "PRELOAD")
+    words = ", ".join(f"settings.SECURE_HSTS_{name}" for name in names)
+    code = f"from django.conf import settings\nprint({words})"
+    assert printed(production, code, core_url=url, hsts_subdomains=subdomains) == expected
