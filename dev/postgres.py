@@ -22,13 +22,19 @@ USER = "innotter"
 DATABASE = "innotter"
 # The user that PostgreSQL runs as where root can have no user namespace.
 NOBODY = 65534
-# For servers whose data nobody will miss.
+# For servers whose data nobody will miss. They survive neither the machine's crash nor, because
+# commits wait in their own memory, SIGKILL.
 FORGETFUL = {
     "fsync": "off",
     "synchronous_commit": "off",
     "full_page_writes": "off",
     "max_connections": "300",
 }
+
+
+# For one that a test kills. What PostgreSQL has written is the kernel's, which goes on: fsync and
+# whole pages are for a crash of the machine. A commit has to be written before it is acknowledged.
+KILLABLE = {**FORGETFUL, "synchronous_commit": "on"}
 
 
 def url(port: Port, password: str, database: str = DATABASE) -> str:
@@ -57,7 +63,7 @@ def start_postgres(
         stop_signal=signal.SIGINT,
     )
     server = url(port, password, "postgres")
-    process.wait_until(lambda: _answers(server), seconds=30)
+    process.wait_until(lambda: answers(server), seconds=30)
     create_database(server, DATABASE)
 
 
@@ -124,7 +130,8 @@ def _unprivileged() -> list[str]:
     return namespace
 
 
-def _answers(database_url: str) -> bool:
+def answers(database_url: str) -> bool:
+    """Whether a server lets one into the database there."""
     try:
         psycopg.connect(database_url, connect_timeout=2).close()
     except psycopg.OperationalError:

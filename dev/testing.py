@@ -4,26 +4,30 @@ import os
 import sys
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+import psutil
 
 from dev import postgres, rabbitmq, topology
 from dev.aws import answers, prepare_aws
 from dev.ports import HOST, Port
-from dev.processes import Processes
-from dev.stack import MEASURED, Stack
+from dev.processes import KILL_BOUND, Processes
+from dev.stack import MEASURED, Stack, manage
+from dev.steps import together
 
 
 @contextmanager
 def stack_for_tests(**backing: str) -> Iterator[Stack]:
     """Serves and reads its queues already. Its database, queues and table are empty.
 
-    All stacks share the vhost `stack`, one at a time, but for those that are given an AMQP_URL
-    among `backing`, the URLs of backing services that are theirs alone.
+    `backing`: the URLs of backing services that are theirs alone. The PostgreSQL of a DATABASE_URL
+    has a migrated database to copy. All stacks without an AMQP_URL share the vhost `stack`, one at
+    a time.
     """
     name = f"stack_{uuid.uuid4().hex[:8]}"
     core_port, stats_port = Port(), Port()
-    server = os.environ["DATABASE_URL"]
+    server = backing.pop("DATABASE_URL", os.environ["DATABASE_URL"])
     core_url = f"http://localhost:{core_port.number}"
     env = {
         **os.environ,
@@ -57,36 +61,64 @@ def stack_for_tests(**backing: str) -> Iterator[Stack]:
 
 
 class BackingServices:
-    """A broker, and a proxy to AWS, that are there to be killed."""
+    """PostgreSQL, RabbitMQ and a proxy to AWS that are there to be killed."""
 
     def __init__(self, folder: Path) -> None:
         self.processes = Processes(folder / "logs")
         self._folder = folder
         self._proxy = Port()
-        self._password = "password"  # of a broker that a test has to itself
-        self._ports = {name: Port() for name in ("amqp", "erlang", "epmd")}
+        self._password = "password"  # of parts that a test has to itself
+        self._ports = {name: Port() for name in ("postgres", "amqp", "erlang", "epmd")}
+        self.database_url = postgres.url(self._ports["postgres"], self._password)
         self.amqp_url = rabbitmq.url(self._ports["amqp"], self._password)
         self.aws_url = f"http://{HOST}:{self._proxy.number}"
 
     def start(self) -> None:
+        together(self.processes, self._start_postgres, self._start_rabbitmq, self._start_proxy)
+
+    def kill(self, name: str) -> None:
+        """SIGKILL to `postgres`, `rabbitmq` or `proxy`, and to all processes that it has begun."""
+        process = self.processes.by_name[name]
+        # PostgreSQL's own lead sessions of their own.
+        children = psutil.Process(process.pid).children(recursive=True)
+        process.kill()
+        for child in children:
+            with suppress(psutil.NoSuchProcess):
+                child.kill()
+        if name == "postgres":
+            # They share its memory, without which it starts anew.
+            psutil.wait_procs(children, timeout=KILL_BOUND)
+
+    def _start_postgres(self) -> None:
+        postgres.start_postgres(
+            self.processes,
+            self._folder / "postgres",
+            self._ports["postgres"],
+            self._password,
+            postgres.KILLABLE,
+        )
+        env = {**os.environ, "DATABASE_URL": self.database_url}
+        self.processes.run("migrate", manage("migrate"), env=env, seconds=120)
+
+    def _start_rabbitmq(self) -> None:
         rabbitmq.start_rabbitmq(
             self.processes, self._folder / "rabbitmq", self._ports, self._password, ["/"]
         )
         topology.declare_topology(self.amqp_url)
+
+    def _start_proxy(self) -> None:
         address = os.environ["AWS_ENDPOINT_URL"].removeprefix("http://")
         proxy = [sys.executable, "-m", "dev.tcp_proxy", str(self._proxy.release()), address]
         self.processes.start("proxy", proxy, env=os.environ)
         self.wait_for("proxy")
-
-    def kill(self, name: str) -> None:
-        """SIGKILL to `rabbitmq` or `proxy`."""
-        self.processes.by_name[name].kill()
 
     def start_again(self, name: str) -> None:
         """Returns at once."""
         self.processes.by_name[name].start()
 
     def is_up(self, name: str) -> bool:
+        if name == "postgres":
+            return postgres.answers(self.database_url)
         if name == "rabbitmq":
             return rabbitmq.answers(self.amqp_url)
         return answers(f"{self.aws_url}/_ministack/health")
@@ -102,7 +134,11 @@ def breakable_stack_for_tests() -> Iterator[tuple[Stack, BackingServices]]:
     backing = BackingServices(folder)
     try:
         backing.start()
-        with stack_for_tests(AMQP_URL=backing.amqp_url, AWS_ENDPOINT_URL=backing.aws_url) as stack:
+        with stack_for_tests(
+            DATABASE_URL=backing.database_url,
+            AMQP_URL=backing.amqp_url,
+            AWS_ENDPOINT_URL=backing.aws_url,
+        ) as stack:
             yield stack, backing
     finally:
         backing.processes.stop()

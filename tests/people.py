@@ -1,8 +1,10 @@
 """A person at a client of their own, as tests write it."""
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Any
 from uuid import uuid4
 
@@ -11,6 +13,8 @@ import httpx
 from dev.stack import Stack
 
 PASSWORD = "a quiet harbour 7"
+# Seconds between a 503 and the next try of those who are patient.
+PACE = 0.2
 
 
 @dataclass
@@ -20,10 +24,14 @@ class Person:
     stack: Stack
     name: str
     token: str = field(default="", repr=False)
+    # Asks again as long as the answer is 503: how often it was.
+    patient: bool = False
+    unavailable: int = 0
+    _token_until: float = field(default=math.inf, repr=False)
 
     @classmethod
-    def arrives(cls, stack: Stack, name: str) -> "Person":
-        person = cls(stack, f"{name}-{uuid4().hex[:8]}")
+    def arrives(cls, stack: Stack, name: str, *, patient: bool = False) -> "Person":
+        person = cls(stack, f"{name}-{uuid4().hex[:8]}", patient=patient)
         person.post(
             "/auth/register",
             username=person.name,
@@ -31,9 +39,15 @@ class Person:
             password=PASSWORD,
             expect=201,
         )
-        tokens = person.post("/auth/login", login=person.name, password=PASSWORD)
-        person.token = tokens["access"]
+        person.log_in()
         return person
+
+    def log_in(self) -> None:
+        self.token, self._token_until = "", math.inf
+        tokens = self.post("/auth/login", login=self.name, password=PASSWORD)
+        self.token = tokens["access"]
+        # Anew in good time, where a test takes longer than a token lives.
+        self._token_until = time.monotonic() + tokens["expires_in"] / 2
 
     @property
     def email(self) -> str:
@@ -61,11 +75,20 @@ class Person:
         return mails_to(self.stack, self.email)
 
     def _call(self, method: str, url: str, expect: int, **options: Any) -> Any:
-        answer = httpx.request(method, url, headers=self._headers(), timeout=30, **options)
+        headers = {**self._headers(), "Idempotency-Key": uuid4().hex}
+        while True:
+            answer = httpx.request(method, url, headers=headers, timeout=30, **options)
+            if answer.status_code != HTTPStatus.SERVICE_UNAVAILABLE or not self.patient:
+                break
+            assert int(answer.headers["Retry-After"]) > 0
+            self.unavailable += 1
+            time.sleep(PACE)
         assert answer.status_code == expect, f"{method} {url}: {answer.status_code} {answer.text}"
         return answer.json() if answer.content else None
 
     def _headers(self) -> dict[str, str]:
+        if time.monotonic() > self._token_until:
+            self.log_in()
         return {"Authorization": f"Bearer {self.token}"} if self.token else {}
 
 

@@ -1,10 +1,11 @@
 """Everything between a post and its effects dies again and again, and each effect arrives once.
 
-The broker and the proxy to AWS are this module's own, so that they can be killed, too. The emulator
-itself is not: it would forget what AWS does not forget.
+PostgreSQL, the broker and the proxy to AWS are this module's own, so that they can be killed, too.
+The emulator itself is not: it would forget what AWS does not forget.
 
-`CHAOS_SECONDS=600 CHAOS_SEED=7 make test ARGS="tests/test_chaos.py -rP"` goes on for longer, and
-shows what was killed how often.
+`CHAOS_SECONDS=900 CHAOS_SEED=7 CHAOS_AWAY=rabbitmq=600,postgres=60 make test
+ARGS="tests/test_chaos.py -rP"` goes on for longer, has two of them away for so many seconds each in
+the middle of it, and shows what was killed how often.
 """
 
 import os
@@ -16,7 +17,7 @@ from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from threading import Event
+from threading import Event, Lock
 
 import psycopg
 import pytest
@@ -28,10 +29,13 @@ from tests.people import Person, eventually, mails_to, totals
 
 SECONDS = float(os.environ.get("CHAOS_SECONDS", "15"))
 SEED = int(os.environ.get("CHAOS_SEED", "1"))
-BACKING = ("rabbitmq", "proxy")
+LONG_OUTAGES = [part.split("=") for part in os.environ.get("CHAOS_AWAY", "").split(",") if part]
+BACKING = ("postgres", "rabbitmq", "proxy")
 VICTIMS = ("relay", "worker", "consumer", *BACKING)
+# The longest that one is away after its death, in seconds.
+AWAY = {"postgres": min(15.0, SECONDS / 5)}
 # Until all that is owed has arrived.
-PATIENCE = 120
+PATIENCE = 120 + SECONDS / 2
 
 IN_DOUBT = """
     SELECT post.content, reader.username FROM mail_delivery AS delivery
@@ -40,7 +44,7 @@ IN_DOUBT = """
     WHERE delivery.state IN ('sending', 'doubtful')
 """
 
-pytestmark = [pytest.mark.xdist_group("stack"), pytest.mark.timeout(SECONDS + 500)]
+pytestmark = [pytest.mark.xdist_group("stack"), pytest.mark.timeout(3 * SECONDS + 500)]
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +79,7 @@ def quiet(stack: Stack) -> None:
 
 def audit(stack: Stack) -> None:
     """Statistics equal the database."""
-    command = manage("audit_statistics", "--wait", str(PATIENCE))
+    command = manage("audit_statistics", "--wait", str(int(PATIENCE)))
     done = subprocess.run(command, env=stack.env, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
 
@@ -154,7 +158,7 @@ class World:
     @classmethod
     def of(cls, stack: Stack) -> "World":
         owners, loyal, fickle = (
-            [Person.arrives(stack, f"{who}{n}") for n in range(count)]
+            [Person.arrives(stack, f"{who}{n}", patient=True) for n in range(count)]
             for who, count in (("owner", 2), ("loyal", 4), ("fickle", 2))
         )
         world = cls(stack, random.Random(SEED), owners, loyal, fickle)
@@ -188,6 +192,9 @@ class World:
         if self.chance.random() < 0.5:
             reader.delete(f"/pages/{uuid}/follow", expect=204)
 
+    def due(self) -> int:
+        return sum(map(len, self.posts.values()))
+
     def missing(self) -> set[tuple[str, str]]:
         """Mails that are due and have not come, by their post's words and their reader's name."""
         return {
@@ -196,6 +203,20 @@ class World:
             for words, count in mails(self.stack, reader, list(self.posts)).items()
             if not count and reader in self.posts[words]
         }
+
+    def written(self) -> Counter[str]:
+        """How often each post is there, by its words."""
+        with psycopg.connect(self.stack.env["DATABASE_URL"]) as database:
+            query = (
+                "SELECT content FROM posts_post JOIN pages_page AS page ON page.id = page_id"
+                " WHERE uuid = ANY(%s)"
+            )
+            rows = database.execute(query, [list(self.pages.values())]).fetchall()
+        return Counter(content for (content,) in rows)
+
+    def unavailable(self) -> int:
+        """How many answers were 503."""
+        return sum(person.unavailable for person in [*self.owners, *self.loyal, *self.fickle])
 
     def surplus(self) -> int:
         """Mails that have come once more."""
@@ -207,33 +228,72 @@ class World:
         )
 
 
-def kill_at_random(stack: Stack, backing: BackingServices, stop: Event) -> Counter[str]:
-    """How often each was killed."""
-    chance, kills = random.Random(SEED), Counter[str]()
-    while True:
-        # Each has its turn, in another order each time.
-        for name in chance.sample(VICTIMS, len(VICTIMS)):
-            mine = name in BACKING
-            # The broker takes its time to come back: meanwhile the others die.
-            if mine and not backing.is_up(name):
-                continue
-            (backing if mine else stack).kill(name)
-            kills[name] += 1
-            stop.wait(chance.uniform(0, 1))
-            (backing.start_again if mine else stack.start)(name)
-            if stop.wait(chance.uniform(0, 2)):
-                return kills
+@dataclass
+class Reaper:
+    """Kills at random, one at a time, and brings back."""
+
+    stack: Stack
+    backing: BackingServices
+    stop: Event
+    kills: Counter[str] = field(default_factory=Counter)
+    # Of those that a long outage keeps away.
+    held: set[str] = field(default_factory=set)
+    lock: Lock = field(default_factory=Lock)
+
+    def kill_at_random(self) -> None:
+        chance = random.Random(SEED)
+        while not self.stop.is_set():
+            # Each has its turn, in another order each time.
+            for name in chance.sample(VICTIMS, len(VICTIMS)):
+                away, then = chance.uniform(0, AWAY.get(name, 1)), chance.uniform(0, 2)
+                with self.lock:
+                    # A part takes its time to come back: meanwhile the others die.
+                    if name in self.held or (name in BACKING and not self.backing.is_up(name)):
+                        continue
+                    self.kill(name)
+                    self.stop.wait(away)
+                    self.start_again(name)
+                if self.stop.wait(then):
+                    return
+
+    def keep_away(self) -> None:
+        """One long outage after the other, while the rest goes on to die."""
+        for name, seconds in LONG_OUTAGES:
+            with self.lock:
+                self.held.add(name)
+                self.kill(name)
+            self.stop.wait(float(seconds))
+            self.start_again(name)
+            self.backing.wait_for(name)
+            self.held.remove(name)
+
+    def kill(self, name: str) -> None:
+        (self.backing if name in BACKING else self.stack).kill(name)
+        self.kills[name] += 1
+
+    def start_again(self, name: str) -> None:
+        (self.backing.start_again if name in BACKING else self.stack.start)(name)
 
 
 def test_whatever_dies_each_effect_arrives_once(stack: Stack, backing: BackingServices) -> None:
     world, stop = World.of(stack), Event()
-    with ThreadPoolExecutor(2) as pool:
-        living = pool.submit(world.live, stop)
-        killing = pool.submit(kill_at_random, stack, backing, stop)
+    reaper = Reaper(stack, backing, stop)
+    with ThreadPoolExecutor(3) as pool:
+        jobs = [
+            pool.submit(job, *arguments)
+            for job, *arguments in (
+                (world.live, stop),
+                (reaper.kill_at_random,),
+                (reaper.keep_away,),
+            )
+        ]
+        # A job that fails ends the others.
+        for job in jobs:
+            job.add_done_callback(lambda job: stop.set() if job.exception() else None)
         stop.wait(SECONDS)
         stop.set()
-        living.result()
-        kills = killing.result()
+        for job in jobs:
+            job.result()
 
     for name in BACKING:
         backing.wait_for(name)
@@ -242,7 +302,12 @@ def test_whatever_dies_each_effect_arrives_once(stack: Stack, backing: BackingSe
         lambda: world.missing() - in_doubt(stack), lambda missing: not missing, seconds=PATIENCE
     )
     assert world.surplus() == 0
+    # What was acknowledged is there, once, however often it was sent.
+    assert world.written() == Counter(list(world.posts))
     audit(stack)
     assert {queue: stack.waiting(queue + DEAD) for queue in QUEUES} == dict.fromkeys(QUEUES, 0)
     tally = f"{len(in_doubt(stack))} mails in doubt, {len(world.missing())} of them not sent"
-    print(f"seed {SEED}: {len(world.posts)} posts, {dict(kills)}, {tally}")  # noqa: T201 # for -rP
+    print(  # noqa: T201 # for -rP
+        f"seed {SEED}: {len(world.posts)} posts, {world.due()} mails due, {dict(reaper.kills)},"
+        f" {world.unavailable()} answers of 503, {tally}"
+    )
