@@ -17,8 +17,10 @@ from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from threading import Event, Lock
 
+import httpx
 import psycopg
 import pytest
 
@@ -138,6 +140,48 @@ def test_without_a_broker_requests_are_as_quick_and_all_is_delivered_afterwards(
     assert set(mails(stack, reader, posts).values()) == {1}
     audit(stack)
     assert sum(totals(w, pages[w.name])["posts"] for w in writers) == len(posts)
+
+
+def test_without_postgresql_requests_are_503_and_go_on_at_once_when_it_is_back(
+    stack: Stack, backing: BackingServices
+) -> None:
+    ann, bob = Person.arrives(stack, "ann"), Person.arrives(stack, "bob")
+    uuid = ann.new_page()
+    bob.post(f"/pages/{uuid}/follow")
+    posts = f"/pages/{uuid}/posts"
+    processes = {name: stack.processes.by_name[name].pid for name in stack.processes.by_name}
+
+    backing.kill("postgres")
+    # More than the core has threads, each with a connection that is dead now.
+    for _ in range(20):
+        assert ann.get("/feed", expect=503)["code"] == "database_unavailable"
+        ann.post(posts, content="Nobody keeps this.", expect=503)
+        assert httpx.get(f"{stack.core_url}/health/ready").status_code == 503
+        assert httpx.get(f"{stack.core_url}/.well-known/jwks.json").is_success
+    assert "Traceback" not in stack.log("core")
+    backing.start_again("postgres")
+    backing.wait_for("postgres")
+    for _ in range(20):
+        ann.get("/feed")
+    ann.post(posts, content="It is back.", expect=201)
+
+    # Closed between two requests: nobody notices.
+    with psycopg.connect(stack.env["DATABASE_URL"]) as database:
+        database.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+    for _ in range(20):
+        ann.get("/feed")
+    ann.post(posts, content="It is back again.", expect=201)
+
+    eventually(bob.inbox, lambda found: "again" in str(found) and "back." in str(found))
+    assert "Nobody" not in str(bob.inbox())
+    eventually(lambda: totals(ann, uuid), lambda counts: counts["posts"] == 2)
+    assert {name: stack.processes.by_name[name].pid for name in processes} == processes, (
+        "a process was started anew"
+    )
+    assert not stack.processes.dead()
 
 
 @dataclass
@@ -279,14 +323,8 @@ def test_whatever_dies_each_effect_arrives_once(stack: Stack, backing: BackingSe
     world, stop = World.of(stack), Event()
     reaper = Reaper(stack, backing, stop)
     with ThreadPoolExecutor(3) as pool:
-        jobs = [
-            pool.submit(job, *arguments)
-            for job, *arguments in (
-                (world.live, stop),
-                (reaper.kill_at_random,),
-                (reaper.keep_away,),
-            )
-        ]
+        tasks = (partial(world.live, stop), reaper.kill_at_random, reaper.keep_away)
+        jobs = [pool.submit(task) for task in tasks]
         # A job that fails ends the others.
         for job in jobs:
             job.add_done_callback(lambda job: stop.set() if job.exception() else None)
