@@ -214,15 +214,19 @@ class Caller:
         )
 
     def answers(self, path: str, link: str = "next", **query: Any) -> Iterator[Any]:
-        """The answers of a list along its `next`, or its `previous`, links."""
+        """The answers of a list along its `next`, or its `previous`, links, to the end or where
+        only polling leads on."""
         followed = set()
         answer = self.get(path, **query).json()
         yield answer
         while answer[link]:
             assert answer[link] not in followed, "the list goes in a circle"
             followed.add(answer[link])
-            answer = self.get(answer[link]).json()
+            asked, answer = answer[link], self.get(answer[link]).json()
             yield answer
+            if answer[link] == asked:
+                assert answer["results"] == []
+                return
 
     def walk(self, path: str, **query: Any) -> list[Any]:
         """All rows of a list, from the first answer to the last."""

@@ -1,6 +1,28 @@
+from typing import Any
+
 from django.db import models
 
 from innotter_contracts.ids import new_id
+
+
+class ChangedAt(models.DateTimeField):
+    """When a row was last saved; of a new row the very moment of `created_at`, so that one can
+    tell whether it was ever edited."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **{**kwargs, "auto_now": True})
+
+    def pre_save(self, model_instance: models.Model, add: bool) -> Any:
+        if not add:
+            return super().pre_save(model_instance, add)
+        # Django asks the fields in their order.
+        setattr(model_instance, self.attname, created_at := vars(model_instance)["created_at"])
+        return created_at
+
+    def deconstruct(self) -> Any:
+        """To migrations, a DateTimeField like any."""
+        name, _, args, kwargs = super().deconstruct()
+        return name, "django.db.models.DateTimeField", args, kwargs
 
 
 class Record(models.Model):
@@ -8,7 +30,7 @@ class Record(models.Model):
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
-    updated_at = models.DateTimeField(auto_now=True)
+    updated_at = ChangedAt()
 
     class Meta:
         abstract = True

@@ -2,6 +2,7 @@
 
 import sys
 from http import HTTPStatus
+from itertools import islice
 from typing import Any
 
 import structlog
@@ -13,6 +14,7 @@ from rest_framework.views import set_rollback
 
 from innotter.common import errors
 from innotter.common.database import is_database_away
+from innotter.common.text import cut
 from innotter_contracts.problems import MEDIA_TYPE, FieldError, Problem, challenge, problem
 
 log = structlog.get_logger(__name__)
@@ -33,6 +35,10 @@ CODE_OF = {
     "permission_denied": "forbidden",
     "parse_error": "malformed",
 }
+
+
+# What an answer says of a bad input at most, whatever came in.
+MOST_ERRORS, LONGEST_DETAIL = 20, 300
 
 
 def exception_handler(error: Exception, context: dict[str, Any]) -> Response | None:
@@ -73,10 +79,15 @@ def _of_drf(error: exceptions.APIException) -> Problem:
             HTTPStatus.BAD_REQUEST,
             "invalid",
             "The input is not valid.",
-            errors=list(_field_errors(error.detail)),
+            errors=list(islice(_field_errors(error.detail), MOST_ERRORS)),
         )
     code = str(error.get_codes())
-    return problem(error.status_code, CODE_OF.get(code, code), str(error.detail))
+    return problem(error.status_code, CODE_OF.get(code, code), _said(error.detail))
+
+
+def _said(detail: Any) -> str:
+    """It may quote what came in, without end, and lone surrogates too, which no answer carries."""
+    return cut(str(detail), LONGEST_DETAIL).encode(errors="replace").decode()
 
 
 def _field_errors(detail: Any, field: str = "") -> Any:
@@ -89,9 +100,7 @@ def _field_errors(detail: Any, field: str = "") -> Any:
         for inner in detail:
             yield from _field_errors(inner, field)
     else:
-        # It may quote what came in, lone surrogates too, which no answer can carry.
-        said = str(detail).encode(errors="replace").decode()
-        yield FieldError(field=field, code=detail.code or "invalid", detail=said)
+        yield FieldError(field=field, code=detail.code or "invalid", detail=_said(detail))
 
 
 def _headers(error: errors.DomainError | exceptions.APIException) -> dict[str, str]:

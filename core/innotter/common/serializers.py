@@ -45,6 +45,15 @@ class NfcField(TextField):
         return nfc(super().to_internal_value(data), self.max_length)
 
 
+class TextsField(serializers.ListField):
+    """A list of texts, refused for its length before anything in it is looked at."""
+
+    def to_internal_value(self, data: Any) -> list[Any]:
+        if isinstance(data, list) and self.max_length and len(data) > self.max_length:
+            self.fail("max_length", max_length=self.max_length)
+        return super().to_internal_value(data)
+
+
 class PatternField(TextField, serializers.RegexField):
     """A text that matches a regular expression."""
 

@@ -58,17 +58,20 @@ class BaseViewSet(GenericViewSet[Any]):
 
     def query(self, serializer: type[BaseSerializer[Any]]) -> dict[str, Any]:
         """The question after the path, checked. Raises ValidationError (400)."""
-        return self._checked(serializer, self.request.query_params)
+        # As a form it would have what is empty for what is left out.
+        return self._checked(serializer, self.request.query_params.dict())
 
     def listed(
         self,
         fetch: Callable[[Window], Sequence[Any]],
         key: Callable[[Any], Key] = lambda row: row.id,
         key_type: type[Key] = UUID,
+        *,
+        newest_first: bool = True,
     ) -> Response:
         """The answer to a list: `fetch` is a selector that waits for its window."""
         pagination = KeysetPagination()
-        window = pagination.window(self.request, key_type)
+        window = pagination.window(self.request, key_type, newest_first=newest_first)
         return pagination.answer(self.request, window, fetch(window), self._serialize, key)
 
     def _checked(

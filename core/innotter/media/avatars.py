@@ -10,9 +10,10 @@ import json
 import resource
 import sys
 import warnings
+from collections.abc import Iterator
 from io import BytesIO
 
-from PIL import Image, ImageCms, ImageOps
+from PIL import ExifTags, Image, ImageCms
 
 MAX_PIXELS = 40_000_000
 # Pixels of each side.
@@ -25,6 +26,17 @@ STRIP = 256
 
 # Pillow refuses more than twice this as soon as it knows the size, before it decodes.
 Image.MAX_IMAGE_PIXELS = MAX_PIXELS // 2
+PNG = b"\x89PNG\r\n\x1a\n"
+# By EXIF's Orientation, 1 being upright.
+TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 SRGB = ImageCms.createProfile("sRGB")
 
 
@@ -36,18 +48,59 @@ def avatars(file: bytes, kind: str) -> list[bytes]:
     """The middle square of a picture, upright and without what else the file holds, as WebP: large
     and small. Raises Refused for other files than pictures of that kind."""
     try:
-        with warnings.catch_warnings(action="ignore"), _opened(file) as picture:
-            # A phone's MPO is a JPEG with more pictures behind it, of which the first counts.
-            if kind != ("JPEG" if picture.format == "MPO" else picture.format):
-                raise Refused("wrong_extension")
-            square = _upright(_in_srgb(_square(picture), picture.info.get("icc_profile")), picture)
-            return [_webp(square, size) for size in (LARGE, SMALL)]
+        return _avatars(file, kind)
     except Image.DecompressionBombError:
         raise Refused("too_many_pixels") from None
     except Refused:
         raise
     except Exception as error:  # Pillow raises whatever its decoders stumble on
-        raise Refused("unreadable") from error
+        # What we throw away anyway, and browsers pass over, decides nothing.
+        bare = _without_metadata(file)
+        if bare == file:
+            raise Refused("unreadable") from error
+        return avatars(bare, kind)
+
+
+def _avatars(file: bytes, kind: str) -> list[bytes]:
+    with warnings.catch_warnings(action="ignore"), _opened(file) as picture:
+        # A phone's MPO is a JPEG with more pictures behind it, of which the first counts.
+        if kind != ("JPEG" if picture.format == "MPO" else picture.format):
+            raise Refused("wrong_extension")
+        square = _upright(_in_srgb(_square(picture), picture.info.get("icc_profile")), picture)
+        return [_webp(square, size) for size in (LARGE, SMALL)]
+
+
+def _without_metadata(file: bytes) -> bytes:
+    """A JPEG or PNG with what its pixels need, and nothing else; other files as they are."""
+    if file.startswith(b"\xff\xd8"):
+        return file[:2] + b"".join(_jpeg_segments(file))
+    if file.startswith(PNG):
+        return PNG + b"".join(_png_chunks(file))
+    return file
+
+
+def _jpeg_segments(file: bytes) -> Iterator[bytes]:
+    """To the first scan, and then the rest. Without comments and application segments, but for
+    Adobe's (APP14, ITU T.872, of 14 octets), which says what the colours are."""
+    at = 2
+    while file[at : at + 1] == b"\xff" and (marker := file[at + 1 : at + 2]) != b"\xda":
+        end = at + 2 + int.from_bytes(file[at + 2 : at + 4])
+        adobe = marker == b"\xee" and end - at >= 2 + 14
+        if adobe or not (b"\xe0" <= marker <= b"\xef" or marker == b"\xfe"):
+            yield file[at:end]
+        at = end
+    yield file[at:]
+
+
+def _png_chunks(file: bytes) -> Iterator[bytes]:
+    """The critical ones, whose names begin with a capital letter, and transparency."""
+    at = len(PNG)
+    while at < len(file):
+        name = file[at + 4 : at + 8]
+        end = at + 12 + int.from_bytes(file[at : at + 4])
+        if name[:1].isupper() or name == b"tRNS":
+            yield file[at:end]
+        at = end
 
 
 def _opened(file: bytes) -> Image.Image:
@@ -101,8 +154,9 @@ def _in_srgb(square: Image.Image, profile: bytes | None) -> Image.Image:
 
 def _upright(square: Image.Image, picture: Image.Image) -> Image.Image:
     """Turned as the camera was held. A middle square stays one however it is turned."""
-    square.info = {"exif": picture.getexif().tobytes()}
-    return ImageOps.exif_transpose(square)
+    orientation = picture.getexif().get(ExifTags.Base.Orientation)
+    turn = TURNS.get(orientation) if isinstance(orientation, int) else None
+    return square if turn is None else square.transpose(turn)
 
 
 def _webp(square: Image.Image, size: int) -> bytes:

@@ -5,9 +5,16 @@ from rest_framework import serializers
 
 from innotter.accounts.serializers import OwnerSerializer, UserSerializer
 from innotter.common.database import MOST_COUNTED
-from innotter.common.serializers import FlagField, ModelSerializer, PatternField, TextField
+from innotter.common.serializers import (
+    FlagField,
+    ModelSerializer,
+    NfcField,
+    PatternField,
+    TextField,
+    TextsField,
+)
 from innotter.media.serializers import ImageURLField
-from innotter.pages.models import Follow, Page, Tag
+from innotter.pages.models import LONGEST_TAG, MAX_TAGS, Follow, Page, Tag
 
 # In one call that accepts or rejects their requests.
 MAX_USERNAMES = 100
@@ -75,7 +82,7 @@ class PageRefSerializer(serializers.ModelSerializer[Page]):
 
 class NewPageSerializer(ModelSerializer[Page]):
     uuid = PatternField(r"^[A-Za-z0-9_-]+\Z", max_length=30, required=False)
-    tags = serializers.ListField(child=TextField(), required=False)
+    tags = TextsField(child=NfcField(max_length=LONGEST_TAG), required=False, max_length=MAX_TAGS)
 
     class Meta:
         model = Page
@@ -118,7 +125,7 @@ class FollowRequestSerializer(serializers.ModelSerializer[Follow]):
 class AnswerRequestsSerializer(serializers.Serializer[Any]):
     """Whose requests are answered: exactly one of the two."""
 
-    usernames = serializers.ListField(child=TextField(), required=False, max_length=MAX_USERNAMES)
+    usernames = TextsField(child=TextField(), required=False, max_length=MAX_USERNAMES)
     all = FlagField(required=False, help_text="true, or left out.")
 
     def validate_all(self, value: bool) -> bool:

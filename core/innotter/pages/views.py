@@ -193,7 +193,7 @@ class FollowRequestViewSet(BaseViewSet):
     def list(self, request: Request, uuid: str) -> Response:
         """Who waits to follow your page, oldest first."""
         waiting = selectors.waiting_for(own_page(self, uuid))
-        return self.listed(lambda window: window.over(waiting, newest_first=False))
+        return self.listed(lambda window: window.over(waiting), newest_first=False)
 
     @extend_schema(request=AnswerRequestsSerializer, responses=CountSerializer)
     @action(detail=False, methods=["post"])
@@ -226,7 +226,8 @@ class TagViewSet(BaseViewSet):
         prefix = self.query(TagFilterSerializer).get("q", "")
         tags = selectors.tags_for(request.user, prefix=prefix)
         return self.listed(
-            lambda window: window.over(tags, key="name", newest_first=False),
+            lambda window: window.over(tags, key="name"),
             key=lambda tag: tag.name,
             key_type=str,
+            newest_first=False,
         )

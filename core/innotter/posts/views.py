@@ -126,7 +126,7 @@ class PostViewSet(BaseViewSet):
     def replies(self, request: Request, id: str) -> Response:
         """The replies that you may see, oldest first."""
         replies = selectors.replies_to(self._post(id), request.user)
-        return self.listed(lambda window: window.over(replies, newest_first=False))
+        return self.listed(lambda window: window.over(replies), newest_first=False)
 
     @refuses(PagePrivate)
     @extend_schema(request=None, responses={200: LikeSerializer})

@@ -123,6 +123,7 @@ def _ranking(
     sign, order = ("<", "DESC") if window.backwards else (">", "ASC")
     after, position = "", []
     if place is not None:
+        sign += "=" if window.inclusive else ""
         after, position = f"HAVING (min(distance), id) {sign} (%s, %s)", [*place]
     beginning, beginning_params = _sql([_beginning(rows, text) for rows in texts])
     candidates, candidates_params = "SELECT * FROM beginning", list[Any]()

@@ -23,4 +23,5 @@ class SearchViewSet(BaseViewSet):
             lambda window: found(question["q"], request.user, window, question.get("type")),
             key=lambda hit: hit.place,
             key_type=str,
+            newest_first=False,
         )

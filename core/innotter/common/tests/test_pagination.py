@@ -175,3 +175,22 @@ def test_a_cursor_of_what_is_no_text_is_bad_input(api: Api, db: None, key: bytes
 
 def test_the_cursor_of_a_text_is_none_of_an_id(api: Api, db: None) -> None:
     assert bad_fields(api().get(f"/pages?cursor={in_base64(b'ngarden')}")) == ["cursor"]
+
+
+def test_an_emptied_page_leads_back_to_the_row_before_it(api: Api, ann: User) -> None:
+    pages = add_pages(ann, 3)
+    following = api().get("/pages", limit=2).json()["next"]
+    Page.objects.filter(uuid=pages[2]).delete()
+    emptied = api().get(following).json()
+    assert emptied["results"] == []
+    assert shown(api().get(emptied["previous"]).json()["results"]) == pages[:2]
+
+
+def test_polling_meets_those_who_came(api: Api, ann: User) -> None:
+    add_pages(ann, 3)
+    poll = api().get("/pages", limit=2).json()["previous"]
+    assert api().get(poll).json()["results"] == []
+    new = add_pages(ann, 2)
+    answer = api().get(poll).json()
+    assert shown(answer["results"]) == new
+    assert api().get(answer["previous"]).json()["results"] == []

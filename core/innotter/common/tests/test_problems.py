@@ -11,6 +11,7 @@ from innotter.common import errors
 from innotter.common.problems import exception_handler
 from innotter.conftest import Api, Log, bad_fields, no_trace, refusal
 from innotter.pages import selectors
+from innotter.pages.models import Page
 from innotter_contracts.logs import REQUEST_ID_HEADER
 
 NOT_FOUND = {
@@ -153,3 +154,35 @@ def test_a_body_that_is_too_large(ann: User) -> None:
     with no_trace():
         answer = send(b"x" * 10_000_000, user=ann)
     assert refusal(answer) == (413, "too_large")
+
+
+ENDLESS: dict[str, Any] = {
+    "numbers": [1] * 80_000,
+    "texts": ["x" * 20] * 8_000,
+    "objects": [{}] * 50_000,
+    "a text": "x" * 250_000,
+    "an object": {"x" * 100_000: "x" * 100_000},
+    "lists": [[[["x" * 200_000]]]],
+}
+
+
+@pytest.mark.parametrize("what", ENDLESS)
+def test_what_is_refused_is_not_given_back(api: Api, ann: User, page: Page, what: str) -> None:
+    value = ENDLESS[what]
+    for answer in (
+        api(ann).patch("/pages/ann", {"tags": value}),
+        api(ann).patch("/pages/ann", {"name": value}),
+        api(ann).patch("/pages/ann", {"is_private": value}),
+        api(ann).post("/pages/ann/follow-requests/accept", {"usernames": value}),
+        api(ann).post("/pages/ann/posts", {"content": "x", "reply_to": value}),
+        api(ann).patch("/users/me", {"language": value}),
+        api(ann).patch("/users/me", {"email_notifications": value}),
+    ):
+        assert refusal(answer) == (400, "invalid")
+        assert len(answer.content) < 3_000
+        assert len(answer.json()["errors"]) == 1
+
+
+def test_a_bad_list_is_told_by_its_first_faults(api: Api, ann: User, page: Page) -> None:
+    answer = api(ann).post("/pages/ann/follow-requests/accept", {"usernames": [1] * 100})
+    assert len(answer.json()["errors"]) == 20

@@ -9,7 +9,9 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+from django.db import transaction
 from django.test import Client
+from drf_spectacular.generators import SchemaGenerator
 
 from innotter.accounts.models import User
 from innotter.accounts.services import log_in
@@ -24,7 +26,16 @@ from innotter.config.tests.routes import (
     files,
     routes,
 )
-from innotter.conftest import PASSWORD, Caller, all_rows, new_page, new_post, new_user, refusal
+from innotter.conftest import (
+    PASSWORD,
+    Caller,
+    all_rows,
+    bad_fields,
+    new_page,
+    new_post,
+    new_user,
+    refusal,
+)
 from innotter.mail.tokens import unsubscribe_token
 from innotter.moderation.services import block_page
 from innotter.pages.services import follow
@@ -242,3 +253,70 @@ def test_a_list_takes_no_question_that_is_no_text(
     for text in ("%ED%A0%80", "%FF", "x" * 4000):
         answer = Caller(ann).get(f"{path}?{word}={text}")
         assert answer.status_code in (200, 400), text
+
+
+# What the document says of bounds
+
+
+@pytest.fixture(scope="module")
+def document() -> dict[str, Any]:
+    generator: Any = SchemaGenerator  # untyped there
+    written: dict[str, Any] = generator().get_schema(request=None, public=True)
+    return written
+
+
+def edges(schema: dict[str, Any]) -> Iterator[tuple[Any, bool]]:
+    """Values at and beyond what a schema bounds, and whether they fit."""
+    if "maxLength" in schema and schema.get("format") != "email":
+        yield "x" * schema["maxLength"], True
+    if "maxLength" in schema:
+        yield "x" * (schema["maxLength"] + 1), False
+    if "maxItems" in schema:
+        for more in (0, 1):
+            yield [f"x{n}" for n in range(schema["maxItems"] + more)], not more
+    if schema.get("items", {}).get("maxLength"):
+        for text, fits in edges(schema["items"]):
+            yield [text], fits
+
+
+@pytest.mark.parametrize("route", WITH_BODY, ids=str)
+def test_the_document_has_the_bounds_of_the_server(
+    route: Route,
+    ann: User,
+    values: dict[str, str],
+    examples: dict[str, dict[str, Any]],
+    document: dict[str, Any],
+) -> None:
+    operation = document["paths"][f"/api/v1{route.path}"][route.method.lower()]
+    content = operation.get("requestBody", {}).get("content", {})
+    for media in content.values():
+        schema = document["components"]["schemas"][media["schema"]["$ref"].rpartition("/")[2]]
+        for name, known in schema["properties"].items():
+            for value, fits in edges(known):
+                with transaction.atomic():
+                    body = json.dumps({**examples[str(route)], name: value}).encode()
+                    answer = send(route, values, ann, body)
+                    transaction.set_rollback(True)
+                told = answer.json().get("errors", []) if answer.status_code == 400 else []
+                of_bounds = [
+                    error["field"]
+                    for error in told
+                    if error["field"].split(".")[0] == name
+                    and error["code"] in ("invalid", "max_length")
+                ]
+                assert bool(of_bounds) != fits, f"{name}: {value!r:.40}"
+
+
+@pytest.mark.parametrize("route", LISTS)
+def test_what_the_document_says_is_never_empty_is_not(
+    ann: User, values: dict[str, str], document: dict[str, Any], route: str
+) -> None:
+    path = route.removeprefix("GET ")
+    asked = document["paths"][f"/api/v1{path}"]["get"]["parameters"]
+    texts = [each for each in asked if each["in"] == "query" and each["name"] != "limit"]
+    assert {each["name"] for each in texts} >= {"cursor"}
+    for each in texts:
+        assert each["schema"]["minLength"] == 1
+        query = {**NEEDED.get(route, {}), each["name"]: ""}
+        answer = Caller(ann).get(path.format(**values), **query)
+        assert bad_fields(answer) == [each["name"]]

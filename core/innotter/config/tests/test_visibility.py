@@ -32,7 +32,7 @@ BLOCKS: dict[str, dict[str, Any]] = {
 }
 TAGS = ["fog", "sea"]
 # What no rule here speaks of.
-ELSEWHERE = ("title", "image", "description", "created_at", "updated_at")
+ELSEWHERE = ("previous", "title", "image", "description", "created_at", "updated_at")
 
 # The world, drawn
 
@@ -306,7 +306,7 @@ def newest[T](rows: list[T]) -> list[T]:
 
 
 def listed(rows: Iterable[Any]) -> dict[str, Any]:
-    return {"next": None, "previous": None, "results": list(rows)}
+    return {"next": None, "results": list(rows)}
 
 
 # What is compared
