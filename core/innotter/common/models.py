@@ -5,7 +5,7 @@ from django.db import models
 from innotter_contracts.ids import new_id
 
 
-class ChangedAt(models.DateTimeField):
+class ChangedAt(models.DateTimeField):  # type: ignore[type-arg] # generic in its stubs alone
     """When a row was last saved; of a new row the very moment of `created_at`, so that one can
     tell whether it was ever edited."""
 
