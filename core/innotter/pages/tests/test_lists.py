@@ -39,7 +39,6 @@ def found(api: Api, user: User | None, path: str, **query: Any) -> list[str]:
         {"owner": "ANN"},
         {"tag": "garden", "owner": "Ann"},
         {},
-        {"tag": "", "owner": ""},
     ],
 )
 @pytest.mark.usefixtures("garden")
@@ -180,7 +179,6 @@ def test_tags_are_counted_by_the_pages_that_one_may_find(
         ("%", []),
         ("_", []),
         ("\\", []),
-        ("", ["garden", "gate", "private", "public"]),
     ],
 )
 def test_tags_are_found_by_what_they_begin_with(api: Api, q: str, names: list[str]) -> None:
