@@ -1,4 +1,4 @@
-"""The events that the core tells the world, and the names of the places they travel through.
+"""The events that the core tells others, and the names of the places they travel through.
 
 An event is a past-tense fact. Its `id` is also the idempotency key: a reader that has
 seen an id has seen the event. Adding an optional field keeps the version; anything
@@ -7,7 +7,7 @@ Golden samples of every type and version lie in `samples/`.
 """
 
 from datetime import UTC, date, datetime
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Literal, Self, get_args
 from uuid import UUID
 
 from pydantic import (
@@ -17,6 +17,7 @@ from pydantic import (
     Field,
     TypeAdapter,
     ValidationError,
+    model_validator,
 )
 
 from innotter_contracts.ids import new_id
@@ -46,11 +47,12 @@ class Model(BaseModel):
 class Envelope(Model):
     """What every event carries.
 
-    Version 2 added `request_id`, the id of the HTTP request that caused the event.
+    Version 2 added `request_id`, the id of the HTTP request that caused the event; version 3
+    added `payload.revision` to the events that tell a row's state.
     """
 
     id: UUID = Field(default_factory=new_id)
-    version: Literal[1, 2] = 2
+    version: Literal[1, 2, 3]
     occurred_at: AwareDatetime = Field(default_factory=lambda: datetime.now(UTC))
     actor: UUID | None
     request_id: str | None = None
@@ -59,8 +61,50 @@ class Envelope(Model):
     epochs: dict[UUID, int] = Field(default_factory=dict, exclude_if=lambda epochs: not epochs)
 
 
-class PageCreated(Envelope):
-    class Payload(Model):
+class Occurrence(Envelope):
+    """Something happened. It may be counted; nothing that is told later takes its place."""
+
+    version: Literal[1, 2] = 2
+
+
+class Revised(Model):
+    """A row's state. Each change of the row raises its `revision` while the row is locked."""
+
+    # Left out before version 3.
+    revision: int | None = Field(default=None, ge=0, exclude_if=lambda revision: revision is None)
+
+
+class State(Envelope):
+    """Tells how a row is now, in place of what was told before: the higher revision wins,
+    whatever the order of delivery and the clocks of hosts."""
+
+    version: Literal[1, 2, 3] = 3
+    payload: Revised
+
+    @model_validator(mode="after")
+    def _has_revision(self) -> Self:
+        if self.version >= 3 and self.payload.revision is None:
+            raise ValueError("payload.revision: Field required")
+        return self
+
+    @property
+    def revision(self) -> int:
+        """The row's; before version 3, when it was told, in milliseconds since 1970.
+
+        Both are of one scale: a revision is never lower than the milliseconds of its change.
+        """
+        if self.payload.revision is not None:
+            return self.payload.revision
+        return milliseconds(self.occurred_at)
+
+
+def milliseconds(moment: datetime) -> int:
+    """Since 1970, rounded down."""
+    return int(moment.timestamp() * 1000)
+
+
+class PageCreated(State):
+    class Payload(Revised):
         page_id: UUID
         uuid: str
         name: str
@@ -70,10 +114,10 @@ class PageCreated(Envelope):
     payload: Payload
 
 
-class PageChanged(Envelope):
-    """The page's address or name is another one now; both as they are since then."""
+class PageChanged(State):
+    """The page's uuid or name is another one now; both as they are since then."""
 
-    class Payload(Model):
+    class Payload(Revised):
         page_id: UUID
         uuid: str
         name: str
@@ -82,7 +126,7 @@ class PageChanged(Envelope):
     payload: Payload
 
 
-class PageDeleted(Envelope):
+class PageDeleted(Occurrence):
     """All that was on the page is gone with it.
 
     The replies among its posts are told of one by one, as post.deleted, because other pages
@@ -103,7 +147,7 @@ type Metric = Literal[
 METRICS: tuple[Metric, ...] = get_args(Metric.__value__)
 
 
-class PageRecounted(Envelope):
+class PageRecounted(State):
     """All that is known of a page and counted for it, as one moment in the core's database saw it.
 
     With it begins the page's epoch of that number: it holds what all events of earlier epochs
@@ -116,18 +160,24 @@ class PageRecounted(Envelope):
         # What still stands, on the day that it came; what is zero is left out.
         counts: dict[Metric, int]
 
-    class Payload(Model):
+    class Payload(Revised):
         page_id: UUID
         epoch: int = Field(ge=1)
         uuid: str
         name: str
         owner_id: UUID
-        # Since when uuid, name and owner are surely these.
-        since: AwareDatetime
+        # Until version 2: since when uuid, name and owner are surely these.
+        since: AwareDatetime | None = Field(default=None, exclude_if=lambda since: since is None)
         days: list["PageRecounted.Day"]
 
     type: Literal["page.recounted"] = "page.recounted"
     payload: Payload
+
+    @property
+    def revision(self) -> int:
+        if self.payload.revision is None and self.payload.since:
+            return milliseconds(self.payload.since)
+        return super().revision
 
 
 class PageAndUser(Model):
@@ -135,34 +185,34 @@ class PageAndUser(Model):
     user_id: UUID
 
 
-class PageFollowed(Envelope):
+class PageFollowed(Occurrence):
     type: Literal["page.followed"] = "page.followed"
     payload: PageAndUser
 
 
-class PageUnfollowed(Envelope):
+class PageUnfollowed(Occurrence):
     type: Literal["page.unfollowed"] = "page.unfollowed"
     payload: PageAndUser
 
 
-class FollowRequested(Envelope):
+class FollowRequested(Occurrence):
     type: Literal["page.follow_requested"] = "page.follow_requested"
     payload: PageAndUser
 
 
-class FollowRequestWithdrawn(Envelope):
+class FollowRequestWithdrawn(Occurrence):
     type: Literal["page.follow_request_withdrawn"] = "page.follow_request_withdrawn"
     payload: PageAndUser
 
 
-class FollowRequestAccepted(Envelope):
+class FollowRequestAccepted(Occurrence):
     """The request is gone and the user follows: there is no page.followed beside this."""
 
     type: Literal["page.follow_request_accepted"] = "page.follow_request_accepted"
     payload: PageAndUser
 
 
-class FollowRequestRejected(Envelope):
+class FollowRequestRejected(Occurrence):
     type: Literal["page.follow_request_rejected"] = "page.follow_request_rejected"
     payload: PageAndUser
 
@@ -172,7 +222,7 @@ class PostRef(Model):
     page_id: UUID
 
 
-class PostCreated(Envelope):
+class PostCreated(Occurrence):
     class Payload(PostRef):
         reply_to: PostRef | None = None
 
@@ -180,7 +230,7 @@ class PostCreated(Envelope):
     payload: Payload
 
 
-class PostDeleted(Envelope):
+class PostDeleted(Occurrence):
     class Payload(PostRef):
         reply_to: PostRef | None = None
         # What it had when it went; they are not unliked one by one.
@@ -196,12 +246,12 @@ class PostAndUser(PostRef):
     user_id: UUID
 
 
-class PostLiked(Envelope):
+class PostLiked(Occurrence):
     type: Literal["post.liked"] = "post.liked"
     payload: PostAndUser
 
 
-class PostUnliked(Envelope):
+class PostUnliked(Occurrence):
     type: Literal["post.unliked"] = "post.unliked"
     payload: PostAndUser
 
@@ -210,17 +260,21 @@ class UserRef(Model):
     user_id: UUID
 
 
-class UserBlocked(Envelope):
+class UserState(Revised):
+    user_id: UUID
+
+
+class UserBlocked(State):
     type: Literal["user.blocked"] = "user.blocked"
-    payload: UserRef
+    payload: UserState
 
 
-class UserUnblocked(Envelope):
+class UserUnblocked(State):
     type: Literal["user.unblocked"] = "user.unblocked"
-    payload: UserRef
+    payload: UserState
 
 
-class NotificationsChanged(Envelope):
+class NotificationsChanged(Occurrence):
     """How often the user wants mail is another choice now."""
 
     type: Literal["user.notifications_changed"] = "user.notifications_changed"

@@ -2,7 +2,8 @@
 # What has to be there before the processes start; each may be repeated.
 #   queues           declares exchange, queues and bindings at AMQP_URL
 #   aws              makes bucket, sender and table in the emulator
-#   demo             fills an empty database with the demo world
+#   demo             fills an empty database with the demo data
+#   manage COMMAND   a command of Django's that asks the statistics service too
 set -eu
 
 case "${1:-}" in
@@ -10,8 +11,9 @@ case "${1:-}" in
 declare(os.environ['AMQP_URL'])" ;;
   aws) exec python -c "import os; from dev.aws import prepare_aws; prepare_aws(os.environ)" ;;
   demo) exec python -m dev.demo --if-empty ;;
+  manage) shift; exec python manage.py "$@" ;;
   *)
-    echo "queues, aws or demo, not '$*'" >&2
+    echo "queues, aws, demo or manage, not '$*'" >&2
     exit 2
     ;;
 esac

@@ -75,12 +75,13 @@ ACTIONS = {
     "StatisticsApiRole": {"dynamodb:GetItem", "dynamodb:Query"},
     "ConsumerRole": {
         "dynamodb:BatchWriteItem",
+        "dynamodb:DeleteItem",
         "dynamodb:GetItem",
         "dynamodb:PutItem",
         "dynamodb:Query",
         "dynamodb:UpdateItem",
     },
-    "AuditorRole": {"dynamodb:Query"},
+    "AuditorRole": {"dynamodb:GetItem", "dynamodb:Query"},
 }
 # These know no resources.
 EVERYWHERE = {"ses:GetAccount"}

@@ -11,17 +11,18 @@ import time
 from collections import deque
 from contextlib import suppress
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 import structlog
 from kombu import Connection, Message, Queue
 from kombu import Consumer as QueueConsumer
 
+from innotter_contracts.backoff import delays
 from innotter_contracts.events import STATS_QUEUE, Event, InvalidEvent, parse_event
 from innotter_contracts.logs import configure_logs
 from innotter_stats import settings
-from innotter_stats.backoff import delays
 from innotter_stats.metrics import BATCH_EVENTS, BATCH_SECONDS, EVENTS, LAG, Pulse, serve
-from innotter_stats.store import Store, StoreUnavailable, create_client
+from innotter_stats.store import Store, StoreUnavailable, calls_for, create_client
 
 # Seconds. The broker gives up on us after two of them, so no single call may take that long.
 HEARTBEAT = 30
@@ -31,6 +32,13 @@ IDLE = 0.5
 log = structlog.get_logger("innotter_stats.consumer")
 
 
+class Delivery(NamedTuple):
+    message: Message
+    event: Event
+    # About how many calls to DynamoDB it needs.
+    calls: int
+
+
 class Consumer:
     def __init__(self, config: settings.Settings, store: Store) -> None:
         self._config = config
@@ -38,8 +46,8 @@ class Consumer:
         self.pulse = Pulse()
         self.pulse.is_down("broker", True)
         self._stopping = False
-        # Delivered, in order of delivery, and not yet in a batch. At most `prefetch`.
-        self._delivered: deque[Message] = deque()
+        # In order of delivery, and not yet in a batch. At most `prefetch`.
+        self._delivered: deque[Delivery] = deque()
 
     def stop(self) -> None:
         self._stopping = True
@@ -71,18 +79,28 @@ class Consumer:
             # The queue is declared in one place, deploy/rabbitmq/definitions.json.
             auto_declare=False,
             prefetch_count=self._config.consumer_prefetch,
-            on_message=self._delivered.append,
+            on_message=self._receive,
         ):
             log.info("consuming", queue=STATS_QUEUE)
             while not self._stopping:
                 self._listen(connection, seconds=IDLE, enough=1)
                 if self._delivered:
-                    self._settle(connection, self._next_batch(connection))
+                    self._handle(connection, self._next_batch(connection))
 
-    def _next_batch(self, connection: Connection) -> list[Message]:
+    def _receive(self, message: Message) -> None:
+        event = _parse(message)
+        if event is not None:
+            self._delivered.append(Delivery(message, event, calls_for(event)))
+
+    def _next_batch(self, connection: Connection) -> list[Delivery]:
+        """As many as need no more calls together than a batch may make; at least one."""
         size = self._config.consumer_batch_size
         self._listen(connection, seconds=self._config.consumer_batch_wait, enough=size)
-        return [self._delivered.popleft() for _ in range(min(size, len(self._delivered)))]
+        batch = [self._delivered.popleft()]
+        calls = batch[0].calls
+        while self._delivered and (calls := calls + self._delivered[0].calls) <= size:
+            batch.append(self._delivered.popleft())
+        return batch
 
     def _listen(self, connection: Connection, *, seconds: float, enough: float) -> None:
         """Receives, heartbeats too, until `enough` messages wait or the time is over."""
@@ -96,29 +114,33 @@ class Consumer:
             if self._stopping:
                 return
 
-    def _settle(self, connection: Connection, messages: list[Message]) -> None:
+    def _handle(self, connection: Connection, batch: list[Delivery]) -> None:
         started = time.monotonic()
-        events = {message.delivery_tag: event for message in messages if (event := _parse(message))}
-        if not events or not self._count(connection, list(events.values())):
+        if not self._count(connection, [delivery.event for delivery in batch]):
             return
         # Deliveries are numbered in order, so that one answer covers the whole batch; what was
         # rejected has had its answer.
-        last = next(message for message in reversed(messages) if message.delivery_tag in events)
-        last.ack(multiple=True)
+        batch[-1].message.ack(multiple=True)
         BATCH_SECONDS.observe(time.monotonic() - started)
-        BATCH_EVENTS.observe(len(events))
+        BATCH_EVENTS.observe(len(batch))
         log.info(
             "batch_counted",
-            events=len(events),
-            rejected=len(messages) - len(events),
+            events=len(batch),
             duration_ms=round((time.monotonic() - started) * 1000),
         )
+
+    def _keep_alive(self, connection: Connection) -> None:
+        """Reads what has come, and heartbeats: a batch may take longer than the broker waits."""
+        with suppress(TimeoutError):
+            connection.drain_events(timeout=0)
+        connection.heartbeat_check()
+        self.pulse.beat()
 
     def _count(self, connection: Connection, events: list[Event]) -> bool:
         """Tries until the events are counted; False if it was told to stop before."""
         for delay in delays(first=0.2, longest=10):
             try:
-                repeated = self._store.apply(events)
+                repeated = self._store.apply(events, lambda: self._keep_alive(connection))
                 self.pulse.is_down("table", False)
                 break
             except StoreUnavailable as error:

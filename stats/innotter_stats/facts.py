@@ -1,40 +1,42 @@
 """What an event tells that is not counted. Pure.
 
-A fact overwrites, so it may be written any number of times, as long as an older one never wins.
+A fact overwrites, so it may be written any number of times, as long as an older one never wins:
+each has the revision of the row in the core that it tells of, and the higher revision wins.
 What is counted, and so must be added exactly once, is told by innotter_contracts.counting.
 """
 
 from collections.abc import Sequence
-from datetime import datetime
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, assert_never
 from uuid import UUID
 
 from innotter_contracts.events import (
     Event,
+    Occurrence,
     PageChanged,
     PageCreated,
     PageDeleted,
     PageRecounted,
     UserBlocked,
     UserUnblocked,
+    milliseconds,
 )
 
 
 class Fact(NamedTuple):
-    """Something about a page that has been so since a moment, until a newer fact says otherwise."""
+    """Something about a page that is so until a fact of a higher revision says otherwise."""
 
     page_id: UUID
     name: Literal["owner_id", "name", "uuid", "deleted"]
     value: str
-    since: datetime
+    revision: int
 
 
 class Block(NamedTuple):
-    """That a user is shut out, or is not, since a moment: a fact too."""
+    """That a user is shut out, or is not: a fact too."""
 
     user_id: UUID
     blocked: bool
-    since: datetime
+    revision: int
 
 
 def facts(event: Event) -> Sequence[Fact | Block]:
@@ -43,29 +45,25 @@ def facts(event: Event) -> Sequence[Fact | Block]:
     Or about a user.
     """
     match event:
-        case PageCreated(payload=page, occurred_at=since):
+        case PageCreated() | PageRecounted():
+            page, revision = event.payload, event.revision
             return [
-                Fact(page.page_id, "owner_id", str(page.owner_id), since),
-                Fact(page.page_id, "name", page.name, since),
-                Fact(page.page_id, "uuid", page.uuid, since),
+                Fact(page.page_id, "owner_id", str(page.owner_id), revision),
+                Fact(page.page_id, "name", page.name, revision),
+                Fact(page.page_id, "uuid", page.uuid, revision),
             ]
-        case PageRecounted(payload=page):
+        case PageChanged(payload=changed):
             return [
-                Fact(page.page_id, "owner_id", str(page.owner_id), page.since),
-                Fact(page.page_id, "name", page.name, page.since),
-                Fact(page.page_id, "uuid", page.uuid, page.since),
+                Fact(changed.page_id, "name", changed.name, event.revision),
+                Fact(changed.page_id, "uuid", changed.uuid, event.revision),
             ]
-        case PageChanged(payload=page, occurred_at=since):
-            return [
-                Fact(page.page_id, "name", page.name, since),
-                Fact(page.page_id, "uuid", page.uuid, since),
-            ]
-        case PageDeleted(payload=page, occurred_at=since):
-            return [Fact(page.page_id, "deleted", "yes", since)]
-        case (
-            UserBlocked(payload=user, occurred_at=since)
-            | UserUnblocked(payload=user, occurred_at=since)
-        ):
-            return [Block(user.user_id, isinstance(event, UserBlocked), since)]
-        case _:
+        case PageDeleted(payload=gone):
+            # Final: nothing is told of the page that this could be older than.
+            return [Fact(gone.page_id, "deleted", "yes", milliseconds(event.occurred_at))]
+        case UserBlocked() | UserUnblocked():
+            blocked = isinstance(event, UserBlocked)
+            return [Block(event.payload.user_id, blocked, event.revision)]
+        case Occurrence():
             return []
+        case _:
+            assert_never(event)

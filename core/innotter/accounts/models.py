@@ -7,7 +7,7 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Lower
 
-from innotter.common.models import Record
+from innotter.common.models import Record, Revised
 from innotter.media.models import Picture
 
 LONGEST_TITLE = 100
@@ -21,7 +21,7 @@ class UserManager(BaseUserManager["User"]):
         return self.get(username__lower=(username or "").lower())
 
 
-class User(Record, AbstractBaseUser):
+class User(Revised, Record, AbstractBaseUser):
     """A person with an account."""
 
     class Role(models.TextChoices):

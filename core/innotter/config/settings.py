@@ -93,8 +93,6 @@ class Environment(BaseSettings):
     aws_endpoint_url: str | None = None
     media_bucket: str = "innotter-media"
     media_url: str | None = None
-    # Of the statistics service; the audit reads there.
-    statistics_table: str = "innotter-statistics"
     # Where this process serves what it counts; nowhere without a port.
     metrics_host: str = "127.0.0.1"
     metrics_port: int | None = None
@@ -152,7 +150,6 @@ MEDIA_BUCKET = environment.media_bucket
 MEDIA_URL = (environment.media_url or f"{environment.aws_endpoint_url}/{MEDIA_BUCKET}").rstrip(
     "/"
 ) + "/"
-STATISTICS_TABLE = environment.statistics_table
 METRICS_HOST = environment.metrics_host
 METRICS_PORT = environment.metrics_port
 # Errors are problem documents and log lines everywhere, development included.

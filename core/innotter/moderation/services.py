@@ -14,7 +14,7 @@ from innotter.pages.models import Page
 from innotter.pages.services import locked as locked_page
 from innotter.posts.models import Post
 from innotter.posts.services import delete_post as delete_any_post
-from innotter_contracts.events import UserBlocked, UserRef, UserUnblocked
+from innotter_contracts.events import UserBlocked, UserState, UserUnblocked
 
 Action = ModerationAction.Action
 
@@ -71,7 +71,7 @@ def block_user(*, actor: User, user: User, reason: str = "") -> None:
     if user.is_blocked:
         return
     _set_blocked(user, True)
-    record(UserBlocked(actor=actor.id, payload=UserRef(user_id=user.id)))
+    record(UserBlocked(actor=actor.id, payload=_state(user)))
     _log(Action.BLOCK, user, actor=actor, reason=reason)
 
 
@@ -85,7 +85,7 @@ def unblock_user(*, actor: User, user: User, reason: str = "") -> None:
     if not user.is_blocked:
         return
     _set_blocked(user, False)
-    record(UserUnblocked(actor=actor.id, payload=UserRef(user_id=user.id)))
+    record(UserUnblocked(actor=actor.id, payload=_state(user)))
     _log(Action.UNBLOCK, user, actor=actor, reason=reason)
 
 
@@ -140,8 +140,13 @@ def _locked_user(user: User, actor: User) -> User:
 
 def _set_blocked(user: User, is_blocked: bool) -> None:
     user.is_blocked = is_blocked
-    user.save(update_fields=["is_blocked", "updated_at"])
+    user.revise()
+    user.save(update_fields=["is_blocked", "revision", "updated_at"])
     forget_sessions(user=user)
+
+
+def _state(user: User) -> UserState:
+    return UserState(revision=user.revision, user_id=user.id)
 
 
 def _with_role(user: User, role: str, *, actor: User | None, reason: str) -> User:

@@ -9,7 +9,7 @@ from django.db.models.functions import Lower
 from django.utils import timezone
 
 from innotter.accounts.models import User
-from innotter.common.models import Record
+from innotter.common.models import Record, Revised
 from innotter.common.text import without_idle
 from innotter.media.models import Picture
 
@@ -43,7 +43,7 @@ class Tag(Record):
         return self.name
 
 
-class Page(Record):
+class Page(Revised, Record):
     """What people follow. `uuid` is its public address and may change; `id` never does."""
 
     owner = models.ForeignKey(User, on_delete=models.PROTECT, related_name="pages")

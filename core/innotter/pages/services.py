@@ -66,7 +66,11 @@ def create_page(
         page.save(force_insert=True)
     page.tags.set(_tags_named(tags))
     payload = PageCreated.Payload(
-        page_id=page.id, uuid=page.uuid, name=page.name, owner_id=owner.id
+        revision=page.revision,
+        page_id=page.id,
+        uuid=page.uuid,
+        name=page.name,
+        owner_id=owner.id,
     )
     record(PageCreated(actor=owner.id, occurred_at=page.created_at, payload=payload))
     return page
@@ -91,12 +95,18 @@ def edit_page(
         description = bounded("description", description, LONGEST_DESCRIPTION)
     wishes = {"name": name, "uuid": uuid, "description": description, "is_private": is_private}
     changed = assign(page, wishes)
+    is_told = bool(changed & {"uuid", "name"})
+    if is_told:
+        page.revise()
+        changed.add("revision")
     with conflicts({"page_uuid_unique": AddressTaken}):
         page.save(update_fields=changed)
     if tags is not None:
         _set_tags(page, tags)
-    if changed & {"uuid", "name"}:
-        payload = PageChanged.Payload(page_id=page.id, uuid=page.uuid, name=page.name)
+    if is_told:
+        payload = PageChanged.Payload(
+            revision=page.revision, page_id=page.id, uuid=page.uuid, name=page.name
+        )
         record(PageChanged(actor=page.owner_id, payload=payload))
     if "is_private" in changed and not page.is_private:
         _accept(page, requests_of(page))

@@ -3,7 +3,6 @@
 import json
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -18,13 +17,10 @@ from innotter.events.models import Epoch, OutboxEvent
 from innotter.events.services import KEPT
 from innotter.pages.models import Follow, Page
 from innotter.posts.models import Like, Post
-from innotter.statistics.table import Counts, Table
+from innotter.statistics.stored import Counts, stored_pages
 from innotter_contracts.counting import day_of, deltas
 from innotter_contracts.events import METRICS, Metric, PageRecounted, parse_event
 from innotter_contracts.ids import first_id_of
-
-# Questions to the table at a time.
-THREADS = 8
 
 # What is counted: the rows, their key to the page, and the moment that they count from.
 COUNTED: dict[Metric, tuple[QuerySet[Any], str, str]] = {
@@ -66,12 +62,13 @@ def page_ids(*, at_once: int) -> Iterator[list[UUID]]:
         some = list(pages.filter(id__gt=some[-1])[:at_once])
 
 
-def differences(pages: Collection[UUID], table: Table) -> list[Difference]:
-    """Where the table says something else of these pages than the database.
+def differences(pages: Collection[UUID]) -> list[Difference]:
+    """Where statistics has something else of these pages than the database.
 
     Totals, and each day whose events are all still in the outbox, are compared exactly; the days
     before it all together, because nobody knows any more what was taken back on which of them.
-    What is on its way between the two differs too, until it arrives.
+    What is on its way between the two differs too, until it arrives. Raises
+    StatisticsUnavailable.
     """
     first = first_kept_day()
     with transaction.atomic(durable=True):
@@ -80,11 +77,10 @@ def differences(pages: Collection[UUID], table: Table) -> list[Difference]:
         profiles = Page.objects.in_bulk(pages)
         totals = totals_of(profiles)
         changes = changes_since(first, profiles)
-    with ThreadPoolExecutor(THREADS) as pool:
-        shown = dict(zip(profiles, pool.map(table.shown, profiles), strict=True))
+    stored = stored_pages(profiles)
     found = []
     for page_id, page in profiles.items():
-        said = shown[page_id]
+        said = stored[page_id]
         for what, ours, theirs in (
             ("uuid", page.uuid, said.uuid),
             ("name", page.name, said.name),

@@ -21,13 +21,12 @@ def recount(*, page_id: UUID) -> None:
     if page is None:
         raise NotFound
     payload = PageRecounted.Payload(
+        revision=page.revision,
         page_id=page.id,
         epoch=epoch,
         uuid=page.uuid,
         name=page.name,
         owner_id=page.owner_id,
-        # Not this moment: somebody may be changing them, and has taken the time already.
-        since=page.updated_at,
         days=[
             PageRecounted.Day(date=day, counts=dict(counts))
             for day, counts in sorted(days_of(page_id).items())

@@ -1,12 +1,13 @@
 """Events as the core makes them, with everything filled in that a test does not care about."""
 
 from collections.abc import Mapping
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
 
 from innotter_contracts.events import (
     Metric,
     PageAndUser,
+    PageChanged,
     PageCreated,
     PageFollowed,
     PageRecounted,
@@ -16,8 +17,9 @@ from innotter_contracts.events import (
     PostRef,
     PostUnliked,
     UserBlocked,
-    UserRef,
+    UserState,
     UserUnblocked,
+    milliseconds,
 )
 from innotter_contracts.ids import new_id
 
@@ -32,13 +34,35 @@ def page_created(
     owner: UUID | None = None,
     name: str = "Morning coffee",
     at: datetime = NOON,
+    revision: int | None = None,
 ) -> PageCreated:
+    """Without `revision`, the one that a right clock gives."""
     owner = owner or new_id()
-    return PageCreated(
-        actor=owner,
-        occurred_at=at,
-        payload=PageCreated.Payload(page_id=page_id, uuid=uuid, name=name, owner_id=owner),
+    payload = PageCreated.Payload(
+        page_id=page_id,
+        uuid=uuid,
+        name=name,
+        owner_id=owner,
+        revision=milliseconds(at) if revision is None else revision,
     )
+    return PageCreated(actor=owner, occurred_at=at, payload=payload)
+
+
+def page_changed(
+    page_id: UUID,
+    uuid: str,
+    *,
+    name: str = "Evening coffee",
+    at: datetime = NOON + timedelta(hours=1),
+    revision: int | None = None,
+) -> PageChanged:
+    payload = PageChanged.Payload(
+        page_id=page_id,
+        uuid=uuid,
+        name=name,
+        revision=milliseconds(at) if revision is None else revision,
+    )
+    return PageChanged(actor=new_id(), occurred_at=at, payload=payload)
 
 
 def recounted(
@@ -57,7 +81,7 @@ def recounted(
         uuid=uuid,
         name=name,
         owner_id=owner or new_id(),
-        since=since,
+        revision=milliseconds(since),
         days=[PageRecounted.Day(date=day, counts=dict(counts)) for day, counts in days.items()],
     )
     return PageRecounted(actor=None, payload=payload)
@@ -89,12 +113,16 @@ def followed(page_id: UUID, *, at: datetime = NOON) -> PageFollowed:
     )
 
 
-def blocked(user: UUID, *, at: datetime = NOON) -> UserBlocked:
-    return UserBlocked(actor=new_id(), occurred_at=at, payload=UserRef(user_id=user))
+def blocked(user: UUID, *, at: datetime = NOON, revision: int | None = None) -> UserBlocked:
+    return UserBlocked(actor=new_id(), occurred_at=at, payload=_state(user, at, revision))
 
 
-def unblocked(user: UUID, *, at: datetime = NOON) -> UserUnblocked:
-    return UserUnblocked(actor=new_id(), occurred_at=at, payload=UserRef(user_id=user))
+def unblocked(user: UUID, *, at: datetime = NOON, revision: int | None = None) -> UserUnblocked:
+    return UserUnblocked(actor=new_id(), occurred_at=at, payload=_state(user, at, revision))
+
+
+def _state(user: UUID, at: datetime, revision: int | None) -> UserState:
+    return UserState(user_id=user, revision=milliseconds(at) if revision is None else revision)
 
 
 def new_uuid() -> str:

@@ -7,10 +7,12 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from datetime import date, timedelta
+from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 from uuid import UUID
 
@@ -18,15 +20,26 @@ import httpx
 import kombu
 import pytest
 
-from innotter_contracts.events import Event
+from innotter_contracts.events import Event, Metric
 from innotter_contracts.ids import new_id
 from innotter_contracts.tests.samples import SAMPLES
 from innotter_stats.consumer import Consumer
 from innotter_stats.metrics import serve
 from innotter_stats.settings import Settings
 from innotter_stats.store import Store, StoreUnavailable
-from innotter_stats.tests.builders import DAY, liked, new_uuid, page_created, posted
+from innotter_stats.tests.builders import (
+    DAY,
+    liked,
+    new_uuid,
+    page_created,
+    posted,
+    recounted,
+)
 from innotter_stats.tests.conftest import Broker, wait_until
+from innotter_stats.tests.dynamodb import Calls
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
 
 
 class Page:
@@ -149,7 +162,9 @@ def test_every_sample_of_the_contract_is_taken_in(broker: Broker, store: Store) 
     applied: list[Event] = []
 
     class Watched(Store):
-        def apply(self, events: Iterable[Event]) -> set[UUID]:
+        def apply(
+            self, events: Iterable[Event], after_call: Callable[[], None] = lambda: None
+        ) -> set[UUID]:
             applied.extend(events)
             return set()
 
@@ -247,7 +262,9 @@ def test_a_crash_between_counting_and_acknowledging_counts_once(
     broker: Broker, store: Store, page: Page, processes: Processes
 ) -> None:
     class CrashesAfterwards(Store):
-        def apply(self, events: Iterable[Event]) -> set[UUID]:
+        def apply(
+            self, events: Iterable[Event], after_call: Callable[[], None] = lambda: None
+        ) -> set[UUID]:
             store.apply(events)
             raise Crash
 
@@ -272,7 +289,9 @@ def test_told_to_stop_it_finishes_the_batch_that_it_has(
     counting, finish = threading.Event(), threading.Event()
 
     class Slow(Store):
-        def apply(self, events: Iterable[Event]) -> set[UUID]:
+        def apply(
+            self, events: Iterable[Event], after_call: Callable[[], None] = lambda: None
+        ) -> set[UUID]:
             counting.set()
             assert finish.wait(20)
             return store.apply(events)
@@ -293,7 +312,9 @@ def test_while_the_table_is_down_the_events_wait(broker: Broker, store: Store, p
     attempts: list[int] = []
 
     class DownAtFirst(Store):
-        def apply(self, events: Iterable[Event]) -> set[UUID]:
+        def apply(
+            self, events: Iterable[Event], after_call: Callable[[], None] = lambda: None
+        ) -> set[UUID]:
             attempts.append(1)
             if len(attempts) <= 3:
                 raise StoreUnavailable("down")
@@ -319,7 +340,9 @@ def test_the_connection_lives_however_long_the_table_is_down(
     connections: list[int] = []
 
     class Down(Store):
-        def apply(self, events: Iterable[Event]) -> set[UUID]:
+        def apply(
+            self, events: Iterable[Event], after_call: Callable[[], None] = lambda: None
+        ) -> set[UUID]:
             if time.monotonic() < up_again:
                 raise StoreUnavailable("down")
             return store.apply(events)
@@ -333,6 +356,77 @@ def test_the_connection_lives_however_long_the_table_is_down(
     consumer = Counted(Settings(amqp_url=broker.url), Down(None, ""))  # type: ignore[arg-type]
     with running(consumer):
         wait_until(lambda: page.likes() == 1)
+    assert connections == [1]
+    assert broker.waiting() == 0
+
+
+def test_a_batch_is_bounded_by_its_work_and_heartbeats_between_the_steps(
+    broker: Broker, dynamodb: "DynamoDBClient", table: str, store: Store
+) -> None:
+    """A recount of a year is dozens of calls to DynamoDB, and hundreds may wait."""
+    pages = [Page(store) for _ in range(6)]
+    year: dict[date, dict[Metric, int]] = {
+        DAY - timedelta(days=n): {"likes": 1} for n in range(366)
+    }
+    broker.publish(
+        *(recounted(page.id, page.uuid, 1, year) for page in pages),
+        *(liked(pages[0].id, epoch=1) for _ in range(60)),
+    )
+    calls = Calls(dynamodb)
+    batches: list[tuple[int, int]] = []
+    heartbeats: list[int] = []
+
+    class Watched(Store):
+        def apply(
+            self, events: Iterable[Event], after_call: Callable[[], None] = lambda: None
+        ) -> set[UUID]:
+            given, before = list(events), len(calls.names)
+            repeated = super().apply(given, after_call)
+            batches.append((len(given), len(calls.names) - before))
+            return repeated
+
+    class Beating(Consumer):
+        def _keep_alive(self, connection: kombu.Connection) -> None:
+            heartbeats.append(len(calls.names))
+            super()._keep_alive(connection)
+
+    size = 120
+    config = Settings(amqp_url=broker.url, consumer_batch_size=size, consumer_batch_wait=1)
+    with running(Beating(config, Watched(cast(Any, calls), table))):
+        wait_until(lambda: broker.waiting() == 0 and sum(n for n, _ in batches) == 66)
+    assert all(made <= size for _, made in batches)
+    assert len(batches) >= 3
+    # Nothing but a reading lies between two of them.
+    assert max(later - earlier for earlier, later in pairwise(heartbeats)) <= 2
+    assert pages[0].likes() == 366 + 60
+
+
+def test_the_connection_lives_though_one_batch_takes_longer_than_heartbeats(
+    broker: Broker, store: Store, page: Page, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("innotter_stats.consumer.HEARTBEAT", 2)
+    connections: list[int] = []
+
+    class Slow(Store):
+        def apply(
+            self, events: Iterable[Event], after_call: Callable[[], None] = lambda: None
+        ) -> set[UUID]:
+            # Many calls, each of them short. The broker hangs up after two to three heartbeats.
+            begun = time.monotonic()
+            while time.monotonic() < begun + 7:
+                threading.Event().wait(0.05)
+                after_call()
+            return store.apply(events)
+
+    class Counted(Consumer):
+        def _consume(self, connection: kombu.Connection) -> None:
+            connections.append(1)
+            super()._consume(connection)
+
+    broker.publish(liked(page.id))
+    config = Settings(amqp_url=broker.url, consumer_batch_wait=0)
+    with running(Counted(config, Slow(None, ""))):  # type: ignore[arg-type]
+        wait_until(lambda: page.likes() == 1 and broker.waiting() == 0)
     assert connections == [1]
     assert broker.waiting() == 0
 
@@ -478,7 +572,9 @@ def test_a_consumer_that_is_stuck_is_not_alive(broker: Broker, store: Store, pag
     counting, finish = threading.Event(), threading.Event()
 
     class Stuck(Store):
-        def apply(self, events: Iterable[Event]) -> set[UUID]:
+        def apply(
+            self, events: Iterable[Event], after_call: Callable[[], None] = lambda: None
+        ) -> set[UUID]:
             counting.set()
             assert finish.wait(20)
             return store.apply(events)

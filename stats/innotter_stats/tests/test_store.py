@@ -1,11 +1,10 @@
-import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
-from itertools import batched
+from itertools import pairwise, permutations
 from random import Random
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID
 
 import boto3
@@ -15,16 +14,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from innotter_contracts.counting import day_of, deltas
-from innotter_contracts.events import METRICS, Event, PageChanged, PageDeleted
+from innotter_contracts.events import METRICS, Event, Metric, PageDeleted, milliseconds
 from innotter_contracts.ids import new_id
 from innotter_stats.store import (
     MARKER_LIFE,
-    MAX_ACTIONS,
     PageStatistics,
     Store,
     StoreUnavailable,
+    calls_for,
     create_table,
 )
+from innotter_stats.store.table import MAX_ACTIONS, MAX_PUTS
 from innotter_stats.tests.builders import (
     DAY,
     NOON,
@@ -32,12 +32,14 @@ from innotter_stats.tests.builders import (
     followed,
     liked,
     new_uuid,
+    page_changed,
     page_created,
     posted,
     recounted,
     unblocked,
     unliked,
 )
+from innotter_stats.tests.dynamodb import Calls
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -146,26 +148,59 @@ def test_one_transaction_carries_many_events(dynamodb: "DynamoDBClient", table: 
     assert observed.sizes == [MAX_ACTIONS]
 
 
-def test_batches_count_at_least_twelve_times_as_fast_as_one_transaction_an_event(
+def test_a_batch_makes_a_call_where_events_alone_make_dozens(
     dynamodb: "DynamoDBClient", table: str
 ) -> None:
-    """On the same engine in the same run. (`make bench ARGS=counting` says how much exactly.)"""
-    observed: Any = Observed(dynamodb)
-    store = Store(observed, table)
+    """How much faster that is, `make bench ARGS=counting` says."""
     pages = [new_id() for _ in range(20)]
+    likes: list[Event] = [liked(pages[n % len(pages)]) for n in range(500)]
+    together, singly = Calls(dynamodb), Calls(dynamodb)
+    Store(cast(Any, together), table).apply(likes)
+    for event in likes[:10]:
+        Store(cast(Any, singly), table).apply([event.model_copy(update={"id": new_id()})])
+    assert together.names == ["transact_write_items"] * 6
+    assert singly.names == ["transact_write_items"] * 10
 
-    def seconds_an_event(events: int, size: int) -> float:
-        likes = [liked(pages[n % len(pages)]) for n in range(events)]
-        started = time.perf_counter()
-        for batch in batched(likes, size, strict=False):
-            store.apply(batch)
-        return (time.perf_counter() - started) / events
 
-    # A machine that is busy with something else gets another chance.
-    ratios = (seconds_an_event(40, 1) / seconds_an_event(500, 500) for _ in range(8))
-    assert any(ratio >= 12 for ratio in ratios)
-    # Whatever the clock says: so many events share a transaction.
-    assert len([size for size in observed.sizes if size > 3]) % 6 == 0
+@pytest.mark.parametrize("days", [0, 24, 25, 366])
+def test_what_a_recount_costs_is_known_before(
+    dynamodb: "DynamoDBClient", table: str, page: tuple[UUID, str], days: int
+) -> None:
+    page_id, uuid = page
+    counted: dict[date, dict[Metric, int]] = {
+        DAY - timedelta(days=n): {"likes": 1} for n in range(days)
+    }
+    calls = Calls(dynamodb)
+    store = Store(cast(Any, calls), table)
+    # The second one has an epoch to replace, with events of its own on every day.
+    for epoch in (1, 2, 3):
+        recount = recounted(page_id, uuid, epoch, counted)
+        calls.names.clear()
+        store.apply([recount])
+        assert len(calls.names) <= calls_for(recount)
+        store.apply([liked(page_id, at=NOON - timedelta(days=n), epoch=epoch) for n in range(days)])
+    assert calls_for(recount) < 10 + 3 * (days / MAX_PUTS + 1)
+
+
+def test_every_write_is_followed_by_a_sign_of_life(
+    dynamodb: "DynamoDBClient", table: str, page: tuple[UUID, str]
+) -> None:
+    page_id, uuid = page
+    days: dict[date, dict[Metric, int]] = {
+        DAY - timedelta(days=n): {"likes": 1} for n in range(100)
+    }
+    calls = Calls(dynamodb)
+    signs: list[int] = []
+    events: list[Event] = [*(liked(page_id) for _ in range(300)), recounted(page_id, uuid, 1, days)]
+    Store(cast(Any, calls), table).apply(events, lambda: signs.append(len(calls.names)))
+    writes = [
+        n
+        for n, name in enumerate(calls.names, start=1)
+        if name in ("update_item", "delete_item", "batch_write_item", "transact_write_items")
+    ]
+    assert signs == writes
+    # Between two of them is never more than one reading.
+    assert max(later - earlier for earlier, later in pairwise(signs)) <= 2
 
 
 def test_consumers_that_are_given_the_same_events_count_them_once(
@@ -221,7 +256,7 @@ def test_a_conflict_with_another_transaction_is_tried_again(
 def test_conflicts_without_end_are_given_back_to_the_caller(
     dynamodb: "DynamoDBClient", table: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("innotter_stats.store.time.sleep", lambda _: None)
+    monkeypatch.setattr("innotter_stats.store.counting.time.sleep", lambda _: None)
     contended: Any = Contended(dynamodb, conflicts=1000)
     with pytest.raises(StoreUnavailable):
         Store(contended, table).apply([liked(new_id())])
@@ -333,14 +368,13 @@ def test_a_page_that_moved_is_found_at_its_new_uuid_alone(
 ) -> None:
     page_id, before = page
     after = new_uuid()
-    payload = PageChanged.Payload(page_id=page_id, uuid=after, name="Evening coffee")
-    store.apply([liked(page_id), PageChanged(actor=None, payload=payload)])
+    store.apply([liked(page_id), page_changed(page_id, after)])
     assert store.statistics(before, DAY, DAY) is None
     found = read(store, after)
     assert (found.name, found.totals) == ("Evening coffee", counts(likes=1))
 
 
-LATER = NOON + timedelta(microseconds=1)
+LATER = NOON + timedelta(milliseconds=1)
 
 
 @pytest.mark.parametrize("newest_first", [True, False])
@@ -352,6 +386,90 @@ def test_an_older_fact_never_overwrites_a_newer_one(store: Store, newest_first: 
         store.apply([event])
     found = read(store, after)
     assert (found.name, found.owner_id) == ("new", new.payload.owner_id)
+    assert store.statistics(before, DAY, DAY) is None
+
+
+@pytest.mark.parametrize("order", list(permutations(range(3))))
+def test_the_higher_revision_wins_whatever_clocks_say_and_in_any_order(
+    store: Store, order: tuple[int, ...]
+) -> None:
+    page_id, owner = new_id(), new_id()
+    first, second, third = new_uuid(), new_uuid(), new_uuid()
+    # Told by three hosts: one in the future, one right, one in the past.
+    events: list[Event] = [
+        page_created(
+            page_id, first, owner=owner, name="1", at=NOON + timedelta(days=9), revision=1
+        ),
+        page_changed(page_id, second, name="2", at=NOON, revision=2),
+        page_changed(page_id, third, name="3", at=NOON - timedelta(days=9), revision=3),
+    ]
+    for n in order:
+        store.apply([events[n]])
+    found = read(store, third)
+    assert (found.name, found.owner_id) == ("3", owner)
+    for gone in (first, second):
+        assert store.statistics(gone, DAY, DAY) is None
+
+
+@pytest.mark.parametrize("newest_first", [True, False])
+def test_the_higher_revision_of_a_block_wins_whatever_clocks_say(
+    store: Store, newest_first: bool
+) -> None:
+    boris = new_id()
+    story: list[Event] = [
+        blocked(boris, at=NOON, revision=7),
+        unblocked(boris, at=NOON + timedelta(days=1), revision=8),
+        blocked(boris, at=NOON - timedelta(days=1), revision=9),
+    ]
+    for event in reversed(story) if newest_first else story:
+        store.apply([event])
+    assert store.is_blocked(boris)
+
+
+@pytest.mark.parametrize("newest_first", [True, False])
+def test_a_uuid_is_the_new_owners_though_the_old_one_took_it_at_a_wrong_clock(
+    store: Store, newest_first: bool
+) -> None:
+    first, second, uuid = new_id(), new_id(), new_uuid()
+    future = milliseconds(NOON + timedelta(days=900))
+    events: list[Event] = [
+        page_created(first, uuid, name="first", revision=future),
+        page_changed(first, new_uuid(), name="moved", revision=future + 1),
+        page_created(second, uuid, name="second"),
+    ]
+    for event in reversed(events) if newest_first else events:
+        store.apply([event])
+    assert read(store, uuid).name == "second"
+
+
+def test_a_uuid_that_many_pages_had_costs_no_more_to_find(
+    dynamodb: "DynamoDBClient", table: str, store: Store
+) -> None:
+    uuid = new_uuid()
+    for n in range(20):
+        page_id = new_id()
+        store.apply([page_created(page_id, uuid)])
+        if n % 2:
+            store.apply([page_changed(page_id, new_uuid())])
+        else:
+            gone = PageDeleted(actor=None, payload=PageDeleted.Payload(page_id=page_id))
+            store.apply([gone])
+            # It comes again, when all is over.
+            store.apply([page_created(page_id, uuid)])
+    store.apply([page_created(new_id(), uuid, name="the last")])
+    calls = Calls(dynamodb)
+    assert read(Store(cast(Any, calls), table), uuid).name == "the last"
+    assert calls.names == ["query", "get_item", "query"]
+
+
+def test_an_event_without_a_revision_is_older_than_a_later_one_with_it(store: Store) -> None:
+    page_id, before, after = new_id(), new_uuid(), new_uuid()
+    old = page_created(page_id, before)
+    payload = old.payload.model_copy(update={"revision": None})
+    old = old.model_copy(update={"version": 2, "payload": payload})
+    store.apply([page_changed(page_id, after, at=LATER)])
+    store.apply([old])
+    assert read(store, after).owner_id == old.payload.owner_id
     assert store.statistics(before, DAY, DAY) is None
 
 
@@ -385,7 +503,7 @@ def test_the_last_word_about_a_block_counts(store: Store, newest_first: bool) ->
     story: list[Event] = [blocked(boris, at=NOON), unblocked(boris, at=LATER)]
     store.apply(reversed(story) if newest_first else story)
     assert not store.is_blocked(boris)
-    store.apply([blocked(boris, at=LATER + timedelta(microseconds=1))])
+    store.apply([blocked(boris, at=LATER + timedelta(milliseconds=1))])
     assert store.is_blocked(boris)
 
 
@@ -434,6 +552,48 @@ def test_no_moment_of_a_recount_shows_wrong_numbers(
     assert len(seen) > 5
     assert set(seen) == {(4, 4), (5, 5)}
     assert read(store, uuid, EVE, DAY).totals == counts(likes=5)
+
+
+@pytest.mark.parametrize("after", range(4))
+def test_a_recount_in_the_middle_of_reading_shows_no_wrong_numbers(
+    dynamodb: "DynamoDBClient", table: str, store: Store, page: tuple[UUID, str], after: int
+) -> None:
+    page_id, uuid = page
+    store.apply([liked(page_id) for _ in range(3)])
+    recount = recounted(page_id, uuid, 1, {EVE: {"likes": 1}, DAY: {"likes": 3}})
+
+    class Interrupted(Calls):
+        def __getattr__(self, name: str) -> Any:
+            if name != "exceptions" and len(self.names) == after:
+                store.apply([recount])
+            return super().__getattr__(name)
+
+    interrupted = Interrupted(dynamodb)
+    found = read(Store(cast(Any, interrupted), table), uuid, EVE, DAY)
+    assert len(interrupted.names) == 3
+    shown = (found.totals["likes"], sum(day["likes"] for day in found.days.values()))
+    assert shown == ((3, 3) if after >= 2 else (4, 4))
+
+
+class Replica(Calls):
+    """Answers, unless it is asked for consistent reads, as a replica that has the profile of the
+    new epoch and not yet its base."""
+
+    def pages(self, operation: str, **words: Any) -> Iterator[Any]:
+        for page in super().pages(operation, **words):
+            if not words.get("ConsistentRead"):
+                page["Items"] = [row for row in page["Items"] if ":base" not in row["sk"]["S"]]
+            yield page
+
+
+def test_a_replica_that_lags_behind_shows_no_wrong_numbers(
+    dynamodb: "DynamoDBClient", table: str, store: Store, page: tuple[UUID, str]
+) -> None:
+    page_id, uuid = page
+    store.apply([liked(page_id) for _ in range(3)])
+    store.apply([recounted(page_id, uuid, 1, {DAY: {"likes": 3}})])
+    found = read(Store(cast(Any, Replica(dynamodb)), table), uuid)
+    assert (found.totals["likes"], found.days[DAY]["likes"]) == (3, 3)
 
 
 class Crash(Exception):

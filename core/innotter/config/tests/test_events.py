@@ -67,10 +67,10 @@ def recount_page_with_liked_post(page: Page, user: User) -> None:
 # Each sample, and something that a person does to make the core emit such an event.
 type Deed = Callable[[User, User], Any]
 DEEDS: dict[str, Deed] = {
-    "page.created.v2": lambda ann, _: new_page(ann),
-    "page.changed.v2": lambda ann, _: edit_page(page=new_page(ann), name="Another"),
+    "page.created.v3": lambda ann, _: new_page(ann),
+    "page.changed.v3": lambda ann, _: edit_page(page=new_page(ann), name="Another"),
     "page.deleted.v2": lambda ann, _: delete_page(page=new_page(ann)),
-    "page.recounted.v2": lambda ann, eve: recount_page_with_liked_post(new_page(ann), eve),
+    "page.recounted.v3": lambda ann, eve: recount_page_with_liked_post(new_page(ann), eve),
     "page.followed.v2": lambda ann, eve: follow(user=eve, page=new_page(ann)),
     "page.unfollowed.v2": lambda ann, eve: follow_and_unfollow(eve, new_page(ann)),
     "page.follow_requested.v2": lambda ann, eve: follow(
@@ -93,8 +93,8 @@ DEEDS: dict[str, Deed] = {
     "post.deleted.reply.v2": lambda ann, _: delete_page_with_reply(new_page(ann)),
     "post.liked.v2": lambda ann, eve: like(user=eve, post=new_post(new_page(ann))),
     "post.unliked.v2": lambda ann, eve: like_and_unlike(eve, new_post(new_page(ann))),
-    "user.blocked.v2": lambda _, eve: block_and_unblock(eve),
-    "user.unblocked.v2": lambda _, eve: block_and_unblock(eve),
+    "user.blocked.v3": lambda _, eve: block_and_unblock(eve),
+    "user.unblocked.v3": lambda _, eve: block_and_unblock(eve),
     "user.notifications_changed.v2": lambda _, eve: edit_user(user=eve, email_notifications="off"),
 }
 
@@ -119,7 +119,7 @@ def form(body: Any) -> Any:
     """The same structure, with what differs between two events of one form made alike."""
     match body:
         case dict():
-            alike = ("request_id", "epoch")
+            alike = ("request_id", "epoch", "revision")
             return {key: form(value) for key, value in body.items() if key not in alike}
         case list():
             return [form(part) for part in body]

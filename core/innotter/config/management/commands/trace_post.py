@@ -3,8 +3,6 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from botocore.exceptions import BotoCoreError, ClientError
-from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db.models import Count, Max
 
@@ -12,7 +10,7 @@ from innotter.events.models import OutboxEvent
 from innotter.events.services import KEPT
 from innotter.mail.models import Delivery
 from innotter.posts.models import Post
-from innotter.statistics.table import Table
+from innotter.statistics.stored import StatisticsUnavailable, is_counted
 from innotter_contracts.ids import first_id_of, moment_of
 
 # Between the making of a post's id and that of its event's: one transaction.
@@ -89,8 +87,7 @@ def about_statistics(event: OutboxEvent | None) -> Iterator[str]:
         yield "unknown without the event"
         return
     try:
-        counted = Table(settings.STATISTICS_TABLE).has_counted(event.id)
-        yield "counted" if counted else "not counted yet"
-    except (BotoCoreError, ClientError) as error:
-        yield f"the table does not answer: {error}"
+        yield "counted" if is_counted(event.id) else "not counted yet"
+    except StatisticsUnavailable as error:
+        yield f"unknown: {error}"
         yield f"look for {event.id} in the consumer's log"

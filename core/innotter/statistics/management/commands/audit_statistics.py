@@ -5,11 +5,10 @@ from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
-from django.conf import settings
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
 
 from innotter.statistics.selectors import Difference, differences, ids_at, page_ids
-from innotter.statistics.table import Table
+from innotter.statistics.stored import StatisticsUnavailable
 
 PAGES_AT_ONCE = 5_000
 # Seconds between two looks at what may be on its way.
@@ -33,12 +32,15 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, page: list[str] | None, wait: float, **options: Any) -> None:
-        table = Table(settings.STATISTICS_TABLE)
         pages: Iterable[list[UUID]] = [ids_at(page)] if page else page_ids(at_once=PAGES_AT_ONCE)
         looked_at, found = 0, 0
         for some in pages:
             looked_at += len(some)
-            for different in lasting(some, table, wait=wait):
+            try:
+                lasting_differences = lasting(some, wait=wait)
+            except StatisticsUnavailable as error:
+                raise CommandError(str(error)) from None
+            for different in lasting_differences:
                 found += 1
                 self.stdout.write(
                     f"page {different.page_id}: {different.what} is {different.shown}, "
@@ -49,11 +51,11 @@ class Command(BaseCommand):
             sys.exit(1)
 
 
-def lasting(pages: list[UUID], table: Table, *, wait: float) -> list[Difference]:
+def lasting(pages: list[UUID], *, wait: float) -> list[Difference]:
     """The differences that are still there after `wait` seconds."""
     until = time.monotonic() + wait
     while True:
-        found = differences(pages, table)
+        found = differences(pages)
         if not found or time.monotonic() > until:
             return found
         pages = list({different.page_id for different in found})

@@ -1,0 +1,64 @@
+"""What is stored, for those who compare it with the core's database.
+
+`python -m innotter_stats.audit` reads questions from standard input, a JSON object a line, and
+writes as many answers to standard output, in the same order:
+
+    {"page": "<id>"}    {"page": "<id>", "uuid": …, "name": …, "owner_id": …, "totals": {…},
+                         "days": {"2026-11-20": {…}, …}}; null for what no event has told
+    {"event": "<id>"}   {"event": "<id>", "counted": true}
+
+A command and not an endpoint: whoever may run it holds the table's credentials already, so that
+there is nothing for strangers to reach. It only reads. Ends with 1 when the table does not answer.
+"""
+
+import json
+import sys
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+from uuid import UUID
+
+from innotter_stats import settings
+from innotter_stats.store import Store, StoreUnavailable, create_client
+
+# Questions to the table at a time.
+THREADS = 8
+
+
+def answers(store: Store, questions: Iterable[str]) -> Iterator[str]:
+    with ThreadPoolExecutor(THREADS) as pool:
+        yield from pool.map(lambda question: json.dumps(_answer(store, question)), questions)
+
+
+def _answer(store: Store, question: str) -> dict[str, Any]:
+    match json.loads(question):
+        case {"event": event_id}:
+            return {"event": event_id, "counted": store.is_counted(UUID(event_id))}
+        case {"page": page_id}:
+            page = store.stored_page(UUID(page_id))
+            return {
+                "page": page_id,
+                "uuid": page.uuid,
+                "name": page.name,
+                "owner_id": str(page.owner_id) if page.owner_id else None,
+                "totals": dict(page.totals),
+                "days": {day.isoformat(): dict(counts) for day, counts in page.days.items()},
+            }
+        case _:
+            raise ValueError("a question names a page or an event")
+
+
+def main() -> None:
+    config = settings.load()
+    store = Store(create_client(), config.statistics_table)
+    try:
+        for answer in answers(store, sys.stdin):
+            sys.stdout.write(f"{answer}\n")
+    except StoreUnavailable as error:
+        raise SystemExit(f"The table does not answer: {error}") from None
+    except ValueError as error:
+        raise SystemExit(f"Not a question: {error}") from None
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,78 @@
+import json
+import os
+import subprocess
+import sys
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from innotter_contracts.events import METRICS
+from innotter_contracts.ids import new_id
+from innotter_stats import audit
+from innotter_stats.store import Store
+from innotter_stats.tests.builders import DAY, NOON, liked, new_uuid, page_created, recounted
+
+
+def asked(table: str, *questions: object, **env: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "innotter_stats.audit"],
+        env={**os.environ, "STATISTICS_TABLE": table, **env},
+        input="".join(f"{json.dumps(question)}\n" for question in questions),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def answers(table: str, *questions: object) -> list[Any]:
+    done = asked(table, *questions)
+    assert done.returncode == 0, done.stderr
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def test_a_line_is_answered_by_a_line_in_the_same_order(store: Store, table: str) -> None:
+    page_id, uuid, owner, unknown = new_id(), new_uuid(), new_id(), new_id()
+    first, second = liked(page_id), liked(page_id, at=NOON - timedelta(days=1))
+    store.apply([page_created(page_id, uuid, owner=owner, name="Кофе"), first, second])
+    page, event, nothing, other = answers(
+        table,
+        {"page": str(page_id)},
+        {"event": str(first.id)},
+        {"page": str(unknown)},
+        {"event": str(unknown)},
+    )
+    zeros = dict.fromkeys(METRICS, 0)
+    assert page == {
+        "page": str(page_id),
+        "uuid": uuid,
+        "name": "Кофе",
+        "owner_id": str(owner),
+        "totals": {**zeros, "likes": 2},
+        "days": {
+            "2026-11-19": {**zeros, "likes": 1},
+            "2026-11-20": {**zeros, "likes": 1},
+        },
+    }
+    assert event == {"event": str(first.id), "counted": True}
+    assert (nothing["uuid"], nothing["totals"], nothing["days"]) == (None, zeros, {})
+    assert other == {"event": str(unknown), "counted": False}
+
+
+def test_a_page_that_was_recounted_is_told_by_its_epoch(store: Store, table: str) -> None:
+    page_id, uuid = new_id(), new_uuid()
+    store.apply([liked(page_id), recounted(page_id, uuid, 1, {DAY: {"likes": 7}})])
+    [page] = answers(table, {"page": str(page_id)})
+    assert page["totals"]["likes"] == 7
+
+
+@pytest.mark.parametrize("question", [{}, [], {"page": "x"}, {"user": "y"}])
+def test_what_is_no_question_is_refused(store: Store, question: object) -> None:
+    with pytest.raises(ValueError, match=r"names a page or an event|badly formed"):
+        list(audit.answers(store, [json.dumps(question)]))
+
+
+def test_without_the_table_it_fails() -> None:
+    done = asked(f"missing-{new_id()}", {"page": str(new_id())})
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "The table does not answer" in done.stderr
