@@ -120,6 +120,7 @@ def _commands(core_port: int, stats_port: int) -> dict[str, list[str]]:
         "core": manage("serve", "--host", HOST, "--port", str(core_port)),
         "stats": [
             *(*python, "uvicorn", "innotter_stats.api:app"),
+            *("--http", "innotter_stats.server:Protocol"),
             *("--host", HOST, "--port", str(stats_port)),
         ],
         "relay": manage("relay"),

@@ -7,7 +7,7 @@ set -eu
 case "${1:-api}" in
   api)
     # After SIGTERM it takes no new request and finishes those that it has.
-    exec uvicorn innotter_stats.api:app \
+    exec uvicorn innotter_stats.api:app --http innotter_stats.server:Protocol \
       --host 0.0.0.0 --port 8001 --timeout-graceful-shutdown 25 --no-server-header
     ;;
   consumer)

@@ -14,7 +14,15 @@ from innotter_stats import settings
 from innotter_stats.errors import handle_errors
 from innotter_stats.keys import KeyCache
 from innotter_stats.metrics import serve
-from innotter_stats.middleware import FrontDoorMiddleware, JWTMiddleware, RequestLogMiddleware
+from innotter_stats.middleware import (
+    HeadMiddleware,
+    JWTMiddleware,
+    RequestLogMiddleware,
+    RequestSizeMiddleware,
+    ResponseHeadersMiddleware,
+    TrustedHostMiddleware,
+    UnreadBodyMiddleware,
+)
 from innotter_stats.routes import document, health, statistics
 from innotter_stats.settings import Settings
 from innotter_stats.store import Store, create_client
@@ -61,18 +69,18 @@ def create_app(config: Settings) -> FastAPI:
     if config.cors_origins:
         app.add_middleware(
             CORSMiddleware,
-            allow_origins=_words(config.cors_origins),
+            allow_origins=config.cors_origins,
             allow_headers=["Authorization"],
             expose_headers=["ETag", "Retry-After", REQUEST_ID_HEADER],
         )
-    app.add_middleware(FrontDoorMiddleware, hosts=_words(config.allowed_hosts.lower()))
+    app.add_middleware(TrustedHostMiddleware, hosts=config.allowed_hosts)
+    app.add_middleware(RequestSizeMiddleware)
+    app.add_middleware(ResponseHeadersMiddleware)
+    app.add_middleware(HeadMiddleware)
+    app.add_middleware(UnreadBodyMiddleware)
     app.add_middleware(RequestLogMiddleware)
     app.openapi = lambda: document.document_of(app)  # type: ignore[method-assign]
     return app
-
-
-def _words(list_: str) -> list[str]:
-    return [word.strip() for word in list_.split(",")]
 
 
 def _quieten_uvicorn() -> None:
@@ -80,6 +88,14 @@ def _quieten_uvicorn() -> None:
     for name in ("uvicorn", "uvicorn.access"):
         logging.getLogger(name).handlers.clear()
     logging.getLogger("uvicorn").propagate = True
+    # What strangers send that is no HTTP is no trouble of ours.
+    logging.getLogger("uvicorn.error").addFilter(_warnings_are_information)
+
+
+def _warnings_are_information(line: logging.LogRecord) -> bool:
+    if line.levelno == logging.WARNING:
+        line.levelno, line.levelname = logging.INFO, "INFO"
+    return True
 
 
 app = create_app(settings.load())

@@ -83,7 +83,7 @@ def owned_statistics(
     as_of = datetime.now(UTC)
     found = store.statistics(uuid, *period) if PAGE_UUID.fullmatch(uuid) else None
     if found is None:
-        raise HTTPException(404, "There is no such page.")
+        raise HTTPException(404, "Page not found.")
     if found.owner_id != user.sub:
         raise HTTPException(403)
     return Statistics.of(found, *period, as_of=as_of)
@@ -96,12 +96,12 @@ def chosen_language(
     """The one that the caller likes best; English where none of ours is liked."""
     if lang is not None:
         return lang
-    # Sorted, so that of `ru-RU, ru;q=0.9` the stronger wish stays.
-    wishes = dict(sorted(map(_wish, accept_language.split(","))))
-    return max(LANGUAGES, key=lambda language: wishes.get(language, 0))
+    # Sorted, so that of `ru-RU, ru;q=0.9` the higher quality stays.
+    qualities = dict(sorted(map(_language_and_quality, accept_language.split(","))))
+    return max(LANGUAGES, key=lambda language: qualities.get(language, 0))
 
 
-def _wish(part: str) -> tuple[str, float]:
+def _language_and_quality(part: str) -> tuple[str, float]:
     """`ru-RU;q=0.8` as ('ru', 0.8)."""
     tag, _, quality = part.partition(";")
     number = re.fullmatch(r"\s*q=([01](?:\.[0-9]{0,3})?)\s*", quality)

@@ -25,12 +25,14 @@ class Usual(NamedTuple):
 
 USUAL = {
     400: Usual("invalid", "The request is not valid."),
-    401: Usual("unauthenticated", "An access token is needed."),
+    401: Usual("unauthenticated", "Authentication required."),
     403: Usual("forbidden", "Only the page's owner sees its statistics."),
-    404: Usual("not_found", "There is nothing at this address."),
-    405: Usual("method_not_allowed", "This address does not answer to that method."),
-    500: Usual("internal", "Something went wrong on our side."),
-    503: Usual("unavailable", "A part that is needed is down. Try again later."),
+    404: Usual("not_found", "Not found."),
+    405: Usual("method_not_allowed", "Method not allowed."),
+    414: Usual("target_too_long", "The request target is too long."),
+    431: Usual("headers_too_large", "The request headers are too large."),
+    500: Usual("internal", "Internal server error."),
+    503: Usual("unavailable", "Service unavailable. Try again later."),
 }
 
 
@@ -109,6 +111,9 @@ def _example(status: int) -> list[FieldError] | None:
 
 def _headers(status: int, given: dict[str, str]) -> dict[str, str]:
     match status:
+        case 405:
+            # Everything here is read. The router names GET alone, static files nothing.
+            return {**given, "Allow": "GET, HEAD"}
         case 401:
             return {"WWW-Authenticate": challenge(), **given}
         case 503:

@@ -1,5 +1,6 @@
 """What happens to every request: a line in the log, and the question who is calling."""
 
+import asyncio
 import re
 import time
 from collections.abc import Callable, Collection
@@ -21,7 +22,7 @@ from innotter_stats.metrics import REQUESTS
 from innotter_stats.store import StoreUnavailable
 
 # What every answer carries, unless it has something of its own. Charts have styles in them.
-CAREFUL = {
+SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
     "Referrer-Policy": "no-referrer",
@@ -29,6 +30,13 @@ CAREFUL = {
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; "
     "frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
 }
+# Bytes; the gateway's bound of headers is the same.
+MAX_TARGET = 8 * 1024
+MAX_HEADERS = 32 * 1024
+# No endpoint takes a body. So many bytes are read, for so many seconds, so that the connection can
+# be used again.
+MAX_UNREAD_BODY = 64 * 1024
+BODY_TIMEOUT = 5
 # A name or an address, and perhaps a port.
 _HOST = re.compile(r"(?P<name>[^:\[\]]+|\[[0-9a-fA-F:.]+\])(:\d+)?")
 
@@ -80,29 +88,105 @@ class JWTMiddleware:
                 raise InvalidToken("There is more than one Authorization header.")
 
 
-class FrontDoorMiddleware:
-    """Answers to the host names of this service alone, and tells browsers to be careful."""
+class TrustedHostMiddleware:
+    """Answers to the host names of this service alone. (Starlette's answers in plain text.)"""
 
     def __init__(self, app: ASGIApp, *, hosts: Collection[str]) -> None:
         self._app = app
-        self._hosts = hosts
+        self._hosts = {host.lower() for host in hosts}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        app = self._app
+        if scope["type"] == "http":
+            host = _HOST.fullmatch(Headers(scope=scope).get("host", ""))
+            if host is None or host["name"].lower() not in self._hosts:
+                app = problem_response(400, detail="Unknown host.")
+        await app(scope, receive, send)
+
+
+class RequestSizeMiddleware:
+    """Refuses a target or headers that nobody needs. (uvicorn bounds only what comes in parts.)"""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        app = self._app
+        if scope["type"] == "http":
+            if len(scope["raw_path"]) + len(scope["query_string"]) > MAX_TARGET:
+                app = problem_response(414)
+            elif sum(len(name) + len(value) for name, value in scope["headers"]) > MAX_HEADERS:
+                app = problem_response(431)
+        await app(scope, receive, send)
+
+
+class ResponseHeadersMiddleware:
+    """Security headers, and what caches must know: who may keep an answer, and what it depends
+    on. Anybody's token is judged, on public URLs too."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in SECURITY_HEADERS.items():
+                    headers.setdefault(name, value)
+                headers.add_vary_header("Authorization")
+                if "etag" not in headers:
+                    headers.setdefault("Cache-Control", "no-store")
+            await send(message)
+
+        await self._app(scope, receive, send_with_headers)
+
+
+class HeadMiddleware:
+    """HEAD goes wherever GET goes, and is answered without a body."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope.get("method") != "HEAD":
             await self._app(scope, receive, send)
             return
 
-        async def send_carefully(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                for name, value in CAREFUL.items():
-                    headers.setdefault(name, value)
+        async def send_without_body(message: Message) -> None:
+            if message["type"] == "http.response.body":
+                message = {**message, "body": b""}
             await send(message)
 
-        host = _HOST.fullmatch(Headers(scope=scope).get("host", ""))
-        known = host is not None and host["name"].lower() in self._hosts
-        app = self._app if known else problem_response(400, detail="This host is not ours.")
-        await app(scope, receive, send_carefully)
+        # Servers look at their own scope for what they are answering.
+        as_get: Scope = {**scope, "method": "GET", "state": scope.setdefault("state", {})}
+        try:
+            await self._app(as_get, receive, send_without_body)
+        finally:
+            scope["route"] = as_get.get("route")
+
+
+class UnreadBodyMiddleware:
+    """Reads a request's body, within bounds, before it is answered; otherwise hangs up after it.
+
+    A connection with the rest of a body on it must not be used again: a gateway would take the
+    rest for somebody else's failure.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or not _has_body(Headers(scope=scope)):
+            await self._app(scope, receive, send)
+            return
+        is_read = await _read(receive)
+
+        async def send_and_close(message: Message) -> None:
+            if message["type"] == "http.response.start" and not is_read:
+                MutableHeaders(scope=message)["Connection"] = "close"
+            await send(message)
+
+        await self._app(scope, receive, send_and_close)
 
 
 class RequestLogMiddleware:
@@ -142,6 +226,25 @@ class RequestLogMiddleware:
             finally:
                 _measure(scope, status, started)
                 log.info("request", **_described(scope, status, started))
+
+
+def _has_body(headers: Headers) -> bool:
+    return "transfer-encoding" in headers or headers.get("content-length", "0") != "0"
+
+
+async def _read(receive: Receive) -> bool:
+    """Whether all of the body has come, within the bounds."""
+    size = 0
+    try:
+        async with asyncio.timeout(BODY_TIMEOUT):
+            while size <= MAX_UNREAD_BODY:
+                message = await receive()
+                size += len(message.get("body", b""))
+                if not message.get("more_body", False):
+                    return bool(message["type"] == "http.request")
+    except TimeoutError:
+        pass
+    return False
 
 
 def _refusal(code: str, reason: str) -> Response:

@@ -7,8 +7,15 @@ from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
 from dotenv import load_dotenv
-from pydantic import AfterValidator, Field, StringConstraints, ValidationError, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 _DEVELOPMENT_AMQP_URL = "amqp://guest:guest@localhost:5672//"
 
@@ -27,6 +34,14 @@ def _amqp_url(url: str) -> str:
     return url
 
 
+def _listed(words: object) -> object:
+    """What stands between commas, without the spaces around it."""
+    if isinstance(words, str):
+        return [word.strip() for word in words.split(",") if word.strip()]
+    return words
+
+
+type Listed = Annotated[list[str], NoDecode, BeforeValidator(_listed)]
 type HttpUrl = Annotated[str, AfterValidator(_http_url)]
 type AmqpUrl = Annotated[str, AfterValidator(_amqp_url)]
 
@@ -51,9 +66,9 @@ class Settings(BaseSettings):
     )
 
     # Host names that this service answers to, separated by commas.
-    allowed_hosts: str = "localhost,127.0.0.1,[::1]"
+    allowed_hosts: Listed = ["localhost", "127.0.0.1", "[::1]"]
     # Other origins whose pages may read the answers; none unless named.
-    cors_origins: str = ""
+    cors_origins: Listed = []
 
     # DynamoDB's own rule for names of tables.
     statistics_table: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]{3,255}$")] = (

@@ -18,9 +18,9 @@ type Known = Annotated[
     str, Header(alias="If-None-Match", description="An `ETag` of before; 304 if it still holds.")
 ]
 # The owner's browser may keep an answer, and asks each time whether it still holds.
-KEPT = {"Cache-Control": "private, no-cache"}
+PRIVATE = {"Cache-Control": "private, no-cache"}
 # Nothing that a chart could be made to hold would run, load or be taken for something else.
-HARMLESS = {
+CHART_HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; sandbox",
     "X-Content-Type-Options": "nosniff",
 }
@@ -40,7 +40,7 @@ def page_statistics(response: Response, found: Owned, known: Known = "") -> Stat
 
     At most 366 days. Upper and lower case of the page's `uuid` make no difference.
     """
-    headers = {**KEPT, "ETag": _etag(found)}
+    headers = {**PRIVATE, "ETag": _etag(found)}
     if _holds(headers["ETag"], known):
         return Response(status_code=304, headers=headers)
     response.headers.update(headers)
@@ -72,8 +72,8 @@ def page_chart(
     The words are English or Russian; the colours follow the reader's light or dark mode.
     """
     headers = {
-        **KEPT,
-        **HARMLESS,
+        **PRIVATE,
+        **CHART_HEADERS,
         "ETag": _etag(found, metric, language),
         "Content-Language": language,
         "Vary": "Accept-Language",

@@ -184,6 +184,14 @@ class Client:
             transport=httpx.ASGITransport(app), base_url="http://localhost"
         )
 
+    def request(self, method: str, address: str, headers: Headers | None = None) -> httpx.Response:
+        return self._runner.run(
+            self._http.request(method, address, headers=headers)  # type: ignore[arg-type]
+        )
+
+    def head(self, address: str, headers: Headers | None = None) -> httpx.Response:
+        return self.request("HEAD", address, headers)
+
     def get(self, address: str, headers: Headers | None = None) -> httpx.Response:
         return self._runner.run(self._http.get(address, headers=headers))  # type: ignore[arg-type]
 

@@ -280,7 +280,7 @@ def test_its_words_are_in_the_readers_language(
     headers = {**page.auth, **({"Accept-Language": accepted} if accepted else {})}
     answer = client.get(f"{page.address}.svg{query}", headers=headers)
     assert answer.headers["content-language"] == language
-    assert answer.headers["vary"] == "Accept-Language"
+    assert answer.headers["vary"] == "Accept-Language, Authorization"
     assert ("Подписчики" in answer.text) == (language == "ru")
     assert ("Followers" in answer.text) == (language == "en")
 
@@ -294,7 +294,41 @@ def test_unknown_addresses_and_methods_are_problems(client: Client, page: Page) 
     assert_problem(client.get(f"{page.address}/", headers=page.auth), 404, "not_found")
     refused = client.post(page.address, headers=page.auth)
     assert_problem(refused, 405, "method_not_allowed")
-    assert refused.headers["allow"] == "GET"
+    assert refused.headers["allow"] == "GET, HEAD"
+
+
+def test_head_goes_wherever_get_goes_and_has_no_body(client: Client, page: Page) -> None:
+    for url in (page.address, f"{page.address}.svg", "/health/live", "/health/ready", "/docs"):
+        get, head = (ask(url, headers=page.auth) for ask in (client.get, client.head))
+        assert (head.status_code, head.content) == (get.status_code, b"") == (200, b"")
+        for name in ("content-type", "content-length", "etag", "vary", "cache-control"):
+            assert head.headers.get(name) == get.headers.get(name)
+    assert client.head(page.address).status_code == 401
+    assert client.head("/api/v1/nowhere").status_code == 404
+
+
+@pytest.mark.parametrize("url", ["/health/live", "/docs", "/docs/assets/swagger-ui.css"])
+def test_allow_names_what_is_allowed(client: Client, url: str) -> None:
+    refused = client.post(url, headers={})
+    assert refused.status_code == 405
+    allowed = refused.headers["allow"].split(", ")
+    assert allowed == ["GET", "HEAD"]
+    for method in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"):
+        assert (client.request(method, url).status_code == 200) is (method in allowed)
+
+
+def test_caches_keep_nothing_that_depends_on_the_caller(
+    client: Client, page: Page, core: Core
+) -> None:
+    for url in (page.address, f"{page.address}.svg", "/health/live", "/nowhere", "/openapi.json"):
+        for headers in ({}, page.auth, as_user(core, new_id()), {"Authorization": "Bearer x"}):
+            answer = client.get(url, headers=headers)
+            is_shown = answer.status_code == 200 and url.startswith("/api")
+            expected = "private, no-cache" if is_shown else "no-store"
+            assert answer.headers["cache-control"] == expected
+            assert "Authorization" in answer.headers["vary"].split(", ")
+    kept = client.get("/docs/assets/swagger-ui.css")
+    assert "no-store" not in kept.headers.get("cache-control", "")
 
 
 # --- Health

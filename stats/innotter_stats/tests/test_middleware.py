@@ -182,7 +182,7 @@ def test_a_bug_is_a_500_that_shows_nothing_and_a_log_line_that_shows_all(
         "type": "about:blank",
         "title": "Internal Server Error",
         "status": 500,
-        "detail": "Something went wrong on our side.",
+        "detail": "Internal server error.",
         "code": "internal",
     }
     bug, request = lines(capsys)
