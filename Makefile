@@ -1,6 +1,6 @@
 # Every command that a person needs.
 .DEFAULT_GOAL := help
-.PHONY: help run test bench check format schemas rehearse reset environment
+.PHONY: help run test bench check format schemas messages rehearse reset environment
 python := .venv/bin/python
 # Where it is set, every process compiles every module again at every start.
 unexport PYTHONDONTWRITEBYTECODE
@@ -26,6 +26,9 @@ format: environment ## puts the code in order
 
 schemas: environment ## writes docs/openapi from the code, lambdas' requirements from the lock
 	@$(python) -m dev.check --write-schemas
+
+messages: environment ## collects the words for people into core/innotter/locale, and compiles them
+	@$(python) -m dev.messages
 
 rehearse: environment ## builds the images and starts them, without Docker; needs root
 	@exec $(python) -m dev.rehearse

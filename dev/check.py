@@ -97,6 +97,7 @@ def _checks() -> list[tuple[str, Callable[[Environment], object]]]:
         ("migrations", command(*manage("makemigrations", "--check", "--dry-run"))),
         ("known vulnerabilities", _vulnerabilities),
         ("lock file", _lock),
+        ("translations", command(*PYTHON, "dev.messages", "--check")),
         ("functions' packages", _functions_packages),
         ("style", command(*PYTHON, "ruff", "check", "--quiet", ".")),
         ("formatting", command(*PYTHON, "ruff", "format", "--quiet", "--check", ".")),
