@@ -43,7 +43,7 @@ IN_DOUBT = """
     SELECT post.content, reader.username FROM mail_delivery AS delivery
     JOIN posts_post AS post ON post.id = delivery.post_id
     JOIN accounts_user AS reader ON reader.id = delivery.recipient_id
-    WHERE delivery.state IN ('sending', 'doubtful')
+    WHERE delivery.state IN ('sending', 'unknown')
 """
 
 pytestmark = [pytest.mark.xdist_group("stack"), pytest.mark.timeout(3 * SECONDS + 500)]

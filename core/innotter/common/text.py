@@ -31,6 +31,8 @@ _IDLE = regex.compile(rf"((?:{_SEQUENCE})|(?:{_JOINED}))|\p{{Default_Ignorable_C
 
 # The most code points that NFC makes one of (Unicode FAQ on normalization).
 _SHRINKS = 4
+# Letters and digits that are written from right to left, and direction marks.
+_TURNS = regex.compile(r"[\p{Bidi_Class=R}\p{Bidi_Class=AL}\p{Bidi_Class=AN}\p{Bidi_Control}]")
 _OPENING, _CLOSING = "\u2066\u2067\u2068", "\u2069"
 
 
@@ -69,6 +71,18 @@ def without_idle(text: str) -> str:
     """Without the invisible characters that change nothing in what is seen. Joined emoji and
     letters, and flags, stay."""
     return str(_IDLE.sub(lambda found: found[1] or "", text))
+
+
+def one_line(text: str) -> str:
+    """Without line breaks and control characters, also of a name that is older than their ban."""
+    return " ".join(_NO_LINE.sub(" ", text).split())
+
+
+def within_text(name: str) -> str:
+    """A name inside a header or plain text: one line, isolated where it could turn its neighbours
+    around. Others stay as they are: an ASCII name is an ASCII header."""
+    line = one_line(name)
+    return isolate(line) if _TURNS.search(line) else line
 
 
 def isolate(text: str) -> str:

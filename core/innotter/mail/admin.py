@@ -5,8 +5,9 @@ from django.utils.text import Truncator
 
 from innotter.accounts.models import User
 from innotter.common.admin import ReadOnlyAdmin
-from innotter.mail import services
 from innotter.mail.models import Delivery, Suppression
+from innotter.mail.queueing import send_again
+from innotter.mail.suppressions import lift_suppressions
 from innotter.pages.models import Page
 
 
@@ -36,9 +37,9 @@ class DeliveryAdmin(ReadOnlyAdmin):
         page = Page.objects.filter(uuid__lower=name).values("id")[:1]
         return Q(recipient=by_name) | Q(recipient=by_email) | Q(page=page)
 
-    @admin.action(description="Send again what failed or is in doubt")
+    @admin.action(description="Send again what failed or has an unknown outcome")
     def send_again(self, request: HttpRequest, chosen: QuerySet[Delivery]) -> None:
-        count = services.send_again(chosen.values_list("id", flat=True))
+        count = send_again(chosen.values_list("id", flat=True))
         self.message_user(request, f"Waiting again: {count}.", messages.SUCCESS)
 
     @admin.display(description="page")
@@ -62,5 +63,5 @@ class SuppressionAdmin(ReadOnlyAdmin):
 
     @admin.action(description="Lift: try these addresses again")
     def lift(self, request: HttpRequest, chosen: QuerySet[Suppression]) -> None:
-        count = services.lift_suppressions(chosen.values_list("id", flat=True))
+        count = lift_suppressions(chosen.values_list("id", flat=True))
         self.message_user(request, f"Lifted: {count}.", messages.SUCCESS)

@@ -1,51 +1,67 @@
-"""What SES tells about mails that it has sent: as a notification of an identity, or as an event of
-a configuration set, which differ in one word."""
+"""What Amazon SNS tells about mails that have left: who is not mailed any more."""
 
-from email.utils import parseaddr
-from typing import Literal
+from typing import Any
 
-from pydantic import AliasChoices, AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+import structlog
+from django.conf import settings
+from pydantic import ValidationError
 
+from innotter.common.errors import Forbidden, Invalid, Unavailable
+from innotter.mail.models import Suppression
+from innotter.mail.ses_events import Bounce, Complaint, Feedback, parse_feedback
+from innotter.mail.sns import NotFromSns, SnsAway, SnsMessage
+from innotter.mail.suppressions import suppress
 
-class _Model(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore")
+log = structlog.get_logger("innotter.mail")
 
-
-class Recipient(_Model):
-    email: str = Field(alias="emailAddress", max_length=320)
-    diagnostic: str = Field("", alias="diagnosticCode")
-
-    @property
-    def address(self) -> str:
-        """As it is compared: without a name, in small letters."""
-        return parseaddr(self.email)[1].lower()
+Reason = Suppression.Reason
 
 
-class Bounce(_Model):
-    # Permanent, Transient or Undetermined.
-    type: str = Field(alias="bounceType")
-    recipients: list[Recipient] = Field(alias="bouncedRecipients")
-    timestamp: AwareDatetime
+class NotOurs(Forbidden):
+    code = "unknown_sender"
+    detail = "This is not signed by Amazon SNS, or of a topic that is not ours."
 
 
-class Complaint(_Model):
-    recipients: list[Recipient] = Field(alias="complainedRecipients")
-    # Such as `abuse`; `not-spam` is the contrary of a complaint.
-    type: str = Field("", alias="complaintFeedbackType")
-    timestamp: AwareDatetime
-
-
-class Feedback(_Model):
-    type: Literal["Bounce", "Complaint"] = Field(
-        validation_alias=AliasChoices("notificationType", "eventType")
-    )
-    bounce: Bounce | None = None
-    complaint: Complaint | None = None
-
-
-def parse_feedback(message: str) -> Feedback | None:
-    """None for what is about something else, such as a delivery."""
+def receive_message(*, body: Any) -> None:
+    """The confirmation of our topic, or what became of a mail. Receiving it again changes nothing.
+    Raises Invalid, NotOurs, Unavailable."""
     try:
-        return Feedback.model_validate_json(message)
+        message = SnsMessage.model_validate(body)
     except ValidationError:
-        return None
+        raise Invalid("", "This is no message of Amazon SNS.") from None
+    if message.topic not in settings.SNS_TOPIC_ARNS:
+        raise NotOurs
+    try:
+        message.verify()
+        if message.type == "SubscriptionConfirmation":
+            message.confirm()
+    except NotFromSns:
+        raise NotOurs from None
+    except SnsAway:
+        raise Unavailable from None
+    log.info("sns", type=message.type, message_id=message.message_id)
+    if message.type == "Notification":
+        _handle(parse_feedback(message.message))
+
+
+def _handle(feedback: Feedback | None) -> None:
+    """A mail that came back for good and a complaint stop mail to the address; a full mailbox and
+    the like do not: SES tries these again itself."""
+    match feedback:
+        case Feedback(type="Bounce", bounce=Bounce(type="Permanent") as bounce):
+            for recipient in bounce.recipients:
+                suppress(
+                    recipient.address,
+                    reason=Reason.BOUNCE,
+                    detail=recipient.diagnostic,
+                    happened_at=bounce.timestamp,
+                )
+        case Feedback(type="Complaint", complaint=Complaint() as complaint):
+            for recipient in complaint.recipients:
+                if complaint.type != "not-spam":
+                    suppress(
+                        recipient.address,
+                        reason=Reason.COMPLAINT,
+                        detail=complaint.type,
+                        happened_at=complaint.timestamp,
+                    )

@@ -25,6 +25,16 @@ def due_after(since: datetime, frequency: Frequency) -> datetime:
     return since
 
 
+# So much earlier than bulk mail something urgent has its turn.
+HEAD_START = timedelta(days=30)
+
+
+def turn_of(due_at: datetime, *, urgent: bool = False) -> datetime:
+    """The key of the one order in which mails leave. Whatever is queued after this moment comes
+    later, and so nothing is overtaken for ever."""
+    return due_at - HEAD_START if urgent else due_at
+
+
 class Delivery(Record):
     """What one follower is told of one post; there is never a second.
 
@@ -39,10 +49,10 @@ class Delivery(Record):
         SENT = "sent"
         # SES will not have it, or not after many attempts.
         FAILED = "failed"
-        # SES may have sent it: nobody came back with an answer. It is not sent again.
-        DOUBTFUL = "doubtful"
+        # SES may have sent it: its answer is lost. It is not sent again.
+        UNKNOWN = "unknown"
         # Nobody wanted it any more when it was to leave.
-        LEFT_OUT = "left out"
+        SKIPPED = "skipped"
 
     page = models.ForeignKey(Page, on_delete=models.CASCADE, related_name="+")
     # Without an index of its own: delivery_once begins with it.
@@ -52,6 +62,11 @@ class Delivery(Record):
     recipient = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
     state = models.CharField(max_length=10, choices=State, db_default=State.WAITING)
     due_at = models.DateTimeField(db_default=Now())
+    # Of what is due, the earliest turn leaves first: `due_at`, and for a crowd later by the time
+    # that SES takes for it.
+    turn_at = models.DateTimeField(db_default=Now())
+    # What somebody waits for, such as a link to a new password.
+    urgent = models.BooleanField(db_default=False)
     claimed_until = models.DateTimeField(null=True)
     attempts = models.PositiveIntegerField(db_default=0)
     # What went wrong the last time.
@@ -64,7 +79,9 @@ class Delivery(Record):
             models.UniqueConstraint(fields=["post", "recipient", "page"], name="delivery_once"),
         ]
         indexes: ClassVar = [
-            models.Index(name="delivery_due", fields=["due_at"], condition=Q(state="waiting")),
+            models.Index(
+                name="delivery_turn", fields=["turn_at", "id"], condition=Q(state="waiting")
+            ),
             # What goes into one mail.
             models.Index(
                 name="delivery_in_mail",
@@ -76,22 +93,28 @@ class Delivery(Record):
             ),
             # For whoever looks after what went wrong.
             models.Index(
-                name="delivery_wrong",
+                name="delivery_failed",
                 fields=["state", "-id"],
-                condition=Q(state__in=["failed", "doubtful"]),
+                condition=Q(state__in=["failed", "unknown"]),
             ),
         ]
 
     def __str__(self) -> str:
         return f"{self.post_id} to {self.recipient_id}"
 
+    def move_to(self, due_at: datetime) -> None:
+        self.due_at = due_at
+        self.turn_at = turn_of(due_at, urgent=self.urgent)
+
 
 class Suppression(Record):
-    """An address that gets no mail, since a mail came back for good or its reader complained."""
+    """An address that gets no mail, since a mail came back for good, its reader complained, or SES
+    refuses to send there."""
 
     class Reason(models.TextChoices):
         BOUNCE = "bounce"
         COMPLAINT = "complaint"
+        REFUSED = "refused"
 
     # In small letters; of whoever has it now.
     address = models.CharField(max_length=320, unique=True)

@@ -19,7 +19,7 @@ SHARE = 0.25
 WAITING = 0x6D61696C
 
 # The clock is that of the statement and not of its transaction, which may have waited.
-TAKE = """
+ACQUIRE = """
     WITH quota AS (
         SELECT id, rate, left_today, clock_timestamp() AS moment,
                LEAST(GREATEST(rate, 1),
@@ -38,7 +38,7 @@ TAKE = """
     WHERE mail_quota.id = allowed.id
     RETURNING granted, allowed.rate, available, allowed.left_today
 """
-GIVE_BACK = "UPDATE mail_quota SET tokens = tokens + %s, left_today = left_today + %s"
+RELEASE = "UPDATE mail_quota SET tokens = tokens + %s, left_today = left_today + %s"
 # One of all workers finds that it is time.
 BEGIN_CHECK = """
     INSERT INTO mail_quota (id, checked_at) VALUES (1, now())
@@ -59,10 +59,10 @@ class Allowance:
     wait: float | None
 
 
-def take(wanted: int) -> Allowance:
-    """Up to `wanted` mails. Whoever sends fewer gives the rest back."""
+def acquire(wanted: int) -> Allowance:
+    """Up to `wanted` mails. Who sends fewer releases the rest."""
     with connection.cursor() as cursor:
-        cursor.execute(TAKE, [wanted])
+        cursor.execute(ACQUIRE, [wanted])
         granted, rate, available, left = cursor.fetchone()
     if granted:
         return Allowance(int(granted), 0)
@@ -72,8 +72,8 @@ def take(wanted: int) -> Allowance:
 
 
 def wait(seconds: float) -> bool:
-    """Waits for the bucket to fill, as the only one of all workers; False at once for the others,
-    who have better things to do."""
+    """Waits for the bucket to fill, as the only one of all workers; False at once for the
+    others."""
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [WAITING])
         [alone] = cursor.fetchone()
@@ -82,10 +82,10 @@ def wait(seconds: float) -> bool:
     return bool(alone)
 
 
-def give_back(mails: int) -> None:
+def release(mails: int) -> None:
     if mails:
         with connection.cursor() as cursor:
-            cursor.execute(GIVE_BACK, [mails, mails])
+            cursor.execute(RELEASE, [mails, mails])
 
 
 def follow_account() -> None:

@@ -17,9 +17,10 @@ from innotter.pages.selectors import visible_to_each
 class Subscription:
     """The mails about one page to one reader."""
 
-    reader: User
-    page: Page
-    follow: Follow | None
+    # None for what is gone: no mail is sent then.
+    reader: User | None
+    page: Page | None
+    follow: Follow | None = None
 
     @property
     def active(self) -> bool:
@@ -28,7 +29,7 @@ class Subscription:
 
 
 def subscription_of(token: str) -> Subscription:
-    """What the token of an unsubscribe link names. Raises NotFound."""
+    """What the token of an unsubscribe link names. Raises NotFound where we have not signed it."""
     try:
         reader_id, page_id = read_unsubscribe_token(token)
     except InvalidToken:
@@ -36,7 +37,7 @@ def subscription_of(token: str) -> Subscription:
     reader = User.objects.filter(pk=reader_id).first()
     page = Page.objects.filter(pk=page_id).first()
     if reader is None or page is None:
-        raise NotFound
+        return Subscription(reader, page)
     follow = Follow.objects.filter(user=reader, page=page, accepted_at__isnull=False).first()
     return Subscription(reader, page, follow)
 

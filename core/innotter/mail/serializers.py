@@ -13,7 +13,7 @@ class MailedPageSerializer(serializers.ModelSerializer[Page]):
 
 
 class SubscriptionSerializer(serializers.Serializer[Any]):
-    page = MailedPageSerializer()
+    page = MailedPageSerializer(allow_null=True, help_text="null: the page is gone.")
     active = serializers.BooleanField(help_text="Whether mails about the page are sent.")
 
 

@@ -3,30 +3,30 @@ from uuid import UUID
 from celery import shared_task
 
 from innotter.common.celery import ClockTask, OwedTask
-from innotter.mail import services
+from innotter.mail import queueing, sending
 
 
 @shared_task(name="innotter.mail.notify_followers", base=OwedTask)
 def notify_followers(*, post_id: str) -> int:
-    """Owes a new post to the followers of its page, and sends what is due to them; how many mails
-    left in this run."""
-    return services.notify_followers(UUID(post_id))
+    """Queues a new post for the followers of its page, and sends; how many mails left in this
+    run."""
+    return sending.notify_followers(UUID(post_id))
 
 
 @shared_task(name="innotter.mail.send_due", base=ClockTask)
 def send_due() -> int:
     """Sends whatever is due by now; how many mails left in this run."""
-    services.give_up_claims()
-    return services.send_due()
+    sending.give_up_claims()
+    return sending.send_due()
 
 
 @shared_task(name="innotter.mail.reschedule", base=OwedTask)
 def reschedule(*, user_id: str) -> int:
     """A reader's window is another one now; how many deliveries that concerns."""
-    return services.reschedule(UUID(user_id))
+    return queueing.reschedule(UUID(user_id))
 
 
 @shared_task(name="innotter.mail.prune_deliveries", base=ClockTask)
 def prune_deliveries() -> int:
     """Deletes deliveries that ended long ago; how many."""
-    return services.prune_deliveries()
+    return queueing.prune_deliveries()

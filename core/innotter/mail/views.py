@@ -3,6 +3,8 @@ from http import HTTPStatus
 from typing import Any, ClassVar
 
 from django.template.loader import render_to_string
+from django.utils import translation
+from django.utils.translation import get_language_from_request
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework.exceptions import NotAcceptable
@@ -16,10 +18,10 @@ from innotter.common.parsers import AnyJSONParser
 from innotter.common.permissions import AllowAny
 from innotter.common.schema import refuses
 from innotter.common.views import BaseViewSet, JsonAlways
-from innotter.mail import services
+from innotter.mail.feedback import receive_message
 from innotter.mail.selectors import Subscription, subscription_of
 from innotter.mail.serializers import ResumeSerializer, SubscriptionSerializer
-from innotter.mail.words import WORDS
+from innotter.mail.subscriptions import resume_mails, stop_mails
 
 ANSWERS = {
     (200, "text/html"): OpenApiTypes.STR,
@@ -50,9 +52,12 @@ class SubscriptionPage(BaseRenderer):
         subscription = getattr(renderer_context["view"], "subscription", None)
         if renderer_context["response"].exception or subscription is None:
             return bytes(JSONRenderer().render(data))
-        language = subscription.reader.language
-        context = {"subscription": subscription, "words": WORDS[language], "language": language}
-        return render_to_string("mail/unsubscribe.html", context).encode()
+        reader, request = subscription.reader, renderer_context["request"]
+        language = reader.language if reader else get_language_from_request(request)
+        with translation.override(language):
+            return render_to_string(
+                "mail/unsubscribe.html", {"subscription": subscription}
+            ).encode()
 
 
 class PageFirst(JsonAlways):
@@ -88,11 +93,12 @@ class UnsubscribeViewSet(BaseViewSet):
     @extend_schema(request=None, responses=ANSWERS, parameters=[ResumeSerializer])
     def unsubscribe(self, request: Request, token: str) -> Response:
         """Stop the mails about this page, whatever the body says. The follow stays. Repeating it
-        changes nothing."""
+        changes nothing, nor is there anything to stop where the page or the reader is gone."""
         subscription = subscription_of(token)
         resume = self.query(ResumeSerializer)["resume"]
-        change = services.resume_mails if resume else services.stop_mails
-        change(reader=subscription.reader, page=subscription.page)
+        change = resume_mails if resume else stop_mails
+        if subscription.reader and subscription.page:
+            change(reader=subscription.reader, page=subscription.page)
         return self._shown(token)
 
     def _shown(self, token: str) -> Response:
@@ -110,5 +116,5 @@ class FeedbackViewSet(BaseViewSet):
     @extend_schema(request={"application/json": OpenApiTypes.OBJECT}, responses={204: None})
     def receive(self, request: Request) -> Response:
         """A message of Amazon SNS about bounces or complaints."""
-        services.receive_message(body=request.data)
+        receive_message(body=request.data)
         return Response(status=HTTPStatus.NO_CONTENT)

@@ -10,7 +10,7 @@ from django.utils import timezone
 from innotter.accounts.models import User
 from innotter.conftest import new_post
 from innotter.events.models import OutboxEvent
-from innotter.mail.services import queue_deliveries
+from innotter.mail.queueing import queue_deliveries
 from innotter.pages.models import Page
 from innotter.posts.models import Post
 

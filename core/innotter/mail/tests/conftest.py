@@ -6,41 +6,42 @@ from unittest.mock import patch
 
 import pytest
 
-from innotter.mail.ses import AccountQuota, Fate, Letter, Outcome
+from innotter.mail.message import Answer, EmailMessage, Outcome
+from innotter.mail.ses import AccountQuota
 
-SENT = Outcome(Fate.SENT)
+SENT = Answer(Outcome.SENT)
 
 
 @dataclass
 class Ses:
     # What it was asked to send, call by call; and what it has sent.
-    calls: list[list[Letter]] = field(default_factory=list)
-    letters: list[Letter] = field(default_factory=list)
-    # What it says to a letter.
-    answer: Callable[[Letter], Outcome] = lambda letter: SENT
+    calls: list[list[EmailMessage]] = field(default_factory=list)
+    messages: list[EmailMessage] = field(default_factory=list)
+    # What it says to a message.
+    answer: Callable[[EmailMessage], Answer] = lambda message: SENT
     quota: AccountQuota = field(default_factory=lambda: AccountQuota(1e6, None))
 
-    def send(self, letters: Sequence[Letter]) -> list[Outcome]:
-        self.calls.append(list(letters))
-        outcomes = [self.answer(letter) for letter in letters]
-        self.letters += [
-            letter
-            for letter, outcome in zip(letters, outcomes, strict=True)
-            if outcome.fate is Fate.SENT
+    def send(self, messages: Sequence[EmailMessage]) -> list[Answer]:
+        self.calls.append(list(messages))
+        answers = [self.answer(message) for message in messages]
+        self.messages += [
+            message
+            for message, answer in zip(messages, answers, strict=True)
+            if answer.outcome is Outcome.SENT
         ]
-        return outcomes
+        return answers
 
     @property
     def mailed(self) -> list[str]:
         """The addresses of all mails that were sent."""
-        return sorted(letter.to for letter in self.letters)
+        return sorted(message.to for message in self.messages)
 
 
 @pytest.fixture
 def ses() -> Iterator[Ses]:
     ses = Ses()
     with (
-        patch("innotter.mail.services.send_letters", ses.send),
+        patch("innotter.mail.sending.send_messages", ses.send),
         patch("innotter.mail.quota.account_quota", lambda: ses.quota),
     ):
         yield ses

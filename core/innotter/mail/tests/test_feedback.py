@@ -21,7 +21,8 @@ from innotter.accounts.services import edit_user
 from innotter.conftest import new_post, no_trace, refusal
 from innotter.mail import sns
 from innotter.mail.models import Suppression
-from innotter.mail.services import lift_suppressions, notify_followers
+from innotter.mail.sending import notify_followers
+from innotter.mail.suppressions import lift_suppressions
 from innotter.mail.tests.conftest import Ses
 from innotter.pages.models import Page
 

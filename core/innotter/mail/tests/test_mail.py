@@ -5,21 +5,20 @@ from datetime import timedelta
 from unittest.mock import patch
 
 import pytest
+import time_machine
 from django.db import OperationalError
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from innotter.accounts.models import User
 from innotter.conftest import at_once, make_follower, new_page, new_post, new_user
-from innotter.mail import services
-from innotter.mail.models import Delivery
-from innotter.mail.services import (
-    give_up_claims,
-    queue_deliveries,
-    send_again,
-    send_due,
-    stop_mails,
-)
-from innotter.mail.ses import Fate, Letter, Outcome
+from innotter.mail import queueing, sending
+from innotter.mail.message import Answer, EmailMessage, Outcome
+from innotter.mail.models import Delivery, Quota, Suppression, turn_of
+from innotter.mail.queueing import queue_deliveries, send_again
+from innotter.mail.sending import give_up_claims, send_due
+from innotter.mail.subscriptions import stop_mails
+from innotter.mail.suppressions import lift_suppressions
 from innotter.mail.tasks import notify_followers
 from innotter.mail.tests.conftest import SENT, Ses
 from innotter.pages.models import Follow, Page
@@ -47,7 +46,7 @@ def test_each_follower_is_mailed(ses: Ses, bob: User, eve: User, page: Page) -> 
     assert notify_followers(post_id=str(post.id)) == 2
     assert ses.mailed == ["bob@example.com", "eve@example.com"]
     assert len(ses.calls) == 1
-    assert "Fog over the harbour. Туман." in ses.letters[0].text
+    assert "Fog over the harbour. Туман." in ses.messages[0].text
     assert states() == [State.SENT, State.SENT]
 
 
@@ -124,7 +123,7 @@ def test_what_happens_before_the_mail_leaves_counts(
     change(bob, page)
     assert send_due() == 0
     assert ses.calls == []
-    assert states() == [State.LEFT_OUT]
+    assert states() == [State.SKIPPED]
 
 
 def test_a_moderator_who_follows_a_blocked_page_is_mailed(
@@ -154,7 +153,7 @@ def test_followers_are_queued_in_chunks(page: Page) -> None:
     for n in range(7):
         make_follower(new_user(f"reader{n}"), page)
     post = new_post(page)
-    with patch.object(services, "QUEUED_AT_ONCE", 3):
+    with patch.object(queueing, "QUEUED_AT_ONCE", 3):
         assert queue_deliveries(post.id) == 7
         assert queue_deliveries(post.id) == 0
     assert states() == [State.WAITING] * 7
@@ -164,7 +163,7 @@ def test_queueing_goes_on_where_it_ended(page: Page) -> None:
     for n in range(7):
         make_follower(new_user(f"reader{n}"), page)
     post = new_post(page)
-    queue, calls = services._queue_chunk, 0
+    queue, calls = queueing._queue_chunk, 0
 
     def dies_in_its_second_chunk(*words: object) -> object:
         nonlocal calls
@@ -173,9 +172,9 @@ def test_queueing_goes_on_where_it_ended(page: Page) -> None:
             raise OperationalError
         return queue(*words)  # type: ignore[arg-type]
 
-    with patch.object(services, "QUEUED_AT_ONCE", 3):
+    with patch.object(queueing, "QUEUED_AT_ONCE", 3):
         with (
-            patch.object(services, "_queue_chunk", dies_in_its_second_chunk),
+            patch.object(queueing, "_queue_chunk", dies_in_its_second_chunk),
             pytest.raises(OperationalError),
         ):
             queue_deliveries(post.id)
@@ -191,8 +190,8 @@ def test_a_mail_that_ses_stumbles_over_is_sent_later_and_the_others_now(
 ) -> None:
     make_follower(eve, page)
     post = new_post(page)
-    stumbled = Outcome(Fate.STUMBLED, "TRANSIENT_FAILURE")
-    ses.answer = lambda letter: stumbled if letter.to.startswith("bob") else SENT
+    stumbled = Answer(Outcome.TRANSIENT_FAILURE, "TRANSIENT_FAILURE")
+    ses.answer = lambda message: stumbled if message.to.startswith("bob") else SENT
     notify_followers(post_id=str(post.id))
     assert ses.mailed == ["eve@example.com"]
     [waiting] = Delivery.objects.filter(state=State.WAITING)
@@ -201,27 +200,27 @@ def test_a_mail_that_ses_stumbles_over_is_sent_later_and_the_others_now(
     assert timezone.now() < waiting.due_at < timezone.now() + timedelta(seconds=2)
     assert send_due() == 0
 
-    ses.answer = lambda letter: SENT
+    ses.answer = lambda message: SENT
     make_due()
     assert send_due() == 1
     assert ses.mailed == ["bob@example.com", "eve@example.com"]
 
 
 def test_patience_grows_and_ends(ses: Ses, bob: User, post: Post) -> None:
-    ses.answer = lambda letter: Outcome(Fate.STUMBLED, "FAILED: no idea")
+    ses.answer = lambda message: Answer(Outcome.TRANSIENT_FAILURE, "FAILED: no idea")
     notify_followers(post_id=str(post.id))
     waits = []
     while (delivery := Delivery.objects.get()).state == State.WAITING:
         waits.append((delivery.due_at - timezone.now()).total_seconds())
         make_due()
         send_due()
-    assert len(waits) == services.MOST_ATTEMPTS - 1
+    assert len(waits) == sending.MOST_ATTEMPTS - 1
     assert all(2**n / 2 - 1 < wait < 2**n for n, wait in enumerate(waits, 1))
     assert (delivery.state, delivery.error) == (State.FAILED, "FAILED: no idea")
 
 
 def test_an_address_that_ses_refuses_is_given_up_at_once(ses: Ses, bob: User, post: Post) -> None:
-    ses.answer = lambda letter: Outcome(Fate.REFUSED, "MESSAGE_REJECTED: no such domain")
+    ses.answer = lambda message: Answer(Outcome.REFUSED, "MESSAGE_REJECTED: no such domain")
     notify_followers(post_id=str(post.id))
     delivery = Delivery.objects.get()
     assert (delivery.state, delivery.error) == (State.FAILED, "MESSAGE_REJECTED: no such domain")
@@ -229,14 +228,50 @@ def test_an_address_that_ses_refuses_is_given_up_at_once(ses: Ses, bob: User, po
     assert send_due() == 0
 
 
-def test_while_ses_is_away_nothing_is_given_up(ses: Ses, bob: User, post: Post) -> None:
-    ses.answer = lambda letter: Outcome(Fate.PUT_OFF, "Could not connect")
+def test_an_address_that_ses_refuses_is_not_asked_again(
+    ses: Ses, bob: User, eve: User, page: Page
+) -> None:
+    make_follower(eve, page)
+    said = Answer(Outcome.REFUSED, "Illegal address", bad_address=True)
+    ses.answer = lambda message: said if message.to == "bob@example.com" else SENT
+    notify_followers(post_id=str(new_post(page).id))
+    [suppression] = Suppression.objects.all()
+    assert (suppression.address, suppression.reason) == ("bob@example.com", "refused")
+    assert suppression.detail == "Illegal address"
+
+    notify_followers(post_id=str(new_post(page).id))
+    assert [message.to for message in ses.calls[1]] == ["eve@example.com"]
+
+    # Until a person lifts it,
+    assert lift_suppressions([suppression.id]) == 1
+    notify_followers(post_id=str(new_post(page).id))
+    assert len(ses.calls[2]) == 2
+    suppression.refresh_from_db()
+    assert suppression.lifted_at is None
+    # or the user takes another address.
+    User.objects.filter(pk=bob.pk).update(email="robert@example.com")
+    notify_followers(post_id=str(new_post(page).id))
+    assert sorted(message.to for message in ses.calls[3]) == [
+        "eve@example.com",
+        "robert@example.com",
+    ]
+
+
+def test_a_message_that_ses_refuses_blames_no_address(ses: Ses, bob: User, post: Post) -> None:
+    ses.answer = lambda message: Answer(Outcome.REFUSED, "Message too long")
     notify_followers(post_id=str(post.id))
-    for _ in range(3 * services.MOST_ATTEMPTS):
+    assert states() == [State.FAILED]
+    assert not Suppression.objects.exists()
+
+
+def test_while_ses_is_away_nothing_is_given_up(ses: Ses, bob: User, post: Post) -> None:
+    ses.answer = lambda message: Answer(Outcome.UNAVAILABLE, "Could not connect")
+    notify_followers(post_id=str(post.id))
+    for _ in range(3 * sending.MOST_ATTEMPTS):
         make_due()
         send_due()
     assert states() == [State.WAITING]
-    ses.answer = lambda letter: SENT
+    ses.answer = lambda message: SENT
     make_due()
     assert send_due() == 1
 
@@ -245,7 +280,7 @@ def test_when_ses_takes_nothing_a_run_ends(ses: Ses, page: Page) -> None:
     """It would go on asking for every mail that is due."""
     for n in range(60):
         make_follower(new_user(f"reader{n}"), page)
-    ses.answer = lambda letter: Outcome(Fate.PUT_OFF, "ACCOUNT_THROTTLED")
+    ses.answer = lambda message: Answer(Outcome.UNAVAILABLE, "ACCOUNT_THROTTLED")
     notify_followers(post_id=str(new_post(page).id))
     assert len(ses.calls) == 1
 
@@ -260,7 +295,7 @@ class Killed(BaseException):
 def test_a_worker_that_dies_before_ses_is_asked_leaves_the_mail_to_the_next(
     ses: Ses, bob: User, post: Post
 ) -> None:
-    with patch.object(services, "write_letter", side_effect=Killed), pytest.raises(Killed):
+    with patch.object(sending, "write_page_mail", side_effect=Killed), pytest.raises(Killed):
         notify_followers(post_id=str(post.id))
     assert states() == [State.WAITING]
     assert send_due() == 1
@@ -270,7 +305,7 @@ def test_a_worker_that_dies_with_the_answer_of_ses_leaves_a_doubt_and_no_second_
     ses: Ses, bob: User, post: Post
 ) -> None:
     """The one case in which we do not know, and it errs on the side of not sending."""
-    with patch.object(services, "_record", side_effect=Killed), pytest.raises(Killed):
+    with patch.object(sending, "_persist", side_effect=Killed), pytest.raises(Killed):
         notify_followers(post_id=str(post.id))
     assert ses.mailed == ["bob@example.com"]
     assert send_due() == 0
@@ -278,7 +313,7 @@ def test_a_worker_that_dies_with_the_answer_of_ses_leaves_a_doubt_and_no_second_
 
     Delivery.objects.update(claimed_until=timezone.now() - timedelta(seconds=1))
     assert give_up_claims() == 1
-    assert states() == [State.DOUBTFUL]
+    assert states() == [State.UNKNOWN]
     notify_followers(post_id=str(post.id))
     assert ses.mailed == ["bob@example.com"]
 
@@ -288,11 +323,11 @@ def test_a_worker_that_dies_with_the_answer_of_ses_leaves_a_doubt_and_no_second_
 
 
 def test_an_answer_that_is_lost_is_a_doubt(ses: Ses, bob: User, post: Post) -> None:
-    ses.answer = lambda letter: Outcome(Fate.DOUBTFUL, "Read timeout")
+    ses.answer = lambda message: Answer(Outcome.UNKNOWN, "Read timeout")
     notify_followers(post_id=str(post.id))
     make_due()
     assert send_due() == 0
-    assert states() == [State.DOUBTFUL]
+    assert states() == [State.UNKNOWN]
 
 
 def test_who_comes_back_too_late_changes_nothing_that_is_anothers(
@@ -300,12 +335,13 @@ def test_who_comes_back_too_late_changes_nothing_that_is_anothers(
 ) -> None:
     """A worker slept through its time; meanwhile somebody has decided to send again."""
     queue_deliveries(post.id)
-    batch = services._claim(50, None)
+    batch = sending._claim(50)
     Delivery.objects.update(claimed_until=timezone.now() - timedelta(seconds=1))
     give_up_claims()
     send_again(Delivery.objects.values_list("id", flat=True))
-    failed = Outcome(Fate.REFUSED, "too late")
-    services._record(batch, [services._end(batch.claims[0], failed)])
+    failed = Answer(Outcome.REFUSED, "too late")
+    claim = batch.claims[0]
+    sending._persist(batch, [sending.End(claim, failed, sending._resolve(claim, failed))])
     assert states() == [State.WAITING]
 
 
@@ -313,22 +349,22 @@ def test_who_comes_back_too_late_changes_nothing_that_is_anothers(
 def test_the_answer_of_ses_is_written_down_when_the_database_stumbles(
     ses: Ses, bob: User, post: Post
 ) -> None:
-    settle, calls = services._settle, 0
+    update, calls = sending._update, 0
 
     def stumbles(*words: object) -> None:
         nonlocal calls
         calls += 1
         if calls == 1:
             raise OperationalError("deadlock detected")
-        settle(*words)  # type: ignore[arg-type]
+        update(*words)  # type: ignore[arg-type]
 
-    with patch.object(services, "_settle", stumbles), patch("time.sleep"):
+    with patch.object(sending, "_update", stumbles), patch("time.sleep"):
         notify_followers(post_id=str(post.id))
     assert states() == [State.SENT]
 
 
 def test_of_a_post_deleted_meanwhile_nothing_is_left(ses: Ses, bob: User, post: Post) -> None:
-    def deleted(letter: Letter) -> Outcome:
+    def deleted(message: EmailMessage) -> Answer:
         post.delete()
         return SENT
 
@@ -351,3 +387,57 @@ def test_a_new_post_does_not_wait_behind_another_pages_crowd(
     assert ses.mailed == ["bob@example.com"]
     assert Follow.objects.filter(page=crowded).count() == 60
     assert send_due() == 60
+
+
+@pytest.mark.parametrize("followers", [1, 5])
+def test_what_waits_leaves_though_more_comes_than_may_leave(
+    ses: Ses, ann: User, bob: User, eve: User, followers: int
+) -> None:
+    """Each second two new mails and room for one; the newest first, the first would never leave."""
+    with time_machine.travel(timezone.now(), tick=False) as clock:
+        Quota.objects.create(rate=1, tokens=1, left_today=0, checked_at=timezone.now())
+        crowded = new_page(ann)
+        crowd = [new_user(f"reader{n}") for n in range(followers)]
+        for reader in crowd:
+            make_follower(reader, crowded)
+        queue_deliveries(new_post(crowded).id)
+        # Two for each second by which it is ahead, and the crowd itself.
+        for _ in range(2 * followers + followers):
+            clock.shift(1)
+            page = new_page(ann)
+            for reader in (bob, eve):
+                make_follower(reader, page)
+            queue_deliveries(new_post(page).id)
+            allow(1)
+            assert send_due() == 1
+    assert {reader.email for reader in crowd} <= set(ses.mailed)
+    # And a crowd is not first because it is large.
+    assert (ses.messages[0].to == bob.email) == (followers > 1)
+
+
+def test_what_is_urgent_overtakes_all_that_waits(
+    ses: Ses, bob: User, eve: User, page: Page
+) -> None:
+    """Also when it is tried again."""
+    make_follower(eve, page)
+    Quota.objects.create(left_today=0, checked_at=timezone.now())
+    queue_deliveries(new_post(page).id)
+    Delivery.objects.update(turn_at=timezone.now() - timedelta(days=7))
+    Delivery.objects.filter(recipient=eve).update(
+        urgent=True, turn_at=turn_of(timezone.now(), urgent=True)
+    )
+    ses.answer = lambda message: Answer(Outcome.TRANSIENT_FAILURE, "FAILED")
+    allow(1)
+    assert send_due() == 0
+    make_due()
+    ses.answer = lambda message: SENT
+    allow(1)
+    assert send_due() == 1
+    assert [call[0].to for call in ses.calls] == [eve.email] * 2
+
+
+def allow(mails: int) -> None:
+    """So many may leave now."""
+    Quota.objects.update(
+        left_today=mails, rate=1e6, tokens=mails, refilled_at=Now(), checked_at=Now()
+    )

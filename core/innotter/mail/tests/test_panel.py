@@ -24,7 +24,7 @@ def suppression(db: None) -> Suppression:
 def test_what_failed_or_is_in_doubt_is_sent_again_and_nothing_else(
     browser: Client, post: Post, bob: User, eve: User, moderator: User
 ) -> None:
-    readers = {State.FAILED: bob, State.DOUBTFUL: eve, State.SENT: moderator}
+    readers = {State.FAILED: bob, State.UNKNOWN: eve, State.SENT: moderator}
     rows = [
         Delivery.objects.create(page=post.page, post=post, recipient=reader, state=state)
         for state, reader in readers.items()

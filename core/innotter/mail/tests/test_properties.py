@@ -15,10 +15,11 @@ from hypothesis import strategies as st
 
 from innotter.accounts.models import User
 from innotter.conftest import property_tests
-from innotter.mail import services
+from innotter.mail import sending
+from innotter.mail.message import Answer, Outcome
 from innotter.mail.models import Delivery, Suppression
-from innotter.mail.services import give_up_claims, queue_deliveries, reschedule, send_due
-from innotter.mail.ses import Fate, Outcome
+from innotter.mail.queueing import queue_deliveries, reschedule
+from innotter.mail.sending import give_up_claims, send_due
 from innotter.mail.tests.conftest import SENT, Ses
 from innotter.pages.models import Follow, Page
 from innotter.posts.models import Post
@@ -121,7 +122,7 @@ def people(count: int) -> tuple[list[User], Page]:
 def test_who_is_mailed_is_what_the_rule_says(
     *, ses: Ses, db: None, lives: list[tuple[Reader, Reader]], place: Place
 ) -> None:
-    ses.letters.clear()
+    ses.messages.clear()
     with transaction.atomic(), time_machine.travel(NOW, tick=False) as clock:
         users, page = people(len(lives))
         open_place = Place(is_private=False, block="no", owner_is_blocked=False)
@@ -171,7 +172,7 @@ steps = st.lists(
 def test_each_is_told_once_of_each_post_but_for_the_doubtful_case(
     *, ses: Ses, db: None, steps: list[tuple[str, Any]]
 ) -> None:
-    ses.letters.clear()
+    ses.messages.clear()
     with transaction.atomic(), time_machine.travel(NOW, tick=False) as clock:
         users, page = people(3)
         for user in users:
@@ -191,10 +192,10 @@ def test_each_is_told_once_of_each_post_but_for_the_doubtful_case(
                 queue_deliveries(post.id)
             send_due()
         told = Counter(
-            (letter.to, post.id)
-            for letter in ses.letters
+            (message.to, post.id)
+            for message in ses.messages
             for post in posts
-            if f"/posts/{post.id}" in letter.text
+            if f"/posts/{post.id}" in message.text
         )
         assert max(told.values(), default=0) <= 1
         states = {
@@ -202,10 +203,10 @@ def test_each_is_told_once_of_each_post_but_for_the_doubtful_case(
             for delivery in Delivery.objects.select_related("recipient")
         }
         assert set(states) == {(user.email, post.id) for user in users for post in posts}
-        assert set(states.values()) <= {"sent", "doubtful"}
+        assert set(states.values()) <= {"sent", "unknown"}
         doubts = {"dies with the answer", "an answer is lost"} & {step for step, _ in steps}
         for one, state in states.items():
-            assert told[one] == 1 or (state == "doubtful" and doubts), one
+            assert told[one] == 1 or (state == "unknown" and doubts), one
         transaction.set_rollback(True)
 
 
@@ -222,13 +223,13 @@ def happen(
         send_due()
 
     def run_until_death(where: str) -> None:
-        with suppress(Killed), patch.object(services, where, side_effect=Killed):
+        with suppress(Killed), patch.object(sending, where, side_effect=Killed):
             run()
 
-    def run_with(answer: Outcome) -> None:
-        ses.answer = lambda letter: answer
+    def run_with(answer: Answer) -> None:
+        ses.answer = lambda message: answer
         run()
-        ses.answer = lambda letter: SENT
+        ses.answer = lambda message: SENT
 
     def choose() -> None:
         chooser.email_notifications = value
@@ -241,11 +242,11 @@ def happen(
         "post": lambda: queue_deliveries(posts[-1].id),
         "again": lambda: queue_deliveries(posts[0].id),
         "send": run,
-        "dies before it asks": lambda: run_until_death("write_letter"),
-        "dies with the answer": lambda: run_until_death("_record"),
-        "ses is away": lambda: run_with(Outcome(Fate.PUT_OFF, "away")),
-        "ses stumbles": lambda: run_with(Outcome(Fate.STUMBLED, "FAILED")),
-        "an answer is lost": lambda: run_with(Outcome(Fate.DOUBTFUL, "timeout")),
+        "dies before it asks": lambda: run_until_death("write_page_mail"),
+        "dies with the answer": lambda: run_until_death("_persist"),
+        "ses is away": lambda: run_with(Answer(Outcome.UNAVAILABLE, "away")),
+        "ses stumbles": lambda: run_with(Answer(Outcome.TRANSIENT_FAILURE, "FAILED")),
+        "an answer is lost": lambda: run_with(Answer(Outcome.UNKNOWN, "timeout")),
         "hours": lambda: clock.shift(timedelta(hours=value)),
         "chooses": choose,
     }

@@ -8,9 +8,9 @@ import pytest
 from django.utils import timezone
 
 from innotter.conftest import new_user
-from innotter.mail import services
+from innotter.mail import queueing
 from innotter.mail.models import Delivery
-from innotter.mail.services import KEPT, prune_deliveries
+from innotter.mail.queueing import KEPT, prune_deliveries
 from innotter.posts.models import Post
 from innotter_contracts.ids import first_id_of
 
@@ -34,7 +34,7 @@ def delivery(post: Post, state: State, *, age: timedelta = OLD) -> Delivery:
 
 
 def test_only_what_was_over_long_ago_goes(post: Post) -> None:
-    for state in (State.SENT, State.FAILED, State.DOUBTFUL, State.LEFT_OUT):
+    for state in (State.SENT, State.FAILED, State.UNKNOWN, State.SKIPPED):
         delivery(post, state)
     kept = [
         delivery(post, State.WAITING),
@@ -47,8 +47,8 @@ def test_only_what_was_over_long_ago_goes(post: Post) -> None:
 
 
 def test_one_run_deletes_no_more_than_so_many(post: Post, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(services, "PRUNED_AT_ONCE", 2)
-    monkeypatch.setattr(services, "PRUNINGS", 2)
+    monkeypatch.setattr(queueing, "PRUNED_AT_ONCE", 2)
+    monkeypatch.setattr(queueing, "PRUNINGS", 2)
     for _ in range(5):
         delivery(post, State.SENT)
     assert prune_deliveries() == 4

@@ -13,8 +13,8 @@ from innotter.accounts.models import User
 from innotter.conftest import at_once, make_follower, new_page, new_post, new_user
 from innotter.mail import quota
 from innotter.mail.models import Delivery, Quota
-from innotter.mail.quota import Allowance, follow_account, give_back, take
-from innotter.mail.services import notify_followers, send_due
+from innotter.mail.quota import Allowance, acquire, follow_account, release
+from innotter.mail.sending import notify_followers, send_due
 from innotter.mail.ses import AccountQuota
 from innotter.mail.tests.conftest import Ses
 from innotter.pages.models import Page
@@ -30,43 +30,43 @@ def bucket(db: None) -> Iterator[SetQuota]:
     def set_to(**fields: Any) -> None:
         Quota.objects.update(refilled_at=Now(), **fields)
 
-    with patch.object(quota, "TAKE", quota.TAKE.replace("clock_timestamp()", "refilled_at")):
+    with patch.object(quota, "ACQUIRE", quota.ACQUIRE.replace("clock_timestamp()", "refilled_at")):
         yield set_to
 
 
 def test_a_bucket_gives_what_it_has(bucket: SetQuota) -> None:
     bucket(rate=14, tokens=14)
-    assert take(10).mails == 10
-    assert take(10).mails == 4
-    nothing = take(10)
+    assert acquire(10).mails == 10
+    assert acquire(10).mails == 4
+    nothing = acquire(10)
     assert nothing.mails == 0
     assert nothing.wait == pytest.approx(quota.SHARE)
-    give_back(3)
-    assert take(10).mails == 3
+    release(3)
+    assert acquire(10).mails == 3
 
 
 def test_it_fills_by_the_rate_and_holds_one_second(db: None) -> None:
     Quota.objects.create(rate=1000, tokens=0, refilled_at=Now() - timedelta(hours=1))
-    assert take(5000).mails == 1000
+    assert acquire(5000).mails == 1000
 
 
 def test_what_is_left_of_the_day_bounds_it(bucket: SetQuota) -> None:
     bucket(rate=100, tokens=100, left_today=5)
-    assert take(50).mails == 5
-    assert take(50) == Allowance(0, None)
-    give_back(2)
-    assert take(50).mails == 2
+    assert acquire(50).mails == 5
+    assert acquire(50) == Allowance(0, None)
+    release(2)
+    assert acquire(50).mails == 2
 
 
 def test_a_rate_of_nothing_is_no_reason_to_wait(bucket: SetQuota) -> None:
     bucket(rate=0, tokens=0)
-    assert take(50) == Allowance(0, None)
+    assert acquire(50) == Allowance(0, None)
 
 
 @pytest.mark.django_db(transaction=True)
 def test_workers_at_once_share_it(bucket: SetQuota) -> None:
     bucket(rate=100, tokens=100)
-    got = at_once(*[lambda: take(30).mails] * 6)
+    got = at_once(*[lambda: acquire(30).mails] * 6)
     assert sum(got) == 100
 
 
@@ -115,16 +115,16 @@ def test_a_new_post_is_told_before_a_crowd_that_waits(ses: Ses, bob: User, page:
     ses.quota = AccountQuota(1e6, 0)
     notify_followers(new_post(crowded).id)
     notify_followers(new_post(page).id)
-    assert ses.letters == []
+    assert ses.messages == []
     Quota.objects.update(left_today=3)
     assert send_due() == 3
-    assert ses.letters[0].to == bob.email
+    assert ses.messages[0].to == bob.email
 
 
 def test_what_nobody_wants_costs_nothing(ses: Ses, bob: User, page: Page) -> None:
     ses.quota = AccountQuota(1e6, 3)
     post = new_post(page)
-    with patch("innotter.mail.services.follow_account"):
+    with patch("innotter.mail.sending.follow_account"):
         Quota.objects.create(rate=1e6, left_today=3, tokens=50)
         notify_followers(post.id)
     assert Quota.objects.get().left_today == 2

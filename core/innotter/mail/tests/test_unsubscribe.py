@@ -9,7 +9,7 @@ from django.test import Client
 from innotter.accounts.models import User
 from innotter.conftest import Api, make_follower, new_page, no_trace, refusal
 from innotter.mail.selectors import subscription_of
-from innotter.mail.services import resume_mails, stop_mails
+from innotter.mail.subscriptions import resume_mails, stop_mails
 from innotter.mail.tokens import unsubscribe_token
 from innotter.pages.models import Follow, Page
 from innotter.pages.services import follow, unfollow
@@ -129,11 +129,29 @@ def test_a_token_that_is_not_ours_is_404(client: Client, link: str, accept: str)
             assert refusal(answer) == (404, "not_found")
 
 
-def test_a_reader_who_is_gone_has_nothing_to_stop(
-    client: Client, link: str, bob: User, page: Page
+@pytest.mark.parametrize("gone", ["reader", "page"])
+@pytest.mark.parametrize("method", ["get", "post"])
+def test_where_page_or_reader_is_gone_no_mail_comes(
+    client: Client, link: str, bob: User, page: Page, gone: str, method: str
 ) -> None:
-    bob.delete()
-    assert refusal(client.post(link)) == (404, "not_found")
+    """The link in an old mail says so, to people and to programs."""
+    name = page.name
+    (bob if gone == "reader" else page).delete()
+    for query in ("", "?resume=true"):
+        with no_trace():
+            shown = getattr(client, method)(
+                link + query, headers={"Accept": "text/html", "Accept-Language": "ru"}
+            )
+        assert shown.status_code == 200
+        assert shown["Content-Type"] == "text/html; charset=utf-8"
+        assert shown["Cache-Control"] == "no-store"
+        assert ("Письма" if gone == "reader" else "You get no e-mail about this page") in shown.text
+        assert "<form" not in shown.text
+        assert (name in shown.text) == (gone == "reader")
+        told = getattr(client, method)(link + query, headers={"Accept": "application/json"})
+        assert told.status_code == 200
+        known = {"uuid": page.uuid, "name": name} if gone == "reader" else None
+        assert told.json() == {"page": known, "active": False}
 
 
 def test_services_are_idempotent(bob: User, page: Page) -> None:

@@ -10,9 +10,10 @@ import time_machine
 from innotter.accounts.models import User
 from innotter.accounts.services import edit_user
 from innotter.conftest import make_follower, new_page, new_post
-from innotter.mail import services
+from innotter.mail import sending
 from innotter.mail.models import Delivery, due_after
-from innotter.mail.services import queue_deliveries, reschedule, send_due
+from innotter.mail.queueing import queue_deliveries, reschedule
+from innotter.mail.sending import send_due
 from innotter.mail.tests.conftest import Ses
 from innotter.pages.models import Page
 
@@ -59,7 +60,7 @@ def test_posts_of_one_window_are_one_mail(
     assert send_due() == 0
     clock.move_to(NOON + end)
     assert send_due() == 1
-    [mail] = ses.letters
+    [mail] = ses.messages
     assert mail.subject == f"{page.name}: new posts (3)"
     places = [mail.text.index(content) for content in ("First", "Second", "Third")]
     assert places == sorted(places)
@@ -69,9 +70,9 @@ def test_posts_of_one_window_are_one_mail(
 def test_more_than_a_mail_holds_comes_in_another(ses: Ses, bob: User, page: Page) -> None:
     for n in range(5):
         queue_deliveries(new_post(page, f"Post {n}").id)
-    with patch.object(services, "POSTS_IN_MAIL", 2):
+    with patch.object(sending, "POSTS_IN_MAIL", 2):
         assert send_due() == 3
-    told = [re.findall(r"Post \d", mail.text) for mail in ses.letters]
+    told = [re.findall(r"Post \d", mail.text) for mail in ses.messages]
     assert told == [["Post 0", "Post 1"], ["Post 2", "Post 3"], ["Post 4"]]
 
 
@@ -86,11 +87,11 @@ def test_each_page_is_a_mail_of_its_own(
         queue_deliveries(new_post(each).id)
     clock.shift(3600)
     assert send_due() == 2
-    assert sorted(mail.subject for mail in ses.letters) == [
+    assert sorted(mail.subject for mail in ses.messages) == [
         f"{page.name}: new posts (2)",
         "Another: new post",
     ]
-    assert len({mail.unsubscribe_url for mail in ses.letters}) == 2
+    assert len({mail.unsubscribe_url for mail in ses.messages}) == 2
 
 
 def test_at_once_is_at_once_and_what_waits_together_leaves_together(
@@ -101,7 +102,7 @@ def test_at_once_is_at_once_and_what_waits_together_leaves_together(
     for content in ("Second", "Third"):
         queue_deliveries(new_post(page, content).id)
     assert send_due() == 1
-    assert [mail.subject for mail in ses.letters] == [
+    assert [mail.subject for mail in ses.messages] == [
         f"{page.name}: new post",
         f"{page.name}: new posts (2)",
     ]
@@ -121,7 +122,7 @@ def test_who_chooses_a_shorter_window_has_what_waits_at_once(
     assert send_due() == 0
 
 
-def test_who_chooses_a_longer_window_waits_for_its_end(
+def test_who_chooses_a_longer_window_waits_for_its_resolve(
     ses: Ses, bob: User, page: Page, clock: time_machine.Traveller
 ) -> None:
     """Even where the task that tells of the choice has not run yet."""
@@ -143,4 +144,4 @@ def test_who_chooses_never_gets_nothing_of_what_waits(
     choose(bob, Window.INSTANT)
     clock.shift(3600)
     assert send_due() == 0
-    assert ses.letters == []
+    assert ses.messages == []

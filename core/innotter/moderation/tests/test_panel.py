@@ -25,7 +25,7 @@ from innotter.conftest import (
     no_trace,
 )
 from innotter.mail.models import Suppression
-from innotter.mail.services import queue_deliveries
+from innotter.mail.queueing import queue_deliveries
 from innotter.moderation.models import ModerationAction
 from innotter.moderation.services import block_page
 from innotter.pages.models import Page

@@ -15,7 +15,7 @@ from innotter.conftest import (
 )
 from innotter.events.models import OutboxEvent
 from innotter.mail.models import Delivery
-from innotter.mail.services import queue_deliveries
+from innotter.mail.queueing import queue_deliveries
 from innotter.pages.models import Page
 from innotter.posts.models import Like, Post
 from innotter.posts.selectors import wrong_counts

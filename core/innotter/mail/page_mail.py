@@ -1,0 +1,49 @@
+"""The mail about new posts: what is written to one reader about one page."""
+
+from collections.abc import Sequence
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.template.loader import render_to_string
+from django.utils import translation
+from django.utils.translation import gettext
+
+from innotter.accounts.models import User
+from innotter.common.text import cut, one_line, within_text
+from innotter.mail.message import EmailMessage
+from innotter.mail.tokens import unsubscribe_token
+from innotter.media.storage import image_url
+from innotter.pages.models import Page
+from innotter.posts.models import Post
+
+# Code points of a page's name in a subject.
+LONGEST_NAME = 60
+
+
+def write_page_mail(*, reader: User, page: Page, posts: Sequence[Post]) -> EmailMessage:
+    """In the reader's language. `posts` come oldest first."""
+    api = f"{settings.CORE_URL}/api/v1"
+    unsubscribe_url = f"{api}/unsubscribe/{unsubscribe_token(reader.id, page.id)}"
+    context = {
+        "name": within_text(page.name),
+        "page_url": f"{api}/pages/{page.uuid}",
+        "picture_url": image_url(page.image_id, "small") if page.image_id else None,
+        "posts": [(post, f"{api}/posts/{post.id}") for post in posts],
+        "unsubscribe_url": unsubscribe_url,
+    }
+    with translation.override(reader.language):
+        return EmailMessage(
+            to=reader.email,
+            subject=_subject(page, len(posts)),
+            text=render_to_string("mail/posts.txt", context),
+            html=render_to_string("mail/posts.html", context),
+            unsubscribe_url=unsubscribe_url,
+            list_id=f"{page.id}.pages.{urlsplit(settings.CORE_URL).hostname}",
+        )
+
+
+def _subject(page: Page, posts: int) -> str:
+    name = within_text(cut(one_line(page.name), LONGEST_NAME))
+    if posts == 1:
+        return gettext("%(name)s: new post") % {"name": name}
+    return gettext("%(name)s: new posts (%(count)d)") % {"name": name, "count": posts}

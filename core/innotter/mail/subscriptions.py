@@ -1,0 +1,18 @@
+"""Whether a reader gets mails about a page that they follow; the wish lies in the follow."""
+
+from django.utils import timezone
+
+from innotter.accounts.models import User
+from innotter.pages.models import Follow, Page
+
+
+def stop_mails(*, reader: User, page: Page) -> None:
+    """No more mails about this page to this reader, until they say so or follow it anew."""
+    now = timezone.now()
+    follows = Follow.objects.filter(user=reader, page=page, muted_at=None)
+    follows.update(muted_at=now, updated_at=now)
+
+
+def resume_mails(*, reader: User, page: Page) -> None:
+    follows = Follow.objects.filter(user=reader, page=page, muted_at__isnull=False)
+    follows.update(muted_at=None, updated_at=timezone.now())
