@@ -47,6 +47,11 @@ def ministack() -> Path:
     return _environment("ministack")
 
 
+def caddy() -> Path:
+    """The gateway's program. Made when it is first needed."""
+    return _environment("caddy").with_name("caddy")
+
+
 def sam() -> Path:
     """The Python of the environment that looks at AWS's templates, and expands those of SAM.
 

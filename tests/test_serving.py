@@ -9,6 +9,7 @@ from contextlib import ExitStack, closing, contextmanager, suppress
 import httpx
 import pytest
 
+from dev.gateway import gateway
 from dev.stack import Stack
 from tests.people import Person, eventually
 
@@ -234,7 +235,7 @@ def test_a_long_question_is_none_too_many(stack: Stack) -> None:
 
 
 @contextmanager
-def slow_clients(url: str, token: str) -> Iterator[None]:
+def slow_clients(url: str) -> Iterator[None]:
     """Idle ones, some that stop in the middle of what they send, and some that read nothing."""
     long = "/static/drf_spectacular_sidecar/swagger-ui-dist/swagger-ui-bundle.js"
     with ExitStack() as held:
@@ -253,10 +254,47 @@ def slow_clients(url: str, token: str) -> Iterator[None]:
         yield
 
 
-def test_slow_clients_hold_up_nobody(stack: Stack, ann: Person) -> None:
-    with slow_clients(stack.core_url, ann.token):
-        uuid = ann.new_page()
-        for number in range(20):
-            ann.post(f"/pages/{uuid}/posts", content=f"Post {number}", expect=201)
-        assert ann.get(f"/pages/{uuid}")["posts_count"] == 20
-        assert httpx.get(stack.metrics_url("core")).status_code == 200
+@pytest.fixture(scope="module")
+def gateway_url(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with gateway(stack, tmp_path_factory.mktemp("gateway")) as url:
+        yield url
+
+
+def test_slow_clients_hold_up_nobody(stack: Stack, ann: Person, gateway_url: str) -> None:
+    page = ann.new_page()
+    headers = {"Authorization": f"Bearer {ann.token}"}
+    for url in (stack.core_url, gateway_url):
+        with slow_clients(url):
+            for number in range(20):
+                answer = httpx.post(
+                    f"{url}/api/v1/pages/{page}/posts",
+                    json={"content": f"Post {number}"},
+                    headers=headers,
+                    timeout=30,
+                )
+                assert answer.status_code == 201
+            assert httpx.get(stack.metrics_url("core")).status_code == 200
+
+
+def test_refusals_of_bodies_break_no_request_of_others_through_the_gateway(
+    ann: Person, gateway_url: str
+) -> None:
+    """Each kind of refusal, between requests that use the gateway's connections again."""
+    refused = [
+        ("POST", "/api/v1/auth/login", "application/json", 413),
+        ("POST", "/api/v1/auth/login", "text/plain", 415),
+        ("POST", "/api/v1/pages", "application/json", 401),
+        ("PUT", "/api/v1/auth/login", "application/json", 405),
+        ("POST", "/api/v1/nothing", "application/json", 404),
+    ]
+    with httpx.Client(base_url=gateway_url, timeout=30) as client:
+        for method, path, media, expected in refused * 6:
+            body = b"x" * 2_000_000
+            answer = client.request(method, path, content=body, headers={"Content-Type": media})
+            assert answer.status_code == expected
+            answer = client.patch(
+                "/api/v1/users/me",
+                json={"title": "Others"},
+                headers={"Authorization": f"Bearer {ann.token}"},
+            )
+            assert answer.status_code == 200
