@@ -5,10 +5,11 @@ import random
 import threading
 import time
 from collections import Counter
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
 
 import pytest
+import time_machine
 from django.db import transaction
 
 from innotter.accounts.models import User
@@ -16,7 +17,9 @@ from innotter.common.errors import NotFound
 from innotter.conftest import at_once, new_page, new_post, new_user, no_trace
 from innotter.events.models import Epoch, OutboxEvent
 from innotter.events.services import Busy, record
+from innotter.moderation.services import block_user, unblock_user
 from innotter.pages.models import Page
+from innotter.pages.services import edit_page
 from innotter.posts.models import Post
 from innotter.posts.services import delete_page, delete_post, like
 from innotter.statistics.selectors import changes_since, days_of, totals_of
@@ -28,6 +31,7 @@ from innotter_contracts.events import (
     PageRecounted,
     PostAndUser,
     PostLiked,
+    State,
 )
 from innotter_contracts.ids import new_id
 
@@ -212,3 +216,32 @@ def test_a_recount_does_not_wait_long_for_one_who_writes(page: Page) -> None:
     at_once(writes, counts)
     recount(page_id=page.id)
     assert_told(page)
+
+
+# --- States
+
+
+def test_each_change_of_a_row_has_a_higher_revision_though_the_clock_goes_back(
+    ann: User, bob: User
+) -> None:
+    admin = new_user("an-admin", role=User.Role.ADMIN)
+    now = datetime.now(UTC)
+    with time_machine.travel(now, tick=False) as clock:
+        page = new_page(ann)
+        for hours in (1, -5, 0, -5):
+            clock.shift(timedelta(hours=hours))
+            edit_page(page=page, name=f"{hours} {new_id()}")
+            block_user(actor=admin, user=bob)
+            unblock_user(actor=admin, user=bob)
+        recount(page_id=page.id)
+    events = [event for event in told() if isinstance(event, State)]
+    of_page = [event for event in events if getattr(event.payload, "page_id", None) == page.id]
+    of_user = [event for event in events if event.type.startswith("user.")]
+    *changes, recounted = [event.payload.revision for event in of_page]
+    assert len(changes) == 5
+    assert changes == sorted(set(changes), key=lambda revision: revision or 0)
+    # It tells the state that the last change left.
+    assert recounted == changes[-1]
+    blocks = [event.payload.revision for event in of_user]
+    assert len(blocks) == 8
+    assert blocks == sorted(set(blocks), key=lambda revision: revision or 0)
