@@ -26,13 +26,11 @@ LIMITS = {
     # Wrong passwords.
     "failures_of_account_from_address": (30, 300),
     "failures_from_address": (300, 300),
-    # From everywhere; holds for addresses from which the account was never logged in to.
+    # From everywhere; holds for IPs from which the account was not logged in to of late.
     "failures_of_account": (300, 300),
     "refreshes_from_address": (3000, 300),
     "refreshes_of_account": (300, 300),
 }
-# How long an address is known after a login.
-KNOWN_ADDRESSES = (1, 90 * 24 * 3600)
 
 
 def limits_of(text: Any) -> Any:
@@ -80,6 +78,8 @@ class Environment(BaseSettings):
     trusted_proxies: int = Field(default=0, ge=0)
     # Limits other than those below: `writes=600/60,registrations_from_address=50/3600`.
     limits: Annotated[dict[str, tuple[int, int]], NoDecode, BeforeValidator(limits_of)] = {}
+    # Usernames and uuids that nobody may take, beside those of common/reserved.py.
+    reserved_names: Listed = []
     # Other origins whose pages may call the API; none unless named.
     cors_origins: Listed = []
     allowed_hosts: Listed = ["localhost", "127.0.0.1", "[::1]"]
@@ -137,7 +137,8 @@ SECRET_KEY = environment.secret_key.get_secret_value()
 SECRET_KEY_FALLBACKS = [key.get_secret_value() for key in environment.secret_key_fallbacks]
 SIGNING_KEYS_FILE = environment.signing_keys_file
 TRUSTED_PROXIES = environment.trusted_proxies
-LIMITS = {**LIMITS, **environment.limits, "known_addresses": KNOWN_ADDRESSES}
+LIMITS = {**LIMITS, **environment.limits}
+RESERVED_NAMES = frozenset(environment.reserved_names)
 ALLOWED_HOSTS = environment.allowed_hosts
 API_PROCESSES = environment.api_processes
 API_THREADS = environment.api_threads
@@ -280,10 +281,11 @@ DATABASES = {
 }
 
 AUTH_USER_MODEL = "accounts.User"
-# E003 wants a unique username; ours is unique without regard to case, which the check cannot see.
+AUTHENTICATION_BACKENDS = ["innotter.accounts.backends.LimitedPasswords"]
+# W004 wants a unique username; ours is unique without regard to case, which the check cannot see.
 # W005, W021: HSTS_SUBDOMAINS is the operator's to say.
 # W008: the proxy that holds the certificate redirects; an API that does hides clients' mistakes.
-SILENCED_SYSTEM_CHECKS = ["auth.E003", "security.W005", "security.W008", "security.W021"]
+SILENCED_SYSTEM_CHECKS = ["auth.W004", "security.W005", "security.W008", "security.W021"]
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
