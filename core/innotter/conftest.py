@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from django.apps import apps
 from django.core.files.uploadedfile import SimpleUploadedFile
-from django.db import connection, connections
+from django.db import connection, connections, transaction
 from django.test import Client, override_settings
 from django.test.client import BOUNDARY, MULTIPART_CONTENT, encode_multipart
 from hypothesis import HealthCheck, Phase, settings
@@ -27,6 +27,7 @@ from hypothesis import HealthCheck, Phase, settings
 from innotter.accounts.models import User
 from innotter.accounts.services import register
 from innotter.accounts.tokens import mint_access_token
+from innotter.common import clients
 from innotter.common.models import Usage
 from innotter.events.models import OutboxEvent
 from innotter.pages.models import Page
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
     from django.test.client import _MonkeyPatchedWSGIResponse as Answer
 
 PASSWORD = "correct horse battery staple"
+# What calls a service where no request does.
+CLIENT = clients.Client(ip="192.0.2.1", user_agent="A browser")
 
 # `make test ARGS=--nightly` asks for many times as many.
 EXAMPLES_FACTOR = int(os.environ.get("EXAMPLES_FACTOR", "1"))
@@ -134,12 +137,15 @@ def browser(admin: User) -> Client:
 
 
 def new_user(username: str, *, role: str = User.Role.USER, is_blocked: bool = False) -> User:
-    """Registered as `username`@example.com with PASSWORD."""
-    user = register(username=username, email=f"{username}@example.com", password=PASSWORD)
-    if role != user.role or is_blocked:
-        user.role, user.is_blocked = role, is_blocked
-        user.save(update_fields=["role", "is_blocked"])
-    return user
+    """Registered as `username`@example.com with PASSWORD; who has a role was made by the operator,
+    under names that nobody else may take."""
+    email = f"{username}@example.com"
+    if role != User.Role.USER or is_blocked:
+        made: User = User.objects.create_user(
+            username, email, PASSWORD, role=role, is_blocked=is_blocked
+        )
+        return made
+    return register(username=username, email=email, password=PASSWORD)
 
 
 def new_page(owner: User, **fields: Any) -> Page:
@@ -321,6 +327,17 @@ def all_rows() -> dict[str, list[dict[str, Any]]]:
     every = apps.get_models(include_auto_created=True)
     models = [m for m in every if "innotter" in m.__module__ and m is not Usage]
     return {m._meta.label: list(m._default_manager.order_by("pk").values()) for m in models}
+
+
+@contextmanager
+def rolled_back() -> Iterator[None]:
+    """What is done inside is undone. Unlike `atomic()` it lets services see no transaction but that
+    of the test, as a request does: what is counted must not be counted within one."""
+    savepoint = transaction.savepoint()
+    try:
+        yield
+    finally:
+        transaction.savepoint_rollback(savepoint)
 
 
 def at_once[T](*calls: Callable[[], T]) -> list[T]:

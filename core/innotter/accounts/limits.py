@@ -1,63 +1,76 @@
-"""How often one may try to register, log in and refresh: by account and by address.
+"""How often one may try to register, to log in and to refresh: by account and by client IP.
 
-No limit lets a stranger shut anybody out. Wrong passwords count for the account and the address
-that they come from together; those for an account from everywhere only slow addresses from which
-it has not been logged in to before.
+No limit lets a stranger shut anybody out. Wrong passwords count for the account and the IP that
+they come from together; those for an account from everywhere only slow IPs from which it has not
+been logged in to before.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from datetime import timedelta
+from uuid import UUID
 
-from rest_framework.request import Request
+from django.utils import timezone
 
-from innotter.accounts.selectors import owner_of
-from innotter.accounts.services import WrongCredentials, WrongPassword
-from innotter.common.throttling import Use, client_ip, count, give_back, is_counted, refuse, take
+from innotter.accounts.models import KnownIP, User
+from innotter.common.clients import Client
+from innotter.common.throttling import Use, consume, count, keyed_id, refund, refuse
+
+# How long an IP is known after a login.
+IP_KNOWN_FOR = timedelta(days=90)
 
 
-def registering(request: Request, username: str) -> None:
+def limit_registrations(username: str, client: Client) -> None:
     """Raises Throttled."""
-    address = client_ip(request)
-    take(
-        Use("registrations_from_address", address),
-        Use("registrations_as_name", f"{username.lower()} {address}"),
+    consume(
+        Use("registrations_from_address", client.ip),
+        Use("registrations_as_name", f"{username.lower()} {client.ip}"),
     )
 
 
-def refreshing(request: Request, token: str) -> None:
-    """Raises Throttled."""
-    uses = [Use("refreshes_from_address", client_ip(request))]
-    if owner := owner_of(token):
+def limit_refreshes(owner: UUID | None, client: Client) -> None:
+    """`owner` is that of the refresh token, if there is one. Raises Throttled."""
+    uses = [Use("refreshes_from_address", client.ip)]
+    if owner is not None:
         uses.append(Use("refreshes_of_account", str(owner)))
-    take(*uses)
+    consume(*uses)
 
 
-@contextmanager
-def proving(request: Request, login: str) -> Iterator[None]:
-    """Around the check of a password: only wrong ones count. Raises Throttled."""
-    address = client_ip(request)
-    pair = f"{login.lower()} {address}"
-    known = Use("known_addresses", pair)
-    of_account = Use("failures_of_account", login.lower())
+def limit_password_attempts(user: User | None, login: str, client: Client) -> tuple[Use, ...]:
+    """Counts an attempt before the password is looked at, so that of many at once none slips by.
+
+    What to refund() when the password was right. However the login was spelled, an account has
+    one count; what names no account is counted as it was typed. Raises Throttled.
+    """
+    account = f"user {user.pk}" if user else f"login {login}"
+    of_account = Use("failures_of_account", account)
     uses = (
-        Use("failures_of_account_from_address", pair),
-        Use("failures_from_address", address),
+        Use("failures_of_account_from_address", f"{account} {client.ip}"),
+        Use("failures_from_address", client.ip),
         of_account,
     )
-    # Counted beforehand: of many guesses at once none slips by.
     over = count(*uses)
-    if of_account in over and is_counted(known):
+    if of_account in over and user is not None and _is_known(user, client):
         del over[of_account]
     if over:
         # What was not even looked at is no failure of the account's.
-        give_back(of_account)
+        refund(of_account)
         refuse(over)
-    try:
-        yield
-    except (WrongCredentials, WrongPassword):
-        raise
-    except BaseException:
-        give_back(*uses)
-        raise
-    give_back(*uses)
-    count(known)
+    return uses
+
+
+def remember_ip(user: User, client: Client) -> None:
+    """After a login."""
+    KnownIP.objects.bulk_create(
+        [KnownIP(id=_known_id(user, client), user=user)],
+        update_conflicts=True,
+        unique_fields=["id"],
+        update_fields=["updated_at"],
+    )
+
+
+def _is_known(user: User, client: Client) -> bool:
+    since = timezone.now() - IP_KNOWN_FOR
+    return KnownIP.objects.filter(pk=_known_id(user, client), updated_at__gt=since).exists()
+
+
+def _known_id(user: User, client: Client) -> UUID:
+    return keyed_id(f"known IP\n{user.pk} {client.ip}")

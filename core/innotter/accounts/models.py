@@ -1,12 +1,15 @@
 import re
+import unicodedata
 from typing import Any, ClassVar
 
+from django.contrib.auth.hashers import verify_password
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager
 from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Lower
 
+from innotter.common.emails import MAX_EMAIL_LENGTH, canonical_email
 from innotter.common.models import Record, Revised
 from innotter.media.models import Picture
 
@@ -16,9 +19,33 @@ LONGEST_TITLE = 100
 models.CharField.register_lookup(Lower)
 
 
+def password_forms(password: str) -> list[str]:
+    """As which a password is compared: in NFC, as it is hashed; and as it was typed, for hashes
+    that are older than this rule."""
+    return list(dict.fromkeys([unicodedata.normalize("NFC", password), password]))
+
+
 class UserManager(BaseUserManager["User"]):
     def get_by_natural_key(self, username: str | None) -> "User":
         return self.get(username__lower=(username or "").lower())
+
+    @classmethod
+    def normalize_email(cls, email: str | None) -> str:
+        """Raises ValueError."""
+        return canonical_email(email or "")
+
+    def create_user(self, username: str, email: str, password: str, **fields: Any) -> "User":
+        """The title is the username unless given. No name is reserved here, and no password weak:
+        what people choose comes through services.register(). Raises ValueError for the e-mail."""
+        fields["title"] = fields.get("title") or username
+        user = self.model(username=username, email=self.normalize_email(email), **fields)
+        user.set_password(password)
+        user.save(force_insert=True)
+        return user
+
+    def create_superuser(self, username: str, email: str, password: str, **fields: Any) -> "User":
+        """An admin; `manage.py createsuperuser`."""
+        return self.create_user(username, email, password, role=User.Role.ADMIN, **fields)
 
 
 class User(Revised, Record, AbstractBaseUser):
@@ -54,7 +81,8 @@ class User(Revised, Record, AbstractBaseUser):
             ),
         ],
     )
-    email = models.EmailField(max_length=254)
+    # As canonical_email() makes it.
+    email = models.EmailField(max_length=MAX_EMAIL_LENGTH)
     title = models.CharField(max_length=LONGEST_TITLE)
     image = models.ForeignKey(
         Picture,
@@ -90,6 +118,19 @@ class User(Revised, Record, AbstractBaseUser):
 
     def __str__(self) -> str:
         return self.username
+
+    def set_password(self, raw_password: str | None) -> None:
+        """In NFC, so that every keyboard's spelling of it is the same."""
+        if raw_password is not None:
+            raw_password = unicodedata.normalize("NFC", raw_password)
+        super().set_password(raw_password)
+
+    def check_password(self, raw_password: str | None) -> bool:
+        """Unlike Django's it never writes: a row that is not locked may be an old one."""
+        if raw_password is None:
+            return False
+        forms = password_forms(raw_password)
+        return any(verify_password(form, self.password)[0] for form in forms)
 
     @property
     def is_admin(self) -> bool:
@@ -130,19 +171,47 @@ class Session(Record):
     # all tokens by itself, and what is left of their minutes comes back with its end.
     ended_at = models.DateTimeField(null=True)
 
+    class Meta:
+        indexes: ClassVar = [
+            models.Index(name="session_idle", fields=["last_used_at"]),
+            models.Index(
+                name="session_ended", fields=["ended_at"], condition=Q(ended_at__isnull=False)
+            ),
+        ]
+
     def __str__(self) -> str:
         return f"{self.user_id} {self.id}"
 
 
 class RefreshToken(Record):
-    """One link of a session's chain: each refresh spends a link and adds one, and a spent link
-    that comes back ends the session."""
+    """One link of a session's chain: each refresh spends a link and adds one. When a spent link
+    that comes back ends the session, says services.refresh()."""
 
     session = models.ForeignKey(Session, on_delete=models.CASCADE)
     # SHA-256 of the token, in hexadecimal: who reads the table can sign in as nobody.
     digest = models.CharField(max_length=64, unique=True)
     expires_at = models.DateTimeField()
     spent_at = models.DateTimeField(null=True)
+    # The token that was spent for this one, whose row may be gone.
+    predecessor_id = models.UUIDField(null=True)
+
+    class Meta:
+        indexes: ClassVar = [models.Index(name="refresh_token_expiry", fields=["expires_at"])]
 
     def __str__(self) -> str:
         return f"{self.session_id} {self.id}"
+
+
+class KnownIP(Record):
+    """An IP from which a user has logged in, last at `updated_at`; see limits.py. Its table is
+    logged, unlike that of the counters: a crash of the database must not make owners strangers."""
+
+    # keyed_id() of the user and the IP.
+    id = models.UUIDField(primary_key=True)
+    user = models.ForeignKey(User, on_delete=models.CASCADE)
+
+    class Meta:
+        indexes: ClassVar = [models.Index(name="known_ip_age", fields=["updated_at"])]
+
+    def __str__(self) -> str:
+        return f"{self.id}"

@@ -1,4 +1,5 @@
 import hashlib
+import unicodedata
 from datetime import timedelta
 from uuid import UUID
 
@@ -8,6 +9,7 @@ from django.db.models import Exists, Q, QuerySet
 from django.utils import timezone
 
 from innotter.accounts.models import RefreshToken, Session, User
+from innotter.common.emails import folded_email
 from innotter.common.errors import NotFound
 
 type Viewer = User | AnonymousUser
@@ -36,6 +38,23 @@ def user_named(username: str) -> User:
     return user
 
 
+def user_by_login(login: str) -> User | None:
+    """Whom a username or an e-mail address names, in any case and form.
+
+    A row whose address could not be made canonical is found by the address as it is.
+    """
+    if "@" not in login:
+        return User.objects.filter(username__lower=login.lower()).first()
+    typed = login.lower()
+    found = User.objects.filter(email__lower__in={typed, folded_email(login)})
+    return min(found, key=lambda user: user.email.lower() != typed, default=None)
+
+
+def folded_login(login: str) -> str:
+    """One form of what names the same account, whether there is such an account or not."""
+    return folded_email(unicodedata.normalize("NFC", login))
+
+
 def caller(user_id: UUID, session_id: UUID | None) -> User | None:
     """Whom an access token speaks for: one query. None when the user is gone or has ended the
     session that the token comes from."""
@@ -50,10 +69,9 @@ def live_sessions(user: User) -> QuerySet[Session]:
     )
 
 
-def owner_of(refresh_token: str) -> UUID | None:
-    """Whose token it is, spent ones too."""
-    found = RefreshToken.objects.filter(digest=digest(refresh_token))
-    return found.values_list("session__user_id", flat=True).first()
+def refresh_token(token: str) -> RefreshToken | None:
+    """With its session; spent ones too, and expired ones."""
+    return RefreshToken.objects.select_related("session").filter(digest=digest(token)).first()
 
 
 def digest(token: str) -> str:

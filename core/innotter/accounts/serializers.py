@@ -1,9 +1,11 @@
 from typing import Any, ClassVar
 
+from django.core.validators import EmailValidator
 from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
 
 from innotter.accounts.models import LONGEST_TITLE, Session, User
+from innotter.common.emails import MAX_EMAIL_LENGTH, canonical_email
 from innotter.common.serializers import ModelSerializer, NfcField, TextField
 from innotter.media.serializers import ImageURLField
 
@@ -46,16 +48,33 @@ class MeSerializer(UserSerializer):
         read_only_fields: ClassVar[tuple[str, ...]] = fields
 
 
+class CanonicalEmailField(TextField, serializers.EmailField):
+    """In its canonical form. Django's own check knows other addresses than mail does."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.validators = [v for v in self.validators if not isinstance(v, EmailValidator)]
+
+    def to_internal_value(self, data: Any) -> str:
+        text = super().to_internal_value(data)
+        try:
+            return canonical_email(text)
+        except ValueError as error:
+            raise ValidationError(str(error), "invalid") from None
+
+
 class RegistrationSerializer(ModelSerializer[User]):
+    email = CanonicalEmailField(max_length=MAX_EMAIL_LENGTH)
     password = TextField(write_only=True, max_length=128, trim_whitespace=False)
     title = NfcField(required=False, max_length=LONGEST_TITLE)
 
     class Meta:
         model = User
-        fields: ClassVar[tuple[str, ...]] = ("username", "email", "password", "title")
+        fields: ClassVar[tuple[str, ...]] = ("username", "email", "password", "title", "language")
 
 
 class EditedUserSerializer(ModelSerializer[User]):
+    email = CanonicalEmailField(max_length=MAX_EMAIL_LENGTH)
     password = TextField(write_only=True, max_length=128, trim_whitespace=False)
     current_password = TextField(write_only=True, max_length=128, trim_whitespace=False)
 
@@ -71,8 +90,9 @@ class EditedUserSerializer(ModelSerializer[User]):
         )
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        if "password" in attrs and "current_password" not in attrs:
-            raise ValidationError({"current_password": "A new password needs it."}, "required")
+        if attrs.keys() & {"email", "password"} and "current_password" not in attrs:
+            needed = "A new e-mail address or password needs it."
+            raise ValidationError({"current_password": needed}, "required")
         return attrs
 
 

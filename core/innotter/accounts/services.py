@@ -1,29 +1,83 @@
 import secrets
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.contrib.auth.hashers import make_password
+from django.contrib.auth.hashers import identify_hasher, make_password
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.utils import timezone
 
-from innotter.accounts.models import LONGEST_TITLE, RefreshToken, Session, User
-from innotter.accounts.selectors import digest, live_sessions, refresh_life
+from innotter.accounts.limits import (
+    IP_KNOWN_FOR,
+    limit_password_attempts,
+    limit_refreshes,
+    remember_ip,
+)
+from innotter.accounts.models import (
+    LONGEST_TITLE,
+    RefreshToken,
+    Session,
+    User,
+    password_forms,
+)
+from innotter.accounts.selectors import (
+    digest,
+    folded_login,
+    live_sessions,
+    refresh_life,
+    refresh_token,
+    user_by_login,
+)
 from innotter.accounts.tokens import mint_access_token
-from innotter.common.database import assign, conflicts
+from innotter.common.clients import Client
+from innotter.common.database import assign, conflicts, delete_in_steps
+from innotter.common.emails import canonical_email
 from innotter.common.errors import Conflict, Forbidden, Invalid, NotFound, Unauthenticated
+from innotter.common.reserved import ReservedName, is_reserved
 from innotter.common.text import visible_line
+from innotter.common.throttling import refund
 from innotter.events.services import record
 from innotter_contracts.events import NotificationsChanged, UserRef
 from innotter_contracts.tokens import LEEWAY
 
-# What one run of prune_sessions() deletes of each kind.
-PRUNED_AT_ONCE = 10_000
+# A refresh token that comes back so soon after it was spent comes from another tab.
+TABS_TOGETHER = timedelta(seconds=10)
+
+# So many in one transaction, and so many transactions of each kind in one run.
+PRUNED_AT_ONCE = 5_000
+PRUNINGS = 20
+PRUNE_TOKENS = """
+    DELETE FROM accounts_refreshtoken WHERE id = ANY(ARRAY(
+        SELECT id FROM accounts_refreshtoken
+        WHERE expires_at < %s
+        ORDER BY expires_at LIMIT %s
+        FOR UPDATE SKIP LOCKED
+    ))
+"""
+PRUNE_SESSIONS = """
+    WITH over AS MATERIALIZED (
+        SELECT id FROM accounts_session
+        WHERE {since} < %s
+        ORDER BY {since} LIMIT %s
+        FOR UPDATE SKIP LOCKED
+    ), tokens AS (
+        DELETE FROM accounts_refreshtoken WHERE session_id = ANY(ARRAY(SELECT id FROM over))
+    )
+    DELETE FROM accounts_session WHERE id = ANY(ARRAY(SELECT id FROM over))
+"""
+PRUNE_IPS = """
+    DELETE FROM accounts_knownip WHERE id = ANY(ARRAY(
+        SELECT id FROM accounts_knownip
+        WHERE updated_at < %s
+        ORDER BY updated_at LIMIT %s
+        FOR UPDATE SKIP LOCKED
+    ))
+"""
 
 
 class UsernameTaken(Conflict):
@@ -51,6 +105,11 @@ class UserBlocked(Forbidden):
     detail = "This account is blocked."
 
 
+class InvalidEmail(Invalid):
+    code = "invalid"
+    detail = "Enter a valid e-mail address."
+
+
 class WeakPassword(Invalid):
     code = "weak_password"
 
@@ -68,22 +127,28 @@ class TokenPair:
     token_type: str = "Bearer"
 
 
-def register(*, username: str, email: str, password: str, title: str = "") -> User:
-    """A new account with the role `user`.
+def register(
+    *, username: str, email: str, password: str, title: str = "", language: str = ""
+) -> User:
+    """A new account with the role `user`, titled by its username and in English unless told.
 
-    Raises Invalid, WeakPassword, UsernameTaken, EmailTaken.
+    Raises Invalid, ReservedName, InvalidEmail, WeakPassword, UsernameTaken, EmailTaken.
     """
-    line = visible_line("title", title or username, LONGEST_TITLE)
-    user = User(username=username, email=email, title=line)
-    _set_password(user, password)
+    if is_reserved(username):
+        raise ReservedName("username")
+    title = visible_line("title", title or username, LONGEST_TITLE)
+    user = User(username=username, email=_canonical(email), title=title)
+    _require_strong(password, user)
     with conflicts({"user_username_unique": UsernameTaken, "user_email_unique": EmailTaken}):
-        user.save(force_insert=True)
-    return user
+        return User.objects.create_user(
+            username, email, password, title=title, language=language or User.Language.ENGLISH
+        )
 
 
 def edit_user(
     *,
     user: User,
+    client: Client,
     title: str | None = None,
     email: str | None = None,
     email_notifications: str | None = None,
@@ -92,27 +157,37 @@ def edit_user(
     current_password: str = "",
     session_id: UUID | None = None,
 ) -> User:
-    """Changes what is given. A new password needs the current one, and ends every session but
-    that of `session_id`. Raises Invalid, EmailTaken, WrongPassword, WeakPassword."""
-    wishes = {
+    """Changes what is given. A new e-mail address or password needs the current password; a new
+    password ends every session but that of `session_id`.
+
+    Raises Invalid, InvalidEmail, WeakPassword, Throttled, WrongPassword, EmailTaken.
+    """
+    changes = {
         "title": None if title is None else visible_line("title", title, LONGEST_TITLE),
-        "email": email,
+        "email": None if email is None else _canonical(email),
         "email_notifications": email_notifications,
         "language": language,
     }
-    changed = assign(user, wishes)
     if password is not None:
-        if not user.check_password(current_password):
-            raise WrongPassword("current_password")
-        _set_password(user, password)
-        changed |= {"password", "updated_at"}
+        _require_strong(password, user)
+    proven = email is not None or password is not None
+    if proven and not _is_password(current_password, user=user, login="", client=client):
+        raise WrongPassword("current_password")
     with conflicts({"user_email_unique": EmailTaken}):
-        user.save(update_fields=changed)
+        now = User.objects.select_for_update(no_key=True).get(pk=user.pk)
+        # While the password was being checked another one may have taken its place.
+        if proven and now.password != user.password:
+            raise WrongPassword("current_password")
+        changed = assign(now, changes)
         if password is not None:
-            _end(Session.objects.filter(user=user).exclude(pk__in=[session_id]))
+            now.set_password(password)
+            changed |= {"password", "updated_at"}
+        now.save(update_fields=changed)
+        if password is not None:
+            _end(Session.objects.filter(user=now).exclude(pk__in=[session_id]))
         if "email_notifications" in changed:
-            record(NotificationsChanged(actor=user.id, payload=UserRef(user_id=user.id)))
-    return user
+            record(NotificationsChanged(actor=now.id, payload=UserRef(user_id=now.id)))
+    return now
 
 
 def set_image(*, user: User, image: str | None) -> User:
@@ -122,20 +197,25 @@ def set_image(*, user: User, image: str | None) -> User:
     return user
 
 
-def log_in(*, login: str, password: str, user_agent: str = "") -> TokenPair:
-    """A new session. `login` is a username or an e-mail address, in any case of letters.
+def authenticate(*, login: str, password: str, client: Client) -> User:
+    """The user of a username or an e-mail address, in any case and form, by their password.
 
-    Raises WrongCredentials, UserBlocked.
+    Counted for every front end. Not for use in a transaction: others have to see the count.
+    Raises Throttled, WrongCredentials, UserBlocked.
     """
-    user = User.objects.filter(
-        Q(username__lower=login.lower()) | Q(email__lower=login.lower())
-    ).first()
-    if user is None:
-        # An unknown name costs the same time as a wrong password.
-        make_password(password)
+    user = user_by_login(login)
+    right = _is_password(password, user=user, login=folded_login(login), client=client)
+    if user is None or not right:
         raise WrongCredentials
-    if not user.check_password(password):
-        raise WrongCredentials
+    if user.is_blocked:
+        raise UserBlocked
+    remember_ip(user, client)
+    return user
+
+
+def log_in(*, login: str, password: str, client: Client) -> TokenPair:
+    """A new session. Raises Throttled, WrongCredentials, UserBlocked."""
+    user = authenticate(login=login, password=password, client=client)
     with transaction.atomic():
         now = User.objects.select_for_update(no_key=True).get(pk=user.pk)
         # While the password was being checked another one may have ended all sessions.
@@ -143,37 +223,26 @@ def log_in(*, login: str, password: str, user_agent: str = "") -> TokenPair:
             raise WrongCredentials
         if now.is_blocked:
             raise UserBlocked
-        session = Session(user=now, user_agent=user_agent, last_used_at=timezone.now())
+        _renew_hash(now, password)
+        session = Session(user=now, user_agent=client.user_agent, last_used_at=timezone.now())
         session.save(force_insert=True)
         return _token_pair(session)
 
 
-def refresh(*, token: str) -> TokenPair:
-    """Spends a refresh token for a new pair. One that was spent before ends its whole session:
-    either its owner or a thief has a copy.
+def refresh(*, token: str, client: Client) -> TokenPair:
+    """Spends a refresh token for a new pair.
 
-    Of those who ask at once each gets a pair: they came before anybody had been answered.
-    Raises WrongRefreshToken.
+    Tabs of one browser that refresh together each get a pair. A spent token that comes back later
+    than TABS_TOGETHER, or after one of its successors has been used, ends its whole session:
+    either its owner or a thief has a copy. Raises Throttled, WrongRefreshToken.
     """
-    found = RefreshToken.objects.filter(digest=digest(token), expires_at__gt=timezone.now()).first()
-    if found is None:
+    asked_at = timezone.now()
+    found = refresh_token(token)
+    limit_refreshes(found.session.user_id if found else None, client)
+    pair = _next_pair(found, asked_at) if found and found.expires_at > asked_at else None
+    if pair is None:
         raise WrongRefreshToken
-    if found.spent_at is not None:
-        _end(Session.objects.filter(pk=found.session_id))
-        raise WrongRefreshToken
-    with transaction.atomic():
-        session = (
-            Session.objects.select_for_update(of=("self",), no_key=True)
-            .select_related("user")
-            .filter(pk=found.session_id, ended_at=None, user__is_blocked=False)
-            .first()
-        )
-        if session is not None:
-            session.last_used_at = timezone.now()
-            session.save(update_fields=["last_used_at", "updated_at"])
-            RefreshToken.objects.filter(pk=found.pk).update(spent_at=session.last_used_at)
-            return _token_pair(session)
-    raise WrongRefreshToken
+    return pair
 
 
 def log_out(*, token: str) -> None:
@@ -195,25 +264,88 @@ def forget_sessions(*, user: User) -> None:
 
 
 def prune_sessions() -> int:
-    """Deletes what no token can come back to any more; how many sessions and refresh tokens."""
+    """Deletes what no token can come back to any more, and IPs that are known no longer; how many
+    rows of each kind together."""
     now = timezone.now()
-    access_life = timedelta(seconds=settings.ACCESS_TOKEN_SECONDS + LEEWAY)
-    over = Q(ended_at__lt=now - access_life) | Q(last_used_at__lt=now - refresh_life())
-    expired = RefreshToken.objects.filter(expires_at__lt=now)
-    pruned = 0
-    for rows in (expired, Session.objects.filter(over)):
-        model: Any = rows.model
-        number, _ = model.objects.filter(pk__in=rows.values("pk")[:PRUNED_AT_ONCE]).delete()
-        pruned += number
-    return pruned
+    idle = now - refresh_life()
+    ended = now - timedelta(seconds=settings.ACCESS_TOKEN_SECONDS + LEEWAY)
+    statements: list[tuple[str, list[Any]]] = [
+        (PRUNE_TOKENS, [now]),
+        (PRUNE_SESSIONS.format(since="ended_at"), [ended]),
+        (PRUNE_SESSIONS.format(since="last_used_at"), [idle]),
+        (PRUNE_IPS, [now - IP_KNOWN_FOR]),
+    ]
+    return sum(
+        delete_in_steps(statement, values, at_once=PRUNED_AT_ONCE, steps=PRUNINGS)
+        for statement, values in statements
+    )
 
 
-def _set_password(user: User, password: str) -> None:
+def _canonical(email: str) -> str:
     try:
-        validate_password(password, user)
+        return canonical_email(email)
+    except ValueError:
+        raise InvalidEmail("email") from None
+
+
+def _require_strong(password: str, user: User) -> None:
+    """Raises WeakPassword."""
+    try:
+        validate_password(password_forms(password)[0], user)
     except ValidationError as error:
         raise WeakPassword("password", " ".join(error.messages)) from None
-    user.set_password(password)
+
+
+def _is_password(password: str, *, user: User | None, login: str, client: Client) -> bool:
+    """The one place where a password is checked, and each attempt counted. Raises Throttled."""
+    uses = limit_password_attempts(user, login, client)
+    if user is None:
+        # An unknown name costs the same time as a wrong password.
+        for form in password_forms(password):
+            make_password(form)
+        return False
+    right = user.check_password(password)
+    if right:
+        refund(*uses)
+    return right
+
+
+def _renew_hash(user: User, password: str) -> None:
+    """Where the hash is older than the hasher's parameters. The user is locked."""
+    if identify_hasher(user.password).must_update(user.password):
+        user.set_password(password)
+        user.save(update_fields=["password"])
+
+
+@transaction.atomic
+def _next_pair(found: RefreshToken, asked_at: datetime) -> TokenPair | None:
+    """None where the session is over, or is ended now."""
+    session = (
+        Session.objects.select_for_update(of=("self",), no_key=True)
+        .select_related("user")
+        .filter(pk=found.session_id, ended_at=None, user__is_blocked=False)
+        .first()
+    )
+    # As it is now, under the lock of its session.
+    token = RefreshToken.objects.filter(pk=found.pk).first()
+    if session is None or token is None:
+        return None
+    if token.spent_at is not None and _is_replayed(token, token.spent_at, asked_at):
+        _end(Session.objects.filter(pk=session.pk))
+        return None
+    session.last_used_at = timezone.now()
+    session.save(update_fields=["last_used_at", "updated_at"])
+    if token.spent_at is None:
+        RefreshToken.objects.filter(pk=token.pk).update(spent_at=session.last_used_at)
+    return _token_pair(session, predecessor=token)
+
+
+def _is_replayed(token: RefreshToken, spent_at: datetime, asked_at: datetime) -> bool:
+    """Of a token that is spent: whether another than a tab beside the first has brought it. When
+    it was asked counts, not when the lock was had."""
+    successors = RefreshToken.objects.filter(session=token.session_id, predecessor_id=token.pk)
+    used = successors.filter(spent_at__isnull=False)
+    return asked_at > spent_at + TABS_TOGETHER or used.exists()
 
 
 @transaction.atomic
@@ -226,10 +358,13 @@ def _end(sessions: QuerySet[Session]) -> int:
     return alive
 
 
-def _token_pair(session: Session) -> TokenPair:
+def _token_pair(session: Session, predecessor: RefreshToken | None = None) -> TokenPair:
     token = secrets.token_urlsafe(32)
     RefreshToken.objects.create(
-        session=session, digest=digest(token), expires_at=timezone.now() + refresh_life()
+        session=session,
+        digest=digest(token),
+        expires_at=timezone.now() + refresh_life(),
+        predecessor_id=predecessor.pk if predecessor else None,
     )
     return TokenPair(
         access=mint_access_token(session.user, session=session),

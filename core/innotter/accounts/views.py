@@ -1,15 +1,16 @@
-from contextlib import nullcontext
 from http import HTTPStatus
 from typing import ClassVar, cast
 
 from django.http import HttpRequest, JsonResponse
+from django.utils.translation import get_language_from_request
 from drf_spectacular.utils import extend_schema
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from innotter.accounts import limits, selectors, services
+from innotter.accounts import selectors, services
 from innotter.accounts.keys import public_jwks
+from innotter.accounts.limits import limit_registrations
 from innotter.accounts.models import Session
 from innotter.accounts.permissions import current_user
 from innotter.accounts.serializers import (
@@ -22,6 +23,7 @@ from innotter.accounts.serializers import (
     TokenPairSerializer,
     UserSerializer,
 )
+from innotter.common.clients import client_of
 from innotter.common.permissions import AllowAny, IsAuthenticated
 from innotter.common.schema import refuses
 from innotter.common.views import BaseViewSet, id_or_404, public
@@ -43,10 +45,10 @@ class AuthViewSet(BaseViewSet):
     @extend_schema(request=RegistrationSerializer, responses={201: UserSerializer})
     @action(detail=False, methods=["post"])
     def register(self, request: Request) -> Response:
-        """A new account."""
+        """A new account. Without a `language` it is the one that Accept-Language prefers."""
         body = self.body(RegistrationSerializer)
-        limits.registering(request, body["username"])
-        user = services.register(**body)
+        limit_registrations(body["username"], client_of(request))
+        user = services.register(**{"language": get_language_from_request(request), **body})
         return Response(UserSerializer(user).data, HTTPStatus.CREATED)
 
     @refuses(services.WrongCredentials, services.UserBlocked)
@@ -54,9 +56,7 @@ class AuthViewSet(BaseViewSet):
     @action(detail=False, methods=["post"], url_path="login")
     def log_in(self, request: Request) -> Response:
         """A new session, by username or e-mail address."""
-        body = self.body(LoginSerializer)
-        with limits.proving(request, body["login"]):
-            pair = services.log_in(**body, user_agent=_user_agent(request))
+        pair = services.log_in(**self.body(LoginSerializer), client=client_of(request))
         return Response(TokenPairSerializer(pair).data)
 
     @refuses(services.WrongRefreshToken)
@@ -65,8 +65,7 @@ class AuthViewSet(BaseViewSet):
     def refresh(self, request: Request) -> Response:
         """A new pair of tokens for a refresh token, which is spent by it."""
         token = self.body(RefreshSerializer)["refresh"]
-        limits.refreshing(request, token)
-        pair = services.refresh(token=token)
+        pair = services.refresh(token=token, client=client_of(request))
         return Response(TokenPairSerializer(pair).data)
 
     @extend_schema(request=RefreshSerializer, responses={204: None})
@@ -105,12 +104,15 @@ class UserViewSet(BaseViewSet):
     def edit_me(self, request: Request) -> Response:
         """Change your title, e-mail address, notifications, language or password: any of them.
 
-        A new password needs `current_password` beside it, and ends every other session.
+        A new e-mail address or password needs `current_password` beside it; a new password ends
+        every other session.
         """
-        me, changes = current_user(request), self.body(EditedUserSerializer, partial=True)
-        session_id = cast(Claims, request.auth).sid
-        with limits.proving(request, me.username) if "password" in changes else nullcontext():
-            user = services.edit_user(user=me, session_id=session_id, **changes)
+        user = services.edit_user(
+            user=current_user(request),
+            client=client_of(request),
+            session_id=cast(Claims, request.auth).sid,
+            **self.body(EditedUserSerializer, partial=True),
+        )
         return Response(MeSerializer(user).data)
 
     @extend_schema(request=PictureSerializer, responses=MeSerializer)
@@ -146,12 +148,6 @@ class SessionViewSet(BaseViewSet):
         expires."""
         services.end_session(user=current_user(request), session_id=id_or_404(id))
         return Response(status=HTTPStatus.NO_CONTENT)
-
-
-def _user_agent(request: Request) -> str:
-    """What a client says it is, as far as it can be shown."""
-    said = request.headers.get("User-Agent", "")
-    return "".join(filter(str.isprintable, said))[:200]
 
 
 @public

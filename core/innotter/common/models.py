@@ -1,5 +1,5 @@
 import time
-from typing import Any
+from typing import Any, ClassVar
 
 from django.db import models
 
@@ -72,6 +72,9 @@ class Usage(models.Model):
     used = models.IntegerField()
     # From then on it counts from nothing again.
     until = models.DateTimeField()
+
+    class Meta:
+        indexes: ClassVar = [models.Index(name="usage_until", fields=["until"])]
 
     def __str__(self) -> str:
         return f"{self.id}: {self.used}"

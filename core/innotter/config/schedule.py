@@ -9,9 +9,9 @@ from datetime import timedelta
 EVERY = {
     # What waited for its hour, or for another attempt.
     "innotter.mail.send_due": timedelta(seconds=3),
-    "innotter.mail.prune_deliveries": timedelta(minutes=10),
+    "innotter.mail.prune_deliveries": timedelta(minutes=1),
     "innotter.events.prune_outbox": timedelta(minutes=1),
     "innotter.media.forget_pictures": timedelta(hours=1),
     "innotter.common.prune_usage": timedelta(minutes=1),
-    "innotter.accounts.prune_sessions": timedelta(minutes=10),
+    "innotter.accounts.prune_sessions": timedelta(minutes=1),
 }

@@ -116,7 +116,7 @@ class Suppression(Record):
         COMPLAINT = "complaint"
         REFUSED = "refused"
 
-    # In small letters; of whoever has it now.
+    # As folded_email() makes it; of whoever has it now.
     address = models.CharField(max_length=320, unique=True)
     reason = models.CharField(max_length=10, choices=Reason)
     # What the other side has said.

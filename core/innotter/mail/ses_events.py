@@ -6,6 +6,8 @@ from typing import Literal
 
 from pydantic import AliasChoices, AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
+from innotter.common.emails import folded_email
+
 
 class _Model(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -17,8 +19,8 @@ class Recipient(_Model):
 
     @property
     def address(self) -> str:
-        """As it is compared: without a name, in small letters."""
-        return parseaddr(self.email)[1].lower()
+        """As it is compared: without a name, in the form in which accounts keep theirs."""
+        return folded_email(parseaddr(self.email)[1])
 
 
 class Bounce(_Model):

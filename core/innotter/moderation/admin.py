@@ -22,6 +22,7 @@ from django.utils import timezone
 
 from innotter.accounts.models import User
 from innotter.common.admin import SEARCHED_ROWS, ReadOnlyAdmin, newest, with_id
+from innotter.common.emails import folded_email
 from innotter.common.errors import DomainError
 from innotter.moderation import services
 from innotter.moderation.models import ModerationAction
@@ -146,7 +147,7 @@ class UserAdmin(ModerationAdmin):
 
     def found_by(self, word: str) -> Q:
         names = Q(username__searched=word) | Q(title__searched=word)
-        return names | Q(email__lower=word.lower())
+        return names | Q(email__lower=folded_email(word))
 
     def block(self, user: User) -> str:
         return "blocked" if user.is_blocked else "-"

@@ -1,6 +1,7 @@
 from typing import Any
 
 import pytest
+from django.test import Client
 
 from innotter.accounts.models import User
 from innotter.config import settings as configured
@@ -86,9 +87,18 @@ def test_me_is_the_caller_and_nobodys_name(api: Api, username: str) -> None:
     assert bad_fields(answer) == ["username"]
 
 
-@pytest.mark.parametrize("email", ["", "dora", "dora@", "@example.com", "a b@example.com"])
-def test_an_address_has_the_form_of_one(api: Api, email: str) -> None:
-    assert bad_fields(api().post("/auth/register", {**DORA, "email": email})) == ["email"]
+@pytest.mark.parametrize("language", ["en", "ru"])
+def test_the_language_is_what_the_body_says_or_else_the_browser(api: Api, language: str) -> None:
+    def registered(name: str, body: dict[str, str], accepted: str) -> str:
+        body = {**DORA, "username": name, "email": f"{name}@example.com", **body}
+        headers = {"Accept-Language": accepted}
+        Client().post("/api/v1/auth/register", body, "application/json", headers=headers)
+        return User.objects.get(username=name).language
+
+    other = "en" if language == "ru" else "ru"
+    assert registered("a", {}, f"de, {language}-XX;q=0.8, {other};q=0.5") == language
+    assert registered("b", {"language": language}, other) == language
+    assert registered("c", {}, "de, \x00;q=x") == "en"
 
 
 @pytest.mark.parametrize("password", ["short", "password123", "1029384756", "dora@example"])

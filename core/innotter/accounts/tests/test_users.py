@@ -5,7 +5,7 @@ from django.test import Client
 
 from innotter.accounts.models import User
 from innotter.accounts.tokens import mint_access_token
-from innotter.conftest import Api, at_once, bad_fields, new_user, no_trace, refusal
+from innotter.conftest import PASSWORD, Api, at_once, bad_fields, new_user, no_trace, refusal
 
 
 @pytest.mark.parametrize("username", ["ann", "ANN"])
@@ -39,7 +39,7 @@ def test_ann_changes_what_she_may(api: Api, ann: User) -> None:
         "language": "ru",
     }
     for field, value in changes.items():
-        answer = api(ann).patch("/users/me", {field: value})
+        answer = api(ann).patch("/users/me", {field: value, "current_password": PASSWORD})
         assert answer.status_code == 200
         assert answer.json()[field] == value
     assert answer.json() == {**before, **changes} == api(ann).get("/users/me").json()
@@ -81,15 +81,17 @@ def test_an_edit_outside_the_limits_is_bad_input(
     api: Api, ann: User, field: str, value: Any
 ) -> None:
     with no_trace():
-        answer = api(ann).patch("/users/me", {"title": "fine", field: value})
+        body = {"title": "fine", "current_password": PASSWORD, field: value}
+        answer = api(ann).patch("/users/me", body)
         assert set(bad_fields(answer)) == {field}
 
 
 def test_an_address_of_another_is_taken_in_any_case(api: Api, ann: User, bob: User) -> None:
     with no_trace():
-        answer = api(ann).patch("/users/me", {"title": "x", "email": "BOB@example.com"})
-        assert refusal(answer) == (409, "email_taken")
-    assert api(ann).patch("/users/me", {"email": "ANN@example.com"}).status_code == 200
+        body = {"title": "x", "email": "BOB@example.com", "current_password": PASSWORD}
+        assert refusal(api(ann).patch("/users/me", body)) == (409, "email_taken")
+    body["email"] = "ANN@example.com"
+    assert api(ann).patch("/users/me", body).json()["email"] == "ann@example.com"
 
 
 def test_anonymous_visitors_edit_nobody(api: Api, ann: User) -> None:
@@ -100,7 +102,7 @@ def test_anonymous_visitors_edit_nobody(api: Api, ann: User) -> None:
 @pytest.mark.django_db(transaction=True)
 def test_of_ten_who_want_an_address_at_once_one_gets_it(api: Api) -> None:
     people = [new_user(f"user-{number}") for number in range(10)]
-    body = {"email": "same@example.com"}
+    body = {"email": "same@example.com", "current_password": PASSWORD}
     answers = at_once(*(lambda who=who: api(who).patch("/users/me", body) for who in people))
     assert sorted(answer.status_code for answer in answers) == [200] + [409] * 9
 

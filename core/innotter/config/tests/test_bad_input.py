@@ -27,6 +27,7 @@ from innotter.config.tests.routes import (
     routes,
 )
 from innotter.conftest import (
+    CLIENT,
     PASSWORD,
     Caller,
     all_rows,
@@ -100,7 +101,7 @@ def values(ann: User) -> dict[str, str]:
 
 @pytest.fixture
 def examples(values: dict[str, str]) -> dict[str, dict[str, Any]]:
-    return bodies(refresh=log_in(login="target", password=PASSWORD).refresh)
+    return bodies(refresh=log_in(login="target", password=PASSWORD, client=CLIENT).refresh)
 
 
 def test_every_route_that_writes_has_an_example_of_its_body(

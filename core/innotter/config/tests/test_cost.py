@@ -7,7 +7,7 @@ from django.test.utils import CaptureQueriesContext
 from innotter.accounts.models import User
 from innotter.accounts.services import log_in
 from innotter.config.tests.routes import LISTS, NEEDED
-from innotter.conftest import PASSWORD, Api, make_follower, new_page, new_post, new_user
+from innotter.conftest import CLIENT, PASSWORD, Api, make_follower, new_page, new_post, new_user
 from innotter.pages.models import Page
 from innotter.pages.services import follow
 from innotter.posts.models import Post
@@ -33,7 +33,7 @@ def grow(bob: User, post: Post, start: int, stop: int) -> None:
         reply = new_post(page, reply_to=post)
         new_post(post.page, reply_to=reply)
         like(user=bob, post=reply)
-        log_in(login="bob", password=PASSWORD)
+        log_in(login="bob", password=PASSWORD, client=CLIENT)
 
 
 @pytest.mark.parametrize(("route", "question"), ASKED, ids=str)

@@ -12,7 +12,7 @@ import pytest
 from innotter.accounts.models import User
 from innotter.accounts.services import edit_user
 from innotter.config.reactions import reactions_to
-from innotter.conftest import make_follower, new_page, new_post, new_user
+from innotter.conftest import CLIENT, make_follower, new_page, new_post, new_user
 from innotter.events.models import OutboxEvent
 from innotter.moderation.services import block_user, unblock_user
 from innotter.pages.models import Page
@@ -95,7 +95,9 @@ DEEDS: dict[str, Deed] = {
     "post.unliked.v2": lambda ann, eve: like_and_unlike(eve, new_post(new_page(ann))),
     "user.blocked.v3": lambda _, eve: block_and_unblock(eve),
     "user.unblocked.v3": lambda _, eve: block_and_unblock(eve),
-    "user.notifications_changed.v2": lambda _, eve: edit_user(user=eve, email_notifications="off"),
+    "user.notifications_changed.v2": lambda _, eve: edit_user(
+        user=eve, client=CLIENT, email_notifications="off"
+    ),
 }
 
 

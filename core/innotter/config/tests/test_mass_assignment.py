@@ -7,14 +7,13 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from django.db import transaction
 from django.test import Client
 
 from innotter.accounts.models import User
 from innotter.accounts.services import log_in
 from innotter.accounts.tokens import mint_access_token
 from innotter.config.tests.routes import SIGNED, Route, bodies, routes
-from innotter.conftest import PASSWORD, all_rows, new_page, new_post, new_user
+from innotter.conftest import CLIENT, PASSWORD, all_rows, new_page, new_post, new_user, rolled_back
 from innotter.pages.services import follow
 
 SOMEBODY = "01900000-0000-7000-8000-000000000000"
@@ -72,7 +71,9 @@ def values(ann: User) -> dict[str, str]:
 def test_a_field_that_is_not_asked_for_changes_nothing(
     route: Route, ann: User, values: dict[str, str]
 ) -> None:
-    body = bodies(refresh=log_in(login="target", password=PASSWORD).refresh)[str(route)]
+    body = bodies(refresh=log_in(login="target", password=PASSWORD, client=CLIENT).refresh)[
+        str(route)
+    ]
     wishes = {name: value for name, value in WISHES.items() if name not in body}
     known = ids()
     plain = done(route, values, ann, body, known)
@@ -85,7 +86,7 @@ def done(
     route: Route, values: dict[str, str], user: User, body: dict[str, Any], known: set[Any]
 ) -> tuple[int, list[str]]:
     """The status and all rows after the call, which is then taken back."""
-    with transaction.atomic():
+    with rolled_back():
         answer = Client().generic(
             route.method,
             f"/api/v1{route.path.format(**values)}",
@@ -98,7 +99,6 @@ def done(
             for model, rows in all_rows().items()
             for row in rows
         )
-        transaction.set_rollback(True)
     return answer.status_code, rows
 
 

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from django.db import transaction
 
 from innotter.accounts.models import User
 from innotter.accounts.services import log_in
 from innotter.accounts.tokens import verify_access_token
 from innotter.config.tests.routes import bodies, files, routes, tomorrow
 from innotter.conftest import (
+    CLIENT,
     PASSWORD,
     Caller,
     all_rows,
@@ -19,6 +19,7 @@ from innotter.conftest import (
     new_page,
     new_post,
     new_user,
+    rolled_back,
 )
 from innotter.mail.tokens import unsubscribe_token
 from innotter.moderation.services import block_page, block_user
@@ -241,12 +242,12 @@ def world(db: None, eve: User, ann: User, bob: User, moderator: User, admin: Use
         "blocked": blocked,
     }
     sessions = {
-        role: log_in(login=user.username, password=PASSWORD).access
+        role: log_in(login=user.username, password=PASSWORD, client=CLIENT).access
         for role, user in {**people, "target": target}.items()
         if user
     }
-    known = bodies(refresh=log_in(login="target", password=PASSWORD).refresh)
-    spent = log_in(login="blocked", password=PASSWORD).refresh
+    known = bodies(refresh=log_in(login="target", password=PASSWORD, client=CLIENT).refresh)
+    spent = log_in(login="blocked", password=PASSWORD, client=CLIENT).refresh
     block_user(actor=admin, user=blocked)
     block_page(actor=admin, page=pages["blocked"], until=tomorrow())
     block_page(actor=admin, page=pages["for good"], until=None)
@@ -272,11 +273,10 @@ def test_every_route_answers_every_role_as_the_table_says(world: World) -> None:
     wrong = []
     for row in table:
         for role, expected in zip(ROLES, row.statuses, strict=True):
-            with transaction.atomic():
+            with rolled_back():
                 status = world.call(row, role)
                 if status != expected:
                     wrong.append(f"{row}, {role}: {status} instead of {expected}")
                 elif status in REFUSED and all_rows() != before:
                     wrong.append(f"{row}, {role}: {status}, and left a trace")
-                transaction.set_rollback(True)
     assert wrong == []

@@ -18,7 +18,7 @@ from django.test import Client, override_settings
 
 from innotter.accounts.models import User
 from innotter.accounts.services import edit_user
-from innotter.conftest import new_post, no_trace, refusal
+from innotter.conftest import CLIENT, PASSWORD, new_post, no_trace, refusal
 from innotter.mail import sns
 from innotter.mail.models import Suppression
 from innotter.mail.sending import notify_followers
@@ -161,7 +161,7 @@ def test_another_address_of_the_same_user_is_another_matter(
     amazon: Amazon, ses: Ses, bob: User, page: Page
 ) -> None:
     tell(signed(bounce(bob.email)))
-    edit_user(user=bob, email="bob@elsewhere.example")
+    edit_user(user=bob, client=CLIENT, email="bob@elsewhere.example", current_password=PASSWORD)
     notify_followers(new_post(page).id)
     assert ses.mailed == ["bob@elsewhere.example"]
 

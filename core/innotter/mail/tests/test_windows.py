@@ -9,7 +9,7 @@ import time_machine
 
 from innotter.accounts.models import User
 from innotter.accounts.services import edit_user
-from innotter.conftest import make_follower, new_page, new_post
+from innotter.conftest import CLIENT, make_follower, new_page, new_post
 from innotter.mail import sending
 from innotter.mail.models import Delivery, due_after
 from innotter.mail.queueing import queue_deliveries, reschedule
@@ -28,7 +28,7 @@ def clock() -> time_machine.Traveller:  # type: ignore[misc] # a generator
 
 
 def choose(reader: User, window: str) -> None:
-    edit_user(user=reader, email_notifications=window)
+    edit_user(user=reader, client=CLIENT, email_notifications=window)
     reschedule(reader.id)
 
 
@@ -127,7 +127,7 @@ def test_who_chooses_a_longer_window_waits_for_its_resolve(
 ) -> None:
     """Even where the task that tells of the choice has not run yet."""
     queue_deliveries(new_post(page).id)
-    edit_user(user=bob, email_notifications=Window.DAILY)
+    edit_user(user=bob, client=CLIENT, email_notifications=Window.DAILY)
     assert send_due() == 0
     assert Delivery.objects.get().due_at == datetime(2031, 5, 15, tzinfo=UTC)
     clock.shift(timedelta(days=1))

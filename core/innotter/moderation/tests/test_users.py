@@ -10,6 +10,7 @@ from innotter.accounts.models import Session, User
 from innotter.accounts.services import log_in
 from innotter.common.errors import DomainError
 from innotter.conftest import (
+    CLIENT,
     PASSWORD,
     Api,
     Events,
@@ -27,7 +28,7 @@ from innotter.pages.models import Page
 def test_a_blocked_user_is_shut_out_until_unblocked(
     api: Api, admin: User, ann: User, eve: User, page: Page
 ) -> None:
-    session = log_in(login="ann", password=PASSWORD)
+    session = log_in(login="ann", password=PASSWORD, client=CLIENT)
     hers = api(ann)
     assert api(admin).post("/users/ANN/block").status_code == 204
     assert refusal(hers.get("/users/me")) == (401, "user_blocked")
