@@ -7,6 +7,7 @@ from django.utils import timezone
 from innotter.accounts.models import User
 from innotter.common.database import assign, conflicts
 from innotter.common.errors import Conflict, Invalid, NotFound
+from innotter.common.reserved import ReservedName, is_reserved
 from innotter.common.text import bounded, visible_line
 from innotter.events.services import record
 from innotter.pages.models import (
@@ -54,7 +55,9 @@ def create_page(
     tags: Iterable[str] = (),
     is_private: bool = False,
 ) -> Page:
-    """A page without followers or posts. Raises Invalid, AddressTaken."""
+    """A page without followers or posts. Raises Invalid, ReservedName, AddressTaken."""
+    if uuid is not None:
+        _require_free(uuid)
     page = Page(
         owner=owner,
         name=visible_line("name", name, LONGEST_NAME),
@@ -87,7 +90,7 @@ def edit_page(
     is_private: bool | None = None,
 ) -> Page:
     """Changes what is given, as the owner. Who waits to follow a page that becomes public
-    follows it. Raises Invalid, AddressTaken."""
+    follows it. Raises Invalid, ReservedName, AddressTaken."""
     page = locked(page)
     if name is not None:
         name = visible_line("name", name, LONGEST_NAME)
@@ -95,6 +98,8 @@ def edit_page(
         description = bounded("description", description, LONGEST_DESCRIPTION)
     wishes = {"name": name, "uuid": uuid, "description": description, "is_private": is_private}
     changed = assign(page, wishes)
+    if "uuid" in changed:
+        _require_free(page.uuid)
     is_told = bool(changed & {"uuid", "name"})
     if is_told:
         page.revise()
@@ -205,6 +210,12 @@ def locked(page: Page) -> Page:
     if found is None:
         raise NotFound
     return found
+
+
+def _require_free(uuid: str) -> None:
+    """Raises ReservedName."""
+    if is_reserved(uuid):
+        raise ReservedName("uuid")
 
 
 def _accept(page: Page, requests: QuerySet[Follow]) -> int:
