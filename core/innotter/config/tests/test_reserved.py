@@ -50,7 +50,7 @@ def test_the_operator_adds_to_the_list(api: Api, settings: Any) -> None:
 
 
 def test_nothing_is_added_by_default() -> None:
-    assert Environment.model_fields["reserved_names"].default == ""
+    assert Environment.model_fields["reserved_names"].default == []
     assert not is_reserved("")
     assert not is_reserved("-")
 
