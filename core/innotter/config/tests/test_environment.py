@@ -103,6 +103,7 @@ def test_a_refusal_quotes_no_secret(production: dict[str, Any]) -> None:
 LISTS = {
     "allowed_hosts": "innotter.example",
     "cors_origins": "https://app.example",
+    "reserved_names": "harbourmaster",
     "sns_topic_arns": "arn:aws:sns:eu-west-1:1:a",
     "secret_key_fallbacks": "a-former-key",
 }

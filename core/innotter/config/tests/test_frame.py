@@ -10,7 +10,7 @@ from innotter.accounts.models import User
 from innotter.accounts.services import log_in
 from innotter.accounts.tokens import mint_access_token
 from innotter.config.tests.routes import NEEDED, Route, bodies, files, routes
-from innotter.conftest import PASSWORD, Caller, new_page, new_post, new_user
+from innotter.conftest import CLIENT, PASSWORD, Caller, new_page, new_post, new_user
 from innotter.mail.tokens import unsubscribe_token
 from innotter.pages.services import follow
 
@@ -33,7 +33,7 @@ def values(ann: User) -> dict[str, str]:
     token = unsubscribe_token(ann.id, page.id)
     post = str(new_post(page).id)
     names = {"uuid": "page", "username": "target", "tag": "all", "token": token, "id": post}
-    return {**names, "refresh": log_in(login="target", password=PASSWORD).refresh}
+    return {**names, "refresh": log_in(login="target", password=PASSWORD, client=CLIENT).refresh}
 
 
 def call(route: Route, values: dict[str, str], user: User | None, method: str = "") -> Any:
