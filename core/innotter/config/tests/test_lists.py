@@ -10,7 +10,7 @@ from innotter.accounts.models import Session, User
 from innotter.accounts.services import log_in
 from innotter.common.models import Record
 from innotter.config.tests.routes import LISTS, NEEDED
-from innotter.conftest import PASSWORD, Caller, make_follower, new_page, new_post, new_user
+from innotter.conftest import CLIENT, PASSWORD, Caller, make_follower, new_page, new_post, new_user
 from innotter.pages.models import Follow, Page, Tag
 from innotter.pages.services import follow
 from innotter.posts.models import Like, Post
@@ -52,7 +52,7 @@ def caller(ann: User, page: Page) -> Caller:
         # With followers and requests both, as one that has become private.
         Page.objects.filter(pk=page.pk).update(is_private=True)
         follow(user=new_user(f"requester-{number}"), page=page)
-        log_in(login="ann", password=PASSWORD)
+        log_in(login="ann", password=PASSWORD, client=CLIENT)
     post = new_post(page)
     for _ in range(2):
         like(user=ann, post=new_post(page, reply_to=post))
@@ -112,7 +112,7 @@ def test_a_list_with_the_newest_first_is_polled_from_its_first_page(
 
 def test_a_new_row_was_changed_when_it_was_made(caller: Caller) -> None:
     """All that the requests of this fixture have made, but for what was saved again."""
-    changed = {"Follow", "Page", "Post", "Session", "RefreshToken"}
+    changed = {"Follow", "KnownIP", "Page", "Post", "Session", "RefreshToken"}
     for model in records():
         rows = model._default_manager.all()
         if model.__name__ not in changed:
