@@ -140,8 +140,7 @@ class SessionViewSet(BaseViewSet):
 
     def list(self, request: Request) -> Response:
         """Where you are logged in, latest login first."""
-        mine = selectors.live_sessions(current_user(request))
-        return self.listed(lambda window: window.over(mine))
+        return self.listed(self.window().slice(selectors.live_sessions(current_user(request))))
 
     def destroy(self, request: Request, id: str) -> Response:
         """End one of your sessions. The core refuses its access token at once, statistics when it

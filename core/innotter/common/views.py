@@ -1,4 +1,4 @@
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import wraps
 from typing import Any, ClassVar
 from uuid import UUID
@@ -7,16 +7,18 @@ from django.db import connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.csrf import csrf_exempt
 from rest_framework.negotiation import DefaultContentNegotiation
+from rest_framework.pagination import BasePagination
 from rest_framework.permissions import BasePermission
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
+from rest_framework.utils.urls import replace_query_param
 from rest_framework.viewsets import GenericViewSet
 
 from innotter.common import problems
-from innotter.common.errors import NotFound
-from innotter.common.pagination import Key, KeysetPagination, Window
+from innotter.common.errors import Invalid, NotFound
+from innotter.common.pagination import DEFAULT_LIMIT, MAX_LIMIT, Slice, Window
 from innotter.common.permissions import Nobody
 from innotter.common.serializers import id_from
 
@@ -33,6 +35,38 @@ class JsonAlways(DefaultContentNegotiation):
         return renderers[0], renderers[0].media_type
 
 
+class KeysetPagination(BasePagination):
+    """How OpenAPI tells of a list; BaseViewSet itself reads the window and writes the answer."""
+
+    def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
+        return [
+            {
+                "name": "cursor",
+                "in": "query",
+                "description": "From `next` or `previous` of another answer.",
+                "schema": {"type": "string", "minLength": 1},
+            },
+            {
+                "name": "limit",
+                "in": "query",
+                "schema": {
+                    "type": "integer",
+                    "minimum": 1,
+                    "maximum": MAX_LIMIT,
+                    "default": DEFAULT_LIMIT,
+                },
+            },
+        ]
+
+    def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
+        link = {"type": ["string", "null"], "format": "uri"}
+        return {
+            "type": "object",
+            "required": ["next", "previous", "results"],
+            "properties": {"next": link, "previous": link, "results": schema},
+        }
+
+
 class BaseViewSet(GenericViewSet[Any]):
     """What the views of every app share: authority by action, and keyset lists."""
 
@@ -40,6 +74,7 @@ class BaseViewSet(GenericViewSet[Any]):
     access: ClassVar[dict[str, type[BasePermission]]] = {}
     http_method_names = METHODS
     content_negotiation_class = JsonAlways
+    pagination_class = KeysetPagination
 
     def get_permissions(self) -> list[BasePermission]:
         if self.action in (None, "metadata"):
@@ -61,18 +96,20 @@ class BaseViewSet(GenericViewSet[Any]):
         # As a form it would have what is empty for what is left out.
         return self._checked(serializer, self.request.query_params.dict())
 
-    def listed(
-        self,
-        fetch: Callable[[Window], Sequence[Any]],
-        key: Callable[[Any], Key] = lambda row: row.id,
-        key_type: type[Key] = UUID,
-        *,
-        newest_first: bool = True,
-    ) -> Response:
-        """The answer to a list: `fetch` is a selector that waits for its window."""
-        pagination = KeysetPagination()
-        window = pagination.window(self.request, key_type, newest_first=newest_first)
-        return pagination.answer(self.request, window, fetch(window), self._serialize, key)
+    def window(self) -> Window:
+        """What `?limit=` and `?cursor=` ask for. Raises Invalid."""
+        query = self.request.query_params
+        return Window(_limit(query.get("limit")), query.get("cursor"))
+
+    def listed(self, rows: Slice[Any]) -> Response:
+        """The answer to a list."""
+        return Response(
+            {
+                "next": self._link(rows.next),
+                "previous": self._link(rows.previous),
+                "results": self.get_serializer(rows.rows, many=True).data,
+            }
+        )
 
     def _checked(
         self, serializer: type[BaseSerializer[Any]], data: Any, partial: bool = False
@@ -82,8 +119,18 @@ class BaseViewSet(GenericViewSet[Any]):
         validated: dict[str, Any] = bound.validated_data
         return validated
 
-    def _serialize(self, rows: Sequence[Any]) -> Any:
-        return self.get_serializer(rows, many=True).data
+    def _link(self, cursor: str | None) -> str | None:
+        if cursor is None:
+            return None
+        return replace_query_param(self.request.build_absolute_uri(), "cursor", cursor)
+
+
+def _limit(text: str | None) -> int:
+    if text is None:
+        return DEFAULT_LIMIT
+    if text.isascii() and text.isdecimal() and len(text) <= 3 and 1 <= int(text) <= MAX_LIMIT:
+        return int(text)
+    raise Invalid("limit", f"A number from 1 to {MAX_LIMIT} is expected.")
 
 
 def id_or_404(text: str) -> UUID:

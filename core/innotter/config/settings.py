@@ -311,7 +311,6 @@ WHITENOISE_USE_FINDERS = True
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["innotter.accounts.permissions.AccessToken"],
     "DEFAULT_PERMISSION_CLASSES": ["innotter.common.permissions.Nobody"],
-    "DEFAULT_PAGINATION_CLASS": "innotter.common.pagination.KeysetPagination",
     "DEFAULT_PARSER_CLASSES": ["innotter.common.parsers.Utf8JSONParser"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "URL_FORMAT_OVERRIDE": None,

@@ -4,7 +4,7 @@ from django.contrib.postgres.expressions import ArraySubquery
 from django.db.models import BooleanField, F, Func, OuterRef, Subquery
 
 from innotter.accounts.models import User
-from innotter.common.pagination import Window
+from innotter.common.pagination import NEWEST_FIRST, Slice, Window
 from innotter.pages.models import Page
 from innotter.pages.selectors import follows_of, visible_to
 from innotter.posts.models import Post
@@ -25,26 +25,27 @@ class IsOneOf(Func):
     output_field = BooleanField()
 
 
-def feed_of(user: User, window: Window) -> list[Post]:
-    """The posts of the pages that the user follows or owns, as `Window.over` gives them.
+def feed_of(viewer: User, window: Window) -> Slice[Post]:
+    """The posts of the pages that the viewer follows or owns, newest first.
 
     The newest n posts of many pages lie within the n pages whose own newest post is newest.
     So: one step into each page's index finds those pages, then n steps into each of theirs
     finds the posts. The cost grows with the pages followed, not with what they ever posted.
     """
-    wanted = window.limit + 1
-    of_page = window.bound(Post.objects.filter(page=OuterRef("pk"))).values("id")
+    asked, wanted = window.of(NEWEST_FIRST), window.limit + 1
+    of_page = asked.bound(Post.objects.filter(page=OuterRef("pk"))).values("id")
     # Both by an index: with an OR between them all pages would be looked at.
-    candidates = follows_of(user).values("page").union(user.pages.values("pk"), all=True)
+    candidates = follows_of(viewer).values("page").union(viewer.pages.values("pk"), all=True)
     # Pages without such a post come last and add nothing.
-    order = F("nearest").asc if window.backwards else F("nearest").desc
+    order = F("nearest").asc if asked.backwards else F("nearest").desc
     pages = (
-        Page.objects.filter(visible_to(user), pk__in=candidates)
+        Page.objects.filter(visible_to(viewer), pk__in=candidates)
         .annotate(nearest=Subquery(of_page[:1]))
         .order_by(order(nulls_last=True))[:wanted]
     )
     found = Page.objects.filter(IsOneOf("pk", ArraySubquery(pages.values("pk")))).values(
         post=Unnest(ArraySubquery(of_page[:wanted]))
     )
-    ids = found.order_by("post" if window.backwards else "-post")[:wanted]
-    return window.over(with_context(Post.objects.filter(IsOneOf("id", ArraySubquery(ids))), user))
+    ids = found.order_by("post" if asked.backwards else "-post")[:wanted]
+    posts = Post.objects.filter(IsOneOf("id", ArraySubquery(ids)))
+    return window.slice(with_context(posts, viewer))

@@ -16,4 +16,4 @@ class FeedViewSet(BaseViewSet):
 
     def list(self, request: Request) -> Response:
         """The posts of the pages that you follow and of your own, newest first."""
-        return self.listed(lambda window: feed_of(current_user(request), window))
+        return self.listed(feed_of(current_user(request), self.window()))

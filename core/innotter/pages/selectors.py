@@ -1,7 +1,6 @@
 """Reading pages, and the one place where it is written who may see what."""
 
 from collections.abc import Collection
-from typing import Any
 
 from django.contrib.auth.models import AnonymousUser
 from django.db.models import (
@@ -25,7 +24,11 @@ from innotter.accounts.models import User
 from innotter.accounts.selectors import Viewer, shown_to
 from innotter.common.database import CountOfFirst
 from innotter.common.errors import Forbidden, NotFound
+from innotter.common.pagination import OLDEST_FIRST, Key, Slice, Window
 from innotter.pages.models import Follow, Page, Tag, normal_tag
+
+LATEST_FOLLOW_FIRST = Key("follow_id")
+BY_NAME = Key("name", is_text=True, newest_first=False)
 
 
 class PagePrivate(Forbidden):
@@ -127,12 +130,13 @@ def open_page_at(uuid: str, viewer: Viewer) -> Page:
     return page
 
 
-def pages_of(owner: User, viewer: Viewer) -> QuerySet[Page]:
-    return pages_for(viewer).filter(owner=owner)
+def pages_of(owner: User, viewer: Viewer, window: Window) -> Slice[Page]:
+    """Those that the viewer may find, newest first."""
+    return window.slice(pages_for(viewer).filter(owner=owner))
 
 
-def pages_with(viewer: Viewer, *, tag: str = "", owner: str = "") -> QuerySet[Page]:
-    """Those that have the tag and the owner; what is left out does not narrow."""
+def pages_with(viewer: Viewer, window: Window, *, tag: str = "", owner: str = "") -> Slice[Page]:
+    """Those that have the tag and the owner, newest first; what is left out does not narrow."""
     pages = pages_for(viewer)
     if tag:
         # By the tag's id, so that the index of its pages gives them in the order of the list.
@@ -140,37 +144,46 @@ def pages_with(viewer: Viewer, *, tag: str = "", owner: str = "") -> QuerySet[Pa
     if owner:
         named = User.objects.filter(username__lower=owner.lower())
         pages = pages.filter(owner=named.values("id")[:1])
-    return pages
+    return window.slice(pages)
 
 
-def followed_pages(user: User) -> QuerySet[Page]:
-    """The pages that the user follows and may find, each with its `follow_id`."""
+def followed_pages(user: User, window: Window) -> Slice[Page]:
+    """The pages that the user follows and may find, latest follow first."""
     followed = Q(follows__user=user, follows__accepted_at__isnull=False)
-    return (
+    pages = (
         pages_for(user)
         .annotate(followed=FilteredRelation("follows", condition=followed))
         .filter(followed__isnull=False)
         .annotate(follow_id=F("followed__id"))
     )
+    return window.slice(pages, LATEST_FOLLOW_FIRST)
 
 
-def followers_of(page: Page, viewer: Viewer) -> QuerySet[User]:
-    """Each with their `follow_id`. For a viewer who may see what is on the page."""
+def followers_of(page: Page, viewer: Viewer, window: Window) -> Slice[User]:
+    """Latest follow first; none where the viewer may not see what is on the page."""
     following = Q(follows__page=page, follows__accepted_at__isnull=False)
-    return (
+    visible = Page.objects.filter(visible_to(viewer), pk=page.pk)
+    followers = (
         User.objects.annotate(following=FilteredRelation("follows", condition=following))
-        .filter(shown_to(viewer), following__isnull=False)
+        .filter(shown_to(viewer), Exists(visible), following__isnull=False)
         .annotate(follow_id=F("following__id"))
     )
+    return window.slice(followers, LATEST_FOLLOW_FIRST)
 
 
-def waiting_for(page: Page) -> QuerySet[Follow]:
-    """The requests to follow the page, each with its `user`, as its owner sees them."""
-    return requests_of(page).filter(user__is_blocked=False).select_related("user")
+def requests_of(page: Page, viewer: Viewer, window: Window) -> Slice[Follow]:
+    """The requests to follow the page, oldest first, each with its `user`.
+
+    Raises Forbidden for others than its owner.
+    """
+    if page.owner_id != viewer.pk:
+        raise Forbidden
+    shown = waiting_for(page).filter(user__is_blocked=False).select_related("user")
+    return window.slice(shown, OLDEST_FIRST)
 
 
-def requests_of(page: Page, usernames: Collection[str] | None = None) -> QuerySet[Follow]:
-    """Who waits to follow the page: all, or those of them who are named. For its owner."""
+def waiting_for(page: Page, usernames: Collection[str] | None = None) -> QuerySet[Follow]:
+    """Who waits to follow the page: all, or those of them who are named. For services."""
     requests = Follow.objects.filter(page=page, accepted_at__isnull=True)
     if usernames is None:
         return requests
@@ -178,10 +191,11 @@ def requests_of(page: Page, usernames: Collection[str] | None = None) -> QuerySe
     return requests.filter(user__in=User.objects.filter(username__lower__in=names))
 
 
-def tags_for(viewer: Viewer, *, prefix: str = "") -> QuerySet[Tag, Any]:
-    """The tags of the pages that the viewer may find, each with its `pages_count`."""
+def tags_for(viewer: Viewer, window: Window, prefix: str = "") -> Slice[Tag]:
+    """The tags of the pages that the viewer may find, each with its `pages_count`, by name."""
     tagged = Page.tags.through.objects.filter(tag=OuterRef("pk"))
     findable = findable_by(viewer, "page__")
-    return Tag.objects.filter(
+    tags = Tag.objects.filter(
         Exists(tagged.filter(findable)), name__startswith=normal_tag(prefix)
     ).annotate(pages_count=CountOfFirst(tagged.order_by("page_id"), findable))
+    return window.slice(tags, BY_NAME)

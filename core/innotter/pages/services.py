@@ -21,7 +21,7 @@ from innotter.pages.models import (
     new_address,
     normal_tag,
 )
-from innotter.pages.selectors import requests_of
+from innotter.pages.selectors import waiting_for
 from innotter_contracts.events import (
     FollowRequestAccepted,
     FollowRequested,
@@ -114,7 +114,7 @@ def edit_page(
         )
         record(PageChanged(actor=page.owner_id, payload=payload))
     if "is_private" in changed and not page.is_private:
-        _accept(page, requests_of(page))
+        _accept(page, waiting_for(page))
     return page
 
 
@@ -185,14 +185,14 @@ def unfollow(*, user: User, page: Page) -> None:
 def accept_requests(*, page: Page, usernames: Collection[str] | None = None) -> int:
     """Of these users or, without names, of all who wait; how many there were."""
     page = locked(page)
-    return _accept(page, requests_of(page, usernames))
+    return _accept(page, waiting_for(page, usernames))
 
 
 @transaction.atomic
 def reject_requests(*, page: Page, usernames: Collection[str] | None = None) -> int:
     """Of these users or, without names, of all who wait; how many there were."""
     page = locked(page)
-    requests = requests_of(page, usernames)
+    requests = waiting_for(page, usernames)
     answered = _answered(FollowRequestRejected, page, requests)
     requests.delete()
     return answered

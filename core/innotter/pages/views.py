@@ -63,8 +63,8 @@ class PageViewSet(BaseViewSet):
     @extend_schema(parameters=[PageFilterSerializer])
     def list(self, request: Request) -> Response:
         """The pages that you may find, newest first."""
-        pages = selectors.pages_with(request.user, **self.query(PageFilterSerializer))
-        return self.listed(lambda window: window.over(pages))
+        question = self.query(PageFilterSerializer)
+        return self.listed(selectors.pages_with(request.user, self.window(), **question))
 
     @refuses(services.AddressTaken)
     @extend_schema(request=NewPageSerializer, responses={201: PageSerializer})
@@ -141,10 +141,8 @@ class PageViewSet(BaseViewSet):
     @action(detail=True, serializer_class=UserSerializer)
     def followers(self, request: Request, uuid: str) -> Response:
         """Who follows the page, latest first. Open to those who may see its posts."""
-        followers = selectors.followers_of(selectors.open_page_at(uuid, request.user), request.user)
-        return self.listed(
-            lambda window: window.over(followers, key="follow_id"), key=lambda user: user.follow_id
-        )
+        page = selectors.open_page_at(uuid, request.user)
+        return self.listed(selectors.followers_of(page, request.user, self.window()))
 
     def _profile(self, uuid: str, status: HTTPStatus = HTTPStatus.OK) -> Response:
         page = selectors.page_at(uuid, self.request.user)
@@ -158,8 +156,7 @@ class OwnPagesViewSet(BaseViewSet):
     def list(self, request: Request) -> Response:
         """Your own pages, newest first."""
         me = current_user(request)
-        mine = selectors.pages_of(me, me)
-        return self.listed(lambda window: window.over(mine))
+        return self.listed(selectors.pages_of(me, me, self.window()))
 
 
 class FollowedPagesViewSet(BaseViewSet):
@@ -168,10 +165,7 @@ class FollowedPagesViewSet(BaseViewSet):
 
     def list(self, request: Request) -> Response:
         """The pages that you follow, latest follow first."""
-        pages = selectors.followed_pages(current_user(request))
-        return self.listed(
-            lambda window: window.over(pages, key="follow_id"), key=lambda page: page.follow_id
-        )
+        return self.listed(selectors.followed_pages(current_user(request), self.window()))
 
 
 class UserPagesViewSet(BaseViewSet):
@@ -180,8 +174,8 @@ class UserPagesViewSet(BaseViewSet):
 
     def list(self, request: Request, username: str) -> Response:
         """The pages of a user that you may find, newest first."""
-        pages = selectors.pages_of(user_at(username, request.user), request.user)
-        return self.listed(lambda window: window.over(pages))
+        owner = user_at(username, request.user)
+        return self.listed(selectors.pages_of(owner, request.user, self.window()))
 
 
 class FollowRequestViewSet(BaseViewSet):
@@ -192,8 +186,8 @@ class FollowRequestViewSet(BaseViewSet):
 
     def list(self, request: Request, uuid: str) -> Response:
         """Who waits to follow your page, oldest first."""
-        waiting = selectors.waiting_for(own_page(self, uuid))
-        return self.listed(lambda window: window.over(waiting), newest_first=False)
+        page = selectors.page_at(uuid, request.user)
+        return self.listed(selectors.requests_of(page, request.user, self.window()))
 
     @extend_schema(request=AnswerRequestsSerializer, responses=CountSerializer)
     @action(detail=False, methods=["post"])
@@ -224,10 +218,4 @@ class TagViewSet(BaseViewSet):
     def list(self, request: Request) -> Response:
         """The tags of the pages that you may find, in the order of their names."""
         prefix = self.query(TagFilterSerializer).get("q", "")
-        tags = selectors.tags_for(request.user, prefix=prefix)
-        return self.listed(
-            lambda window: window.over(tags, key="name"),
-            key=lambda tag: tag.name,
-            key_type=str,
-            newest_first=False,
-        )
+        return self.listed(selectors.tags_for(request.user, self.window(), prefix))

@@ -22,9 +22,12 @@ from innotter.accounts.models import User
 from innotter.accounts.selectors import Viewer
 from innotter.common.database import CountOfFirst
 from innotter.common.errors import NotFound
+from innotter.common.pagination import OLDEST_FIRST, Key, Slice, Window
 from innotter.pages.models import Follow, Page
 from innotter.pages.selectors import PagePrivate, findable_by, visible_to
 from innotter.posts.models import Like, Post
+
+LATEST_LIKE_FIRST = Key("like_id")
 
 
 def posts_for(viewer: Viewer) -> QuerySet[Post]:
@@ -67,17 +70,20 @@ def any_post_at(post_id: UUID) -> Post:
     return post
 
 
-def posts_of(page: Page, viewer: Viewer) -> QuerySet[Post]:
-    return posts_for(viewer).filter(page=page)
+def posts_of(page: Page, viewer: Viewer, window: Window) -> Slice[Post]:
+    """Those that the viewer may see, newest first."""
+    return window.slice(posts_for(viewer).filter(page=page))
 
 
-def replies_to(post: Post, viewer: Viewer) -> QuerySet[Post]:
-    return posts_for(viewer).filter(reply_to=post)
+def replies_to(post: Post, viewer: Viewer, window: Window) -> Slice[Post]:
+    """Those that the viewer may see, oldest first."""
+    return window.slice(posts_for(viewer).filter(reply_to=post), OLDEST_FIRST)
 
 
-def liked_by(user: User) -> QuerySet[Post]:
-    """The posts that the user likes and may see, each with its `like_id`."""
-    return posts_for(user).filter(likes__user=user).annotate(like_id=F("likes__id"))
+def liked_by(user: User, window: Window) -> Slice[Post]:
+    """The posts that the user likes and may see, latest like first."""
+    liked = posts_for(user).filter(likes__user=user).annotate(like_id=F("likes__id"))
+    return window.slice(liked, LATEST_LIKE_FIRST)
 
 
 def _replies_visible_to(viewer: Viewer) -> Case | F:

@@ -57,8 +57,8 @@ class PagePostsViewSet(BaseViewSet):
     @refuses(PagePrivate)
     def list(self, request: Request, uuid: str) -> Response:
         """The page's posts, newest first."""
-        posts = selectors.posts_of(open_page_at(uuid, request.user), request.user)
-        return self.listed(lambda window: window.over(posts))
+        page = open_page_at(uuid, request.user)
+        return self.listed(selectors.posts_of(page, request.user, self.window()))
 
     @refuses(services.PageBlocked, services.KeyReused)
     @extend_schema(
@@ -125,8 +125,8 @@ class PostViewSet(BaseViewSet):
     @action(detail=True)
     def replies(self, request: Request, id: str) -> Response:
         """The replies that you may see, oldest first."""
-        replies = selectors.replies_to(self._post(id), request.user)
-        return self.listed(lambda window: window.over(replies), newest_first=False)
+        post = self._post(id)
+        return self.listed(selectors.replies_to(post, request.user, self.window()))
 
     @refuses(PagePrivate)
     @extend_schema(request=None, responses={200: LikeSerializer})
@@ -165,10 +165,7 @@ class OwnLikesViewSet(BaseViewSet):
 
     def list(self, request: Request) -> Response:
         """The posts that you like and may still see, the latest like first."""
-        liked = selectors.liked_by(current_user(request))
-        return self.listed(
-            lambda window: window.over(liked, key="like_id"), key=lambda post: post.like_id
-        )
+        return self.listed(selectors.liked_by(current_user(request), self.window()))
 
 
 def _idempotency_key(request: Request) -> str | None:

@@ -32,8 +32,7 @@ from django.db.models.functions import Cast, Round
 from innotter.accounts.models import User
 from innotter.accounts.selectors import Viewer, shown_to
 from innotter.common.database import Folded
-from innotter.common.errors import Invalid
-from innotter.common.pagination import Window
+from innotter.common.pagination import InvalidCursor, Key, Range, Slice, Window
 from innotter.pages.models import Page
 from innotter.pages.selectors import findable_by, pages_for
 
@@ -47,6 +46,9 @@ SHORTEST_ALIKE = 3
 LIKENESS = 0.27
 # The distance at which those that do not begin with the question come after those that do.
 BEHIND = 1_000
+
+# `distance:id`, which no column has.
+NEAREST_FIRST = Key("place", is_text=True, newest_first=False)
 
 # For the transaction, and the question as the rows' texts are compared with it. Workers take longer
 # to start than an answer may take.
@@ -84,24 +86,27 @@ class Hit:
         return f"{self.distance}:{self.row.id.hex}"
 
 
-def found(text: str, viewer: Viewer, window: Window, type: str | None = None) -> list[Hit]:
+def found(text: str, viewer: Viewer, window: Window, type: str | None = None) -> Slice[Hit]:
     """Pages by name, uuid or tag, users by username or title: first those that begin with the
-    text, then those that have something like it, each the most similar first. As `Window.over`
-    gives rows. Raises Invalid for a window whose position is no Hit's place.
+    text, then those that have something like it, each the most similar first. Raises Invalid for
+    a cursor that is no Hit's place.
     """
     texts = list(_texts(viewer, type))
-    place = _place(window.position)
+    asked = window.of(NEAREST_FIRST)
+    place = _place(asked.position)
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(BEGIN, [text])
         folded, *_ = cursor.fetchone()
-        cursor.execute(*_ranking(folded, texts, window, place))
+        cursor.execute(*_ranking(folded, texts, asked, place))
         ranked = cursor.fetchall()
     rows: dict[UUID, Page | User] = {
         **pages_for(viewer).in_bulk([row_id for kind, row_id, _ in ranked if kind == "page"]),
         **User.objects.in_bulk([row_id for kind, row_id, _ in ranked if kind == "user"]),
     }
     # What has gone in between is left out.
-    return [Hit(kind, rows[row_id], far) for kind, row_id, far in ranked if row_id in rows]
+    return asked.slice(
+        [Hit(kind, rows[row_id], far) for kind, row_id, far in ranked if row_id in rows]
+    )
 
 
 def _texts(viewer: Viewer, type: str | None) -> Iterator[Rows]:
@@ -117,13 +122,13 @@ def _texts(viewer: Viewer, type: str | None) -> Iterator[Rows]:
 
 
 def _ranking(
-    text: str, texts: list[Rows], window: Window, place: tuple[int, UUID] | None
+    text: str, texts: list[Rows], asked: Range, place: tuple[int, UUID] | None
 ) -> tuple[str, list[Any]]:
-    """The query for the types, ids and distances of the window's hits."""
-    sign, order = ("<", "DESC") if window.backwards else (">", "ASC")
+    """The query for the types, ids and distances of the hits that are asked for."""
+    sign, order = ("<", "DESC") if asked.backwards else (">", "ASC")
     after, position = "", []
     if place is not None:
-        sign += "=" if window.inclusive else ""
+        sign += "=" if asked.inclusive else ""
         after, position = f"HAVING (min(distance), id) {sign} (%s, %s)", [*place]
     beginning, beginning_params = _sql([_beginning(rows, text) for rows in texts])
     candidates, candidates_params = "SELECT * FROM beginning", list[Any]()
@@ -132,8 +137,8 @@ def _ranking(
         candidates = f"{candidates} UNION ALL {alike}"
     sql = RANKED.format(beginning=beginning, candidates=candidates, after=after, order=order)
     # On the way back the merely alike are met first, and never to be left out.
-    enough = BEGINNING * len(texts) if window.backwards else window.limit
-    own = [enough, *position, *candidates_params, *position, window.limit + 1]
+    enough = BEGINNING * len(texts) if asked.backwards else asked.limit
+    own = [enough, *position, *candidates_params, *position, asked.limit + 1]
     return sql, [*beginning_params, *own]
 
 
@@ -164,5 +169,5 @@ def _place(position: object) -> tuple[int, UUID] | None:
         return None
     match = re.fullmatch("([0-9]{1,4}):([0-9a-f]{32})", str(position))
     if match is None:
-        raise Invalid("cursor", "This cursor is not one of ours.")
+        raise InvalidCursor
     return int(match[1]), UUID(match[2])

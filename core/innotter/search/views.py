@@ -19,9 +19,5 @@ class SearchViewSet(BaseViewSet):
         """Pages by name, uuid or tag and users by username or title, the best first: those that
         begin with the question, then those that contain something like it."""
         question = self.query(QuestionSerializer)
-        return self.listed(
-            lambda window: found(question["q"], request.user, window, question.get("type")),
-            key=lambda hit: hit.place,
-            key_type=str,
-            newest_first=False,
-        )
+        hits = found(question["q"], request.user, self.window(), question.get("type"))
+        return self.listed(hits)

@@ -10,7 +10,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from innotter.accounts.models import User
-from innotter.common.pagination import Window
+from innotter.common.pagination import AFTER, BEFORE, Window, encode
 from innotter.conftest import new_user
 from innotter.feed.selectors import feed_of
 from innotter.pages.models import Follow, Page
@@ -51,11 +51,11 @@ def test_the_feed_reads_few_of_many_posts(reader: User) -> None:
     """Bounded by the pages followed and the square of the limit, not by what was ever posted."""
     oldest, newest = UUID("01900000" + "0" * 24), UUID("01900003" + "0" * 24)
     middle = Post.objects.filter(page__name="followed").order_by("id")[30_000].id
-    windows = [Window(20), Window(20, newest), Window(20, middle)]
-    windows += [Window(20, oldest, backwards=True), Window(20, middle, backwards=True)]
-    for window in windows:
+    cursors = [None, *(encode(AFTER, where) for where in (newest, middle))]
+    cursors += [encode(BEFORE, where) for where in (oldest, middle)]
+    for cursor in cursors:
         with CaptureQueriesContext(connection) as queries:
-            assert len(feed_of(reader, window)) == 21
+            assert len(feed_of(reader, Window(20, cursor))) == 20
         plans = [plan_of(query["sql"]) for query in queries]
         read = sum(sum(rows_read(plan, Post._meta.db_table)) for plan in plans)
         assert 0 < read <= FOLLOWED + 2 * 21**2

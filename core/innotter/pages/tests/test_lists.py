@@ -6,8 +6,11 @@ import pytest
 
 from innotter.accounts.models import User
 from innotter.common import database
+from innotter.common.errors import Forbidden
+from innotter.common.pagination import Window
 from innotter.conftest import Api, make_follower, new_page, new_user, refusal
 from innotter.pages.models import Page
+from innotter.pages.selectors import followers_of, requests_of
 
 
 @pytest.fixture
@@ -205,3 +208,21 @@ def test_counting_the_pages_of_a_tag_has_an_end(
     for _ in range(3):
         new_page(ann, tags=["garden"])
     assert api().get("/tags").json()["results"] == [{"name": "garden", "pages_count": 2}]
+
+
+# Whichever front end asks
+
+
+def test_followers_are_told_to_those_who_see_the_posts(
+    private_page: Page, bob: User, eve: User, moderator: User
+) -> None:
+    for viewer in (bob, private_page.owner, moderator):
+        assert list(followers_of(private_page, viewer, Window())) == [bob]
+    assert list(followers_of(private_page, eve, Window())) == []
+
+
+def test_requests_are_told_to_the_owner(private_page: Page, bob: User, moderator: User) -> None:
+    assert list(requests_of(private_page, private_page.owner, Window())) == []
+    for viewer in (bob, moderator):
+        with pytest.raises(Forbidden):
+            requests_of(private_page, viewer, Window())

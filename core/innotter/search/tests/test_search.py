@@ -207,10 +207,15 @@ def test_who_finds_which_page(
             assert found(api, q, viewer) == (["sky-1"] if expected == "+" else [])
 
 
-def test_a_blocked_user_is_found_as_their_profile_is(api: Api, eve: User) -> None:
+def test_a_blocked_user_is_found_by_moderators_alone(
+    api: Api, eve: User, bob: User, moderator: User
+) -> None:
+    """As their profile is."""
     User.objects.filter(pk=eve.pk).update(is_blocked=True)
-    (row,) = api().get("/search", q="eve").json()["results"]
-    assert row["user"] == api().get("/users/eve").json()
+    for viewer in (None, bob):
+        assert api(viewer).get("/search", q="eve").json()["results"] == []
+    (row,) = api(moderator).get("/search", q="eve").json()["results"]
+    assert row["user"] == api(moderator).get("/users/eve").json()
     assert row["user"]["is_blocked"] is True
 
 
