@@ -47,6 +47,8 @@ USER = 10001
 # Images that cannot be pulled here.
 BACKING = ("postgres", "rabbitmq")
 GATEWAY = "gateway"
+# Images whose processes have metrics, at METRICS_PORT.
+MEASURED = ("innotter-core", "innotter-celery", "innotter-stats")
 # Not the one of the core, which is on the same machine here.
 GATEWAY_PORT = 8888
 # Seconds from SIGTERM to the end.
@@ -82,17 +84,16 @@ def _build_all() -> None:
         with step("Base"):
             _build_base(FOLDER / "base")
     index = poetry_environment(tools.poetry())["POETRY_PYPI_MIRROR_URL"]
-    dockerfiles = {
-        service["image"]: service["build"]["dockerfile"]
-        for service in _services().values()
-        if "build" in service
+    builds = {
+        service["image"]: service["build"] for service in _services().values() if "build" in service
     }
-    for image, dockerfile in dockerfiles.items():
+    for image, build in builds.items():
         with step(image):
             _buildah(
                 *("build", "--pull-never", "--format", "docker", "--tag", image),
                 *("--build-arg", f"POETRY_PYPI_MIRROR_URL={index}"),
-                *("--file", str(ROOT / dockerfile), str(ROOT)),
+                *(["--target", build["target"]] if "target" in build else []),
+                *("--file", str(ROOT / build["dockerfile"]), str(ROOT)),
             )
     print(_buildah("images", "--format", "  {{.Name}}:{{.Tag}}  {{.Size}}"))
 
@@ -154,12 +155,8 @@ def _services() -> dict[str, Service]:
     services: dict[str, Service] = json.loads(tools.run(command, env=env))["services"]
     # On one machine a port can be taken only once.
     for number, service in enumerate(services.values()):
-        if service["image"] in ("innotter-core", "innotter-stats"):
+        if service["image"] in MEASURED:
             service["environment"]["METRICS_PORT"] = str(9000 + number)
-            check = service.get("healthcheck", {})
-            check["test"] = [
-                word.replace(":9000", f":{9000 + number}") for word in check.get("test", [])
-            ]
     return services
 
 
@@ -240,6 +237,8 @@ class _Container:
         if check.get("disable"):
             return True
         _, *test = check.get("test") or self._image["Healthcheck"]["Test"]
+        port = self._service["environment"].get("METRICS_PORT", "9000")
+        test = [word.replace(":9000", f":{port}") for word in test]
         return subprocess.run(self._command(test), check=False, capture_output=True).returncode == 0
 
     def _command(self, words: list[str]) -> list[str]:
