@@ -15,7 +15,7 @@ from store_csv.rows import Rows, layout_of
 def accepted(content: bytes) -> object:
     """Columns and the number of rows, or the code of the refusal."""
     try:
-        return tuple(check(Upload("a.csv", "text/csv", content), max_bytes=1_000_000))
+        return tuple(check(Upload("a.csv", "text/csv", content), max_bytes=100_000_000))
     except NotAccepted as refusal:
         return refusal.code
 
@@ -61,6 +61,13 @@ def stored(content: bytes, file: Path) -> object:
         b"\xef\xbb\xbf",
         b"1,2\n3,4\n",
         b"-1.5;2\n",
+        b"007;008\n",
+        b"sep=;\n+49170;-1,5\n",
+        b"1e5;2\n",
+        b"1" * 60 + b";2\n",
+        "١;٢\n".encode(),
+        b"1;2-3\n",
+        b"1;0x10\n",
         b"id,,name\n",
         b"id,name,id\n",
         b"id,name\n1\n",
@@ -74,3 +81,12 @@ def stored(content: bytes, file: Path) -> object:
 )
 def test_both_see_the_same_in_a_file(content: bytes, tmp_path: Path) -> None:
     assert accepted(content) == stored(content, tmp_path / "a.csv")
+
+
+def test_both_say_the_same_of_the_longest_field(tmp_path: Path) -> None:
+    limit = 16 * 1024 * 1024
+    for content, expected in (
+        (b"sep=,\nid,name\n1," + b"x" * limit + b"\n", (["id", "name"], 1)),
+        (b"sep=,\nid,name\n1," + b"x" * (limit + 1) + b"\n", "malformed_csv"),
+    ):
+        assert accepted(content) == stored(content, tmp_path / "a.csv") == expected

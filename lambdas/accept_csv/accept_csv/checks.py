@@ -47,7 +47,8 @@ FOREIGN = {
 }
 # All control characters but tab, line feed and carriage return.
 CONTROL = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
-NUMBER = re.compile(r"[-+]?\d+([.,]\d+)?")
+# A column is not called like this: codes, phone numbers and decimal commas are values, too.
+NUMBER = re.compile(r"[-+]?[0-9]+([.,][0-9]+)?([eE][-+]?[0-9]+)?")
 
 
 class Table(NamedTuple):

@@ -25,6 +25,8 @@ DELIMITERS = ",;\t"
 SAMPLE = 100
 # What Excel reads and writes above the header.
 SEPARATOR_LINE = re.compile(r'"?sep=([,;\t|])"?(?:\r\n|\r|\n|\Z)', re.IGNORECASE)
+# A column is not called like this: codes, phone numbers and decimal commas are values, too.
+NUMBER = re.compile(r"[-+]?[0-9]+([.,][0-9]+)?([eE][-+]?[0-9]+)?")
 # Far more than any row may have; the csv module's own limit would refuse the file for one row.
 csv.field_size_limit(16 * 1024 * 1024)
 # What DynamoDB takes: the sort key, and an item less some room for keys and names.
@@ -55,7 +57,7 @@ def layout_of(file: Path) -> Layout:
         columns = [name.strip() for name in next(records, [])]
     if not any(columns):
         raise Refused("empty_file", "There is nothing in the file.")
-    if all(map(is_number, columns)):
+    if all(map(NUMBER.fullmatch, columns)):
         raise Refused("header_missing", "The first row must hold the names of the columns.")
     if "" in columns:
         raise Refused("blank_column", f"Column {columns.index('') + 1} has no name.")
