@@ -17,31 +17,41 @@ def measured(stack: Stack, name: str) -> dict[str, float]:
     return {key: float(value) for key, value in re.findall(r"^([^#\s].*) (\S+)$", text, re.M)}
 
 
-def figure(stack: Stack, process: str, name: str, **labels: str) -> float:
-    """The sum of a figure over all labels that are not given."""
+def figures(stack: Stack, process: str, name: str, **labels: str) -> list[float]:
+    """A figure, for all labels that are not given."""
     wanted = [f'{label}="{value}"' for label, value in labels.items()]
-    return sum(
+    return [
         value
         for key, value in measured(stack, process).items()
         if key.partition("{")[0] == name and all(label in key for label in wanted)
-    )
+    ]
+
+
+def total(stack: Stack, process: str, name: str, **labels: str) -> float:
+    """A counter, which is not shown before it has counted."""
+    return sum(figures(stack, process, name, **labels))
+
+
+def gauge(stack: Stack, process: str, name: str, **labels: str) -> float:
+    [value] = figures(stack, process, name, **labels)
+    return value
 
 
 def test_requests_are_counted_by_route_and_never_by_path(stack: Stack) -> None:
     ann = Person.arrives(stack, "ann")
     uuid = ann.new_page()
-    before = figure(stack, "core", "innotter_request_seconds_count", method="GET", status="200")
+    before = total(stack, "core", "innotter_request_seconds_count", method="GET", status="200")
     for _ in range(20):
         ann.get(f"/pages/{uuid}")
     # Both of the API's processes have answered some of them.
-    after = figure(stack, "core", "innotter_request_seconds_count", method="GET", status="200")
+    after = total(stack, "core", "innotter_request_seconds_count", method="GET", status="200")
     assert after - before == 20
     assert uuid not in str(measured(stack, "core"))
 
 
 def test_a_made_up_method_makes_no_figure_of_its_own(stack: Stack) -> None:
     httpx.request("MADEUP", f"{stack.core_url}/api/v1/pages")
-    assert figure(stack, "core", "innotter_request_seconds_count", method="other") >= 1
+    assert total(stack, "core", "innotter_request_seconds_count", method="other") >= 1
     assert "MADEUP" not in str(measured(stack, "core"))
 
 
@@ -59,7 +69,7 @@ def test_tasks_are_counted_by_name_and_outcome(stack: Stack) -> None:
     labels = {"task": "innotter.mail.notify_followers", "outcome": "success"}
 
     def ended() -> float:
-        return figure(stack, "worker", "innotter_tasks_total", **labels)
+        return total(stack, "worker", "innotter_tasks_total", **labels)
 
     before = ended()
     ann.post(f"/pages/{uuid}/posts", content="Count me.", expect=201)
@@ -69,26 +79,26 @@ def test_tasks_are_counted_by_name_and_outcome(stack: Stack) -> None:
 def test_statistics_counts_its_requests_and_its_events(stack: Stack) -> None:
     ann = Person.arrives(stack, "ann")
     uuid = ann.new_page()
-    counted = figure(stack, "consumer", "innotter_stats_events_total", outcome="counted")
+    counted = total(stack, "consumer", "innotter_stats_events_total", outcome="counted")
     ann.post(f"/pages/{uuid}/posts", content="Count me.", expect=201)
     eventually(
-        lambda: figure(stack, "consumer", "innotter_stats_events_total", outcome="counted"),
+        lambda: total(stack, "consumer", "innotter_stats_events_total", outcome="counted"),
         lambda count: count > counted,
     )
     route = {"route": "/api/v1/pages/{uuid}/statistics", "status": "200"}
-    before = figure(stack, "stats", "innotter_stats_request_seconds_count", **route)
+    before = total(stack, "stats", "innotter_stats_request_seconds_count", **route)
     assert ann.statistics(uuid).status_code == 200
-    assert figure(stack, "stats", "innotter_stats_request_seconds_count", **route) == before + 1
+    assert total(stack, "stats", "innotter_stats_request_seconds_count", **route) == before + 1
     assert uuid not in str(measured(stack, "stats"))
     assert httpx.get(f"{stack.stats_url}/metrics").status_code == 404
 
 
 def test_the_relay_tells_of_outbox_queues_and_broker(stack: Stack) -> None:
-    before = figure(stack, "relay", "innotter_outbox_published_total")
+    before = total(stack, "relay", "innotter_outbox_published_total")
     Person.arrives(stack, "ann").new_page()
-    eventually(lambda: figure(stack, "relay", "innotter_outbox_published_total"), before.__lt__)
-    eventually(lambda: figure(stack, "relay", "innotter_outbox_waiting"), lambda count: count == 0)
-    assert figure(stack, "relay", "innotter_outbox_oldest_seconds") < 60
-    assert figure(stack, "relay", "innotter_broker_up") == 1
-    assert figure(stack, "relay", "innotter_queue_consumers", queue="stats") >= 1
-    assert figure(stack, "relay", "innotter_queue_messages", queue="stats.dead") == 0
+    eventually(lambda: total(stack, "relay", "innotter_outbox_published_total"), before.__lt__)
+    eventually(lambda: gauge(stack, "relay", "innotter_outbox_waiting"), lambda count: count == 0)
+    assert gauge(stack, "relay", "innotter_outbox_oldest_seconds") < 60
+    assert gauge(stack, "relay", "innotter_broker_up") == 1
+    assert gauge(stack, "relay", "innotter_queue_consumers", queue="stats") >= 1
+    assert gauge(stack, "relay", "innotter_queue_messages", queue="stats.dead") == 0

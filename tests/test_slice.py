@@ -15,8 +15,9 @@ pytestmark = pytest.mark.xdist_group("stack")
 
 def test_one_post_travels_the_whole_stack(stack: Stack) -> None:
     ann = Person.arrives(stack, "ann")
-    bob = Person.arrives(stack, "bob")
+    bob, eve = Person.arrives(stack, "bob"), Person.arrives(stack, "eve")
     harbour, second = ann.new_page(), ann.new_page()
+    eve.post(f"/pages/{second}/follow")
 
     assert bob.post(f"/pages/{harbour}/follow") == {"follow": "following"}
     post = ann.post(f"/pages/{harbour}/posts", content="Fog over the harbour. Туман.", expect=201)
@@ -29,11 +30,17 @@ def test_one_post_travels_the_whole_stack(stack: Stack) -> None:
     assert feed[0]["replies_count"] == 1
     assert bob.get(f"/posts/{post['id']}/replies")["results"][0]["id"] == reply["id"]
 
-    # Bob's mail lies in the inbox, once, and nobody is mailed about the reply.
+    # Bob's mail lies in the inbox, once; its author gets none.
     mails = eventually(bob.inbox, len)
     assert len(mails) == 1
     assert "Fog over the harbour. Туман." in str(mails[0])
     assert ann.inbox() == []
+
+    # Eve is mailed about the next post of the page that she follows, not about the reply on it.
+    ann.post(f"/pages/{second}/posts", content="Sun over the harbour.", expect=201)
+    (mail,) = eventually(eve.inbox, len)
+    assert "Sun over the harbour." in str(mail)
+    assert "It lifts." not in str(mail)
 
     # Ann sees what the statistics service has counted; Bob does not.
     expected = {

@@ -82,7 +82,9 @@ class Broker:
         self.url = url
 
     def publish(self, *bodies: Event | bytes) -> None:
-        with kombu.Connection(self.url) as connection:
+        """Returns when the broker has them: an empty queue is then one that was emptied."""
+        confirmed = {"confirm_publish": True}
+        with kombu.Connection(self.url, transport_options=confirmed) as connection:
             producer = connection.Producer(exchange=kombu.Exchange(EXCHANGE, no_declare=True))
             for body in bodies:
                 producer.publish(

@@ -111,8 +111,16 @@ def test_a_file_that_was_lost_is_there_again_when_it_is_sent_again(db: None) -> 
 
 def test_many_go_in_several_steps(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(services, "FORGOTTEN_AT_ONCE", 2)
+    really_delete, steps = storage.delete, list[int]()
+
+    def delete(names: Collection[str]) -> None:
+        steps.append(len(names))
+        really_delete(names)
+
+    monkeypatch.setattr(storage, "delete", delete)
     names = [stored_long_ago() for _ in range(3)]
     assert forget_pictures() == 3
+    assert steps == [2, 1]
     assert not any(is_there(name) for name in names)
 
 

@@ -30,7 +30,8 @@ def test_a_tag_that_is_no_visible_line_is_refused(
     api: Api, ann: User, page: Page, name: str
 ) -> None:
     with no_trace():
-        assert set(bad_fields(api(ann).patch("/pages/ann", {"tags": [name]}))) <= {"tags", "tags.0"}
+        fields = bad_fields(api(ann).patch("/pages/ann", {"tags": [name]}))
+    assert fields in (["tags"], ["tags.0"])
 
 
 @pytest.mark.parametrize("name", [*SEQUENCES, "e\u0301" * 100])

@@ -171,10 +171,10 @@ def test_a_file_of_several_chunks(
     assert len(rows.of("many.csv")) == report["rows"]["kept"]
 
 
-@pytest.mark.parametrize("name", ["ObjectRemoved:Delete", "ObjectCreated:Put"])
-def test_what_is_gone_is_left_alone(name: str, bucket: Bucket) -> None:
-    run(event_of(bucket.name, "gone.csv", name=name))
+def test_what_is_gone_is_left_alone(bucket: Bucket, rows: TableOfRows) -> None:
+    run(event_of(bucket.name, "gone.csv"))
     assert bucket.report("gone.csv") is None
+    assert rows.file("gone.csv") == {}
 
 
 def test_clients_are_made_once() -> None:
