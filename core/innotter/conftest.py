@@ -361,7 +361,8 @@ def at_once[T](*calls: Callable[[], T]) -> list[T]:
 def wait_until_blocked(other: Future[None]) -> None:
     """Until another thread waits for a lock of ours, or is through."""
     deadline = time.monotonic() + 30
-    while not other.done() and time.monotonic() < deadline:
+    while not other.done():
+        assert time.monotonic() < deadline, "it neither waits nor ends"
         with connection.cursor() as cursor:
             cursor.execute(
                 "SELECT 1 FROM pg_locks"
