@@ -151,7 +151,9 @@ def backlog() -> None:
 
 def reading(store: Store) -> None:
     page, uuid, today = new_id(), f"bench-{new_id().hex[-12:]}", datetime.now(UTC)
-    created = PageCreated.Payload(page_id=page, uuid=uuid, name="Bench", owner_id=new_id())
+    created = PageCreated.Payload(
+        revision=1, page_id=page, uuid=uuid, name="Bench", owner_id=new_id()
+    )
     store.apply([PageCreated(actor=None, payload=created)])
     store.apply([like(page, today - timedelta(days=n)) for n in range(366)])
     first, last = date.fromordinal(today.date().toordinal() - 365), today.date()

@@ -243,8 +243,10 @@ class _Guard:
         with self._lock:
             self._process = self._process or self._start()
             assert self._process.stdin is not None
-            self._process.stdin.write(line)
-            self._process.stdin.flush()
+            # It may have gone before us, with a signal to all: then there is nothing to tell it.
+            with suppress(BrokenPipeError):
+                self._process.stdin.write(line)
+                self._process.stdin.flush()
 
     def _start(self) -> subprocess.Popen[str]:
         process = subprocess.Popen(

@@ -127,7 +127,6 @@ def _commands(core_port: int, stats_port: int) -> dict[str, list[str]]:
         # Each queue has a worker of its own: mail never waits behind housekeeping.
         "worker": [*celery, "worker", "--queues", MAIL_QUEUE, "--concurrency", "2"],
         "housekeeper": [*celery, "worker", "--queues", HOUSEKEEPING_QUEUE, "--concurrency", "1"],
-        # Celery's plain scheduler: keeps its state in memory and writes no file.
-        "scheduler": [*celery, "beat", "--scheduler", "celery.beat:Scheduler"],
+        "scheduler": [*celery, "beat", "--scheduler", "innotter.config.scheduler:Scheduler"],
         "consumer": [*python, "innotter_stats.consumer"],
     }

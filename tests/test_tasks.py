@@ -3,6 +3,7 @@ its own, whose delays are short and whose consumer timeout is some seconds."""
 
 import json
 import os
+import signal
 import sys
 import uuid
 from collections import Counter
@@ -194,6 +195,34 @@ def test_what_cannot_be_published_anew_stays_unacknowledged(bench: Bench) -> Non
     bench.restart("postgres")
     eventually(bench.done, lambda done: line in done)
     assert bench.done()[line] == 1
+
+
+@pytest.mark.parametrize("is_up", [True, False], ids=["refuses", "is away"])
+def test_a_worker_ends_when_it_is_told_to_though_the_broker_takes_nothing(
+    bench: Bench, is_up: bool
+) -> None:
+    line, before = a_line(), len(bench.said("unacknowledged"))
+    first_delay = {"queue": DELAYS[0], "exchange": DELAYS[0]}
+    with Connection(bench.amqp_url) as broker:
+        broker.default_channel.queue_unbind(**first_delay)
+    bench["postgres"].kill()
+    bench.send("innotter.mail.test.write", line=line)
+    eventually(lambda: len(bench.said("unacknowledged")), lambda count: count > before)
+    if not is_up:
+        bench["rabbitmq"].kill()
+    bench["worker"].send(signal.SIGTERM)
+    eventually(lambda: bench["worker"].exit_code, lambda code: code == 0, seconds=60)
+    if not is_up:
+        bench["rabbitmq"].start()
+        bench["rabbitmq"].wait_until(lambda: rabbitmq.answers(bench.amqp_url), seconds=90)
+    with Connection(bench.amqp_url) as broker:
+        broker.default_channel.queue_bind(**first_delay)
+    bench.restart("postgres")
+    bench["worker"].start()
+    eventually(bench.done, lambda done: line in done)
+    eventually(bench.messages, lambda messages: not messages)
+    assert bench.done()[line] == 1
+    assert not bench.dead()
 
 
 def test_a_task_that_outlives_the_consumer_timeout_is_done_by_a_worker_that_goes_on(

@@ -14,8 +14,7 @@ case "${1:-}" in
       --queues "$2" --concurrency "${WORKER_PROCESSES:-2}"
     ;;
   scheduler)
-    # The plain one keeps its state in memory and writes no file.
-    exec celery --quiet -A innotter.config beat --scheduler celery.beat:Scheduler
+    exec celery --quiet -A innotter.config beat --scheduler innotter.config.scheduler:Scheduler
     ;;
   *)
     echo "worker QUEUE or scheduler, not '$*'" >&2

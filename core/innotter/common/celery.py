@@ -5,33 +5,48 @@ A task's message is acknowledged when what it asks for is done, or when the brok
 that it keeps the same task elsewhere; never before. A task may therefore run twice.
 """
 
-import time
+import os
+import select
 from itertools import count
 from typing import Any
 
 import structlog
 from amqp.exceptions import AMQPError
 from celery import Task
-from celery.exceptions import Ignore
-from django.db import InterfaceError, InternalError, OperationalError
+from celery.exceptions import Ignore, Reject
 from django.utils import timezone
 from kombu.exceptions import KombuError
 
-from innotter.common.errors import Unavailable
 from innotter.common.metrics import TASK_SECONDS, TASKS
+from innotter.common.outages import is_passing
 from innotter_contracts.events import DEAD_EXCHANGE, DELAYS
 
 log = structlog.get_logger("innotter.task")
 
-# Of SQLSTATE, where psycopg takes them for errors of its own: a server that is a replica now, and
-# transactions that were idle, or ran, for longer than the server allows.
-PASSING_STATES = frozenset({"25006", "25P03", "25P04"})
 # Seconds that the broker may take to answer.
 PATIENCE = 30
 # Seconds between attempts to publish anew: one, two, four, up to this many.
 LONGEST_WAIT = 30
 # Characters of an error that a dead letter carries.
 LONGEST_REASON = 500
+
+
+class Stopping:
+    """That the worker is being stopped, for all processes of its pool: a pipe that they inherit,
+    because the death of none of them, whenever it comes, can block it."""
+
+    def __init__(self) -> None:
+        self._reader, self._writer = os.pipe()
+
+    def set(self) -> None:
+        os.write(self._writer, b".")
+
+    def wait(self, seconds: float) -> bool:
+        """Whether it is so by then."""
+        return bool(select.select([self._reader], [], [], seconds)[0])
+
+
+stopping = Stopping()
 
 
 class BaseTask(Task[..., Any]):
@@ -65,7 +80,7 @@ class BaseTask(Task[..., Any]):
     def _report(self, error: Exception) -> None:
         told = {"task": self.name, "task_id": self.request.id}
         if is_passing(error):
-            TASKS.labels(self.name, "retry").inc()
+            TASKS.labels(self.name, "deferred").inc()
             log.warning("deferred", **told, retries=self.request.retries, reason=reason_of(error))
         else:
             TASKS.labels(self.name, "failure").inc()
@@ -92,7 +107,8 @@ class OwedTask(BaseTask):
 
     def _publish(self, exchange: str, *, retries: int, **headers: Any) -> None:
         """Returns when the broker has confirmed it. For as long as it does not, the task's message
-        stays unacknowledged; who is killed meanwhile, or cut off, leaves it to the next worker."""
+        stays unacknowledged; who is stopped meanwhile, killed or cut off leaves it to the next
+        worker. Raises Reject where the worker is being stopped."""
         for attempt in count():
             try:
                 publish(self, exchange, retries=retries, **headers)
@@ -105,7 +121,8 @@ class OwedTask(BaseTask):
                     exchange=exchange,
                     reason=reason_of(error),
                 )
-                time.sleep(min(2**attempt, LONGEST_WAIT))
+            if stopping.wait(min(2**attempt, LONGEST_WAIT)):
+                raise Reject(reason="the worker is being stopped", requeue=True)
 
 
 class ClockTask(BaseTask):
@@ -113,16 +130,6 @@ class ClockTask(BaseTask):
 
     def resolve(self, error: Exception) -> None:
         pass
-
-
-def is_passing(error: Exception) -> bool:
-    """Whether something that the task needs is away or busy, so that it can be done later.
-
-    Wider than `is_database_away`: who waits for no answer may also wait for a lock.
-    """
-    if isinstance(error, InternalError):
-        return getattr(error.__cause__, "sqlstate", None) in PASSING_STATES
-    return isinstance(error, OperationalError | InterfaceError | Unavailable)
 
 
 def reason_of(error: Exception) -> str:

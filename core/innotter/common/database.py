@@ -2,7 +2,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from django.db import IntegrityError, InterfaceError, OperationalError, connection, transaction
+from django.db import IntegrityError, connection, transaction
 from django.db.models import (
     BooleanField,
     CharField,
@@ -37,23 +37,6 @@ def conflicts(names: Mapping[str | None, type[Conflict]]) -> Iterator[None]:
         if name in names:
             raise names[name] from None
         raise
-
-
-# Classes of SQLSTATE: a connection that failed, resources that ran out, a server that starts or
-# stops, an error of its machine.
-AWAY = frozenset({"08", "53", "57", "58"})
-
-
-def is_database_away(error: BaseException) -> bool:
-    """Whether PostgreSQL could not be reached, or was lost on the way, a commit's included.
-
-    Other errors, a deadlock for one, come from a server that is there.
-    """
-    if not isinstance(error, OperationalError | InterfaceError):
-        return False
-    # None where no server has answered.
-    state = getattr(error.__cause__, "sqlstate", None)
-    return state is None or state[:2] in AWAY
 
 
 # Further than this nobody counts for a reader: what is counted row by row has an end (decision 13).

@@ -7,13 +7,14 @@ from typing import Any
 
 import structlog
 from django.core.exceptions import PermissionDenied, RequestDataTooBig
+from django.db import connection
 from django.http import Http404, HttpRequest, JsonResponse
 from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
 from innotter.common import errors
-from innotter.common.database import is_database_away
+from innotter.common.outages import is_database_away
 from innotter.common.text import cut
 from innotter_contracts.problems import MEDIA_TYPE, FieldError, Problem, challenge, problem
 
@@ -159,6 +160,8 @@ def server_error(request: HttpRequest) -> JsonResponse:
     error = sys.exception()
     if error is not None and is_database_away(error):
         log.warning("database_unavailable", reason=str(error).strip())
+        # A replica goes on answering; who asks anew may meet the server that can be written to.
+        connection.close()
         unavailable = errors.DatabaseUnavailable()
         return response(_of_domain(unavailable), _headers(unavailable))
     return response(

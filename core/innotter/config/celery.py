@@ -4,11 +4,16 @@ import os
 from typing import Any
 
 from celery import Celery
-from celery.signals import before_task_publish, setup_logging, worker_ready
+from celery.signals import (
+    before_task_publish,
+    setup_logging,
+    worker_ready,
+    worker_shutting_down,
+)
 from django.conf import settings
 from kombu import Exchange, Queue
 
-from innotter.common.celery import BaseTask
+from innotter.common.celery import BaseTask, stopping
 from innotter.common.metrics import serve_metrics
 from innotter.config.schedule import EVERY
 from innotter_contracts.events import HOUSEKEEPING_QUEUE, MAIL_QUEUE
@@ -80,3 +85,8 @@ def leave_logging_alone(**_: Any) -> None:
 @worker_ready.connect
 def _serve_metrics(**_: Any) -> None:
     serve_metrics()
+
+
+@worker_shutting_down.connect
+def _tell_the_pool(**_: Any) -> None:
+    stopping.set()

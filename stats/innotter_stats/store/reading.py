@@ -87,7 +87,12 @@ def _profile_at(table: Table, uuid: str) -> tuple[str, Item] | None:
         and "deleted" not in profile
         and profile["uuid"]["S"].lower() == uuid.lower()
     ]
-    return max(found, key=lambda one: int(one[1]["uuid_revision"]["N"]), default=None)
+    return max(found, key=lambda one: _uuid_revision(one[1]), default=None)
+
+
+def _uuid_revision(profile: Item) -> int:
+    """Rows that are older than revisions have none."""
+    return int(profile["uuid_revision"]["N"]) if "uuid_revision" in profile else 0
 
 
 def _profile(table: Table, page_id: str) -> Item:

@@ -4,8 +4,9 @@ import pytest
 from django.db import Error, InternalError, connection, transaction
 
 from innotter.accounts.models import User
-from innotter.common.celery import BaseTask, is_passing
+from innotter.common.celery import BaseTask
 from innotter.common.errors import NotFound, Unavailable
+from innotter.common.outages import is_passing
 from innotter.conftest import new_user
 from innotter.mail.tasks import notify_followers, send_due
 
@@ -29,6 +30,8 @@ def test_a_server_that_has_become_a_replica_passes(ann: User) -> None:
 
 def test_a_lock_that_is_not_to_be_had_in_time_passes(ann: User) -> None:
     assert is_passing(error_of("SET LOCAL statement_timeout = 1", "SELECT pg_sleep(60)"))
+    for state in ("lock_not_available", "deadlock_detected", "serialization_failure"):
+        assert is_passing(error_of(f"DO $$ BEGIN RAISE 'x' USING ERRCODE = '{state}'; END $$"))
 
 
 def test_a_lost_connection_passes(ann: User) -> None:
@@ -46,6 +49,8 @@ def test_what_is_away_passes_and_what_is_wrong_does_not(ann: User) -> None:
     assert not is_passing(KeyError("id"))
     assert not is_passing(error_of("SELECT no_such_column FROM accounts_user"))
     assert not is_passing(error_of("SELECT 1 / 0"))
+    # Django takes it for an OperationalError, and it is the same however often it is tried.
+    assert not is_passing(error_of(f"SELECT {'(' * 50_000}1{')' * 50_000}"))
     with pytest.raises(Exception) as raised, transaction.atomic():  # noqa: PT011
         new_user("ann")
     assert not is_passing(raised.value)

@@ -157,6 +157,14 @@ def test_a_connection_that_is_lost_while_it_commits_is_no_success(
     assert answer.status_code == 201
 
 
+def test_a_server_that_has_become_a_replica_is_away_and_looked_for_anew(client: Client) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY")
+    page = {"name": "A page"}
+    assert is_unavailable(client.post("/api/v1/pages", page, "application/json"))
+    assert client.post("/api/v1/pages", page, "application/json").status_code == 201
+
+
 def test_a_deadlock_is_no_database_that_is_away(
     client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -155,14 +155,16 @@ def test_what_a_former_secret_key_signed_is_still_believed(production: dict[str,
     ("url", "subdomains", "expected"),
     [
         ("http://innotter.example", "false", "0 False False"),
+        ("https://innotter.example", None, "31536000 False False"),
         ("https://innotter.example", "false", "31536000 False False"),
         ("https://innotter.example", "true", "31536000 True True"),
     ],
 )
 def test_browsers_are_held_to_https_at_our_own_host_alone_unless_the_operator_says_so(
-    production: dict[str, Any], url: str, subdomains: str, expected: str
+    production: dict[str, Any], url: str, subdomains: str | None, expected: str
 ) -> None:
     names = ("SECONDS", "INCLUDE_SUBDOMAINS", "PRELOAD")
     words = ", ".join(f"settings.SECURE_HSTS_{name}" for name in names)
     code = f"from django.conf import settings\nprint({words})"
-    assert printed(production, code, core_url=url, hsts_subdomains=subdomains) == expected
+    variables = {"core_url": url, **({"hsts_subdomains": subdomains} if subdomains else {})}
+    assert printed(production, code, **variables) == expected

@@ -1,9 +1,15 @@
 """What happens by the clock: each of it a task that there is, on the queue of housekeeping."""
 
+import socket
 from datetime import timedelta
+
+from celery import Celery
+from celery.beat import ScheduleEntry
 
 from innotter.config.celery import app
 from innotter.config.schedule import EVERY
+from innotter.config.scheduler import Scheduler
+from innotter.conftest import Log
 from innotter_contracts.events import HOUSEKEEPING_QUEUE, MAIL_QUEUE
 
 
@@ -27,3 +33,16 @@ def test_mail_has_a_queue_of_its_own_and_everything_else_is_housekeeping() -> No
     assert queue("innotter.mail.prune_deliveries") == HOUSEKEEPING_QUEUE
     assert queue("innotter.events.prune_outbox") == HOUSEKEEPING_QUEUE
     assert queue("innotter.another.task") == HOUSEKEEPING_QUEUE
+
+
+def test_a_turn_that_cannot_be_sent_is_one_line_in_the_log(log: Log) -> None:
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        broker = f"amqp://127.0.0.1:{nobody.getsockname()[1]}//"
+        lonely = Celery(broker=broker, set_as_current=False)
+        every = ScheduleEntry("a turn", "no.such.task", schedule=timedelta(seconds=1), app=lonely)
+        with lonely.producer_pool.acquire() as producer:
+            Scheduler(lonely, schedule={}, lazy=True).apply_entry(every, producer)
+    [line] = log()
+    assert (line["event"], line["level"], line["task"]) == ("unsent", "warning", "no.such.task")
+    assert "exception" not in line

@@ -1,0 +1,35 @@
+"""Which errors are nobody's mistake, told by PostgreSQL's own codes."""
+
+from django.db import InterfaceError, InternalError, OperationalError
+
+from innotter.common.errors import Unavailable
+
+# How a SQLSTATE begins: a connection that failed, resources that ran out, a server that starts or
+# stops, an error of its machine; one that has become a replica, and transactions that were idle, or
+# ran, for longer than the server allows.
+AWAY = ("08", "53", "57", "58", "25006", "25P03", "25P04")
+# A transaction that others have undone, and a lock that was not to be had.
+CONTENDED = ("40", "55P03")
+
+
+def is_database_away(error: BaseException) -> bool:
+    """Whether PostgreSQL could not be reached, or was lost on the way, a commit's included, or
+    can't be written to.
+
+    Other errors, a deadlock for one, come from a server that is there.
+    """
+    return _is_one_of(error, AWAY)
+
+
+def is_passing(error: BaseException) -> bool:
+    """Whether something is away or busy, so that the same can be done later: for what waits for
+    no answer."""
+    return isinstance(error, Unavailable) or _is_one_of(error, AWAY + CONTENDED)
+
+
+def _is_one_of(error: BaseException, states: tuple[str, ...]) -> bool:
+    if not isinstance(error, OperationalError | InterfaceError | InternalError):
+        return False
+    # None where no server has answered.
+    state = getattr(error.__cause__, "sqlstate", None)
+    return state.startswith(states) if state else not isinstance(error, InternalError)
