@@ -1,3 +1,4 @@
+import re
 import secrets
 import unicodedata
 from typing import ClassVar
@@ -29,7 +30,8 @@ def normal_tag(name: str) -> str:
         return name
     lower = without_idle(unicodedata.normalize("NFKC", name)).lower()
     # Once more after lower(), which can leave letters apart that NFKC joins.
-    return " ".join(unicodedata.normalize("NFKC", lower).split())
+    # All other spaces are one by now; line breaks stay, to be refused.
+    return re.sub(r"[ \u1680]+", " ", unicodedata.normalize("NFKC", lower)).strip()
 
 
 class Tag(Record):

@@ -159,7 +159,7 @@ def tags_of(api: Api, owner: User, tags: list[Any]) -> Any:
 
 
 def test_tags_are_the_same_however_they_are_written(api: Api, ann: User) -> None:
-    written = ["Garden", " GARDEN ", "garden", "ｇａｒｄｅｎ", "Ёлка", "Kitchen \t  Garden"]
+    written = ["Garden", " GARDEN ", "garden", "ｇａｒｄｅｎ", "Ёлка", "Kitchen \u3000  Garden"]
     assert tags_of(api, ann, written) == ["garden", "kitchen garden", "ёлка"]
     assert Tag.objects.count() == 3
 
@@ -172,7 +172,8 @@ def test_two_pages_share_a_tag(api: Api, ann: User, eve: User) -> None:
 
 def test_a_page_has_at_most_ten_tags_of_at_most_thirty_characters(api: Api, ann: User) -> None:
     ten = [f"tag-{number}" for number in range(10)]
-    assert tags_of(api, ann, [*ten, "TAG-0"]) == ten
+    assert tags_of(api, ann, ten) == ten
+    assert tags_of(api, ann, [*ten[:9], "TAG-0"]) == ten[:9]
     assert tags_of(api, ann, ["x" * 30]) == ["x" * 30]
     with no_trace():
         assert bad_fields(tags_of(api, ann, [*ten, "one more"])) == ["tags"]

@@ -126,7 +126,9 @@ def test_the_world_hears_of_another_name_or_address(
         event = OutboxEvent.objects.get(type="page.changed").body
         assert event["actor"] == str(ann.id)
         now = {"page_id": str(page.id), "uuid": page.uuid, "name": page.name}
-        assert event["payload"] == {**now, **body}
+        revision = Page.objects.get().revision
+        assert event["payload"] == {**now, "revision": revision, **body}
+        assert revision > page.revision
 
 
 def test_an_old_address_is_nobodys_at_once(api: Api, ann: User, eve: User, page: Page) -> None:
