@@ -473,6 +473,24 @@ def test_an_event_without_a_revision_is_older_than_a_later_one_with_it(store: St
     assert store.statistics(before, DAY, DAY) is None
 
 
+def test_what_was_stored_before_there_were_revisions_is_read_and_overwritten(
+    dynamodb: "DynamoDBClient", table: str, store: Store
+) -> None:
+    page_id, owner, uuid, later = new_id(), new_id(), new_uuid(), new_uuid()
+    profile = {"owner_id": str(owner), "name": "Old", "uuid": uuid}
+    for row in (
+        {"pk": f"page#{page_id}", "sk": "profile", **profile},
+        {"pk": f"uuid#{uuid.lower()}", "sk": "page", "page_id": str(page_id)},
+        {"pk": f"user#{owner}", "sk": "user", "blocked": "yes"},
+    ):
+        item = {name: {"S": value} for name, value in row.items()}
+        dynamodb.put_item(TableName=table, Item=item)
+    assert (read(store, uuid).name, store.is_blocked(owner)) == ("Old", True)
+    store.apply([page_changed(page_id, later, name="New"), unblocked(owner)])
+    assert (read(store, later).name, store.is_blocked(owner)) == ("New", False)
+    assert store.statistics(uuid, DAY, DAY) is None
+
+
 @pytest.mark.parametrize("newest_first", [True, False])
 def test_a_uuid_belongs_to_the_page_that_took_it_last(store: Store, newest_first: bool) -> None:
     first, second, uuid = new_id(), new_id(), new_uuid()
