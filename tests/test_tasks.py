@@ -204,7 +204,8 @@ def test_a_worker_ends_when_it_is_told_to_though_the_broker_takes_nothing(
     line, before = a_line(), len(bench.said("unacknowledged"))
     first_delay = {"queue": DELAYS[0], "exchange": DELAYS[0]}
     with Connection(bench.amqp_url) as broker:
-        broker.default_channel.queue_unbind(**first_delay)
+        channel: Any = broker.default_channel
+        channel.queue_unbind(**first_delay)
     bench["postgres"].kill()
     bench.send("innotter.mail.test.write", line=line)
     eventually(lambda: len(bench.said("unacknowledged")), lambda count: count > before)
@@ -216,7 +217,8 @@ def test_a_worker_ends_when_it_is_told_to_though_the_broker_takes_nothing(
         bench["rabbitmq"].start()
         bench["rabbitmq"].wait_until(lambda: rabbitmq.answers(bench.amqp_url), seconds=90)
     with Connection(bench.amqp_url) as broker:
-        broker.default_channel.queue_bind(**first_delay)
+        channel = broker.default_channel
+        channel.queue_bind(**first_delay)
     bench.restart("postgres")
     bench["worker"].start()
     eventually(bench.done, lambda done: line in done)

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 from celery import Celery
 from celery.beat import ScheduleEntry
+from celery.schedules import schedule
 
 from innotter.config.celery import app
 from innotter.config.schedule import EVERY
@@ -40,7 +41,7 @@ def test_a_turn_that_cannot_be_sent_is_one_line_in_the_log(log: Log) -> None:
         nobody.bind(("127.0.0.1", 0))
         broker = f"amqp://127.0.0.1:{nobody.getsockname()[1]}//"
         lonely = Celery(broker=broker, set_as_current=False)
-        every = ScheduleEntry("a turn", "no.such.task", schedule=timedelta(seconds=1), app=lonely)
+        every = ScheduleEntry("a turn", "no.such.task", schedule=schedule(1), app=lonely)
         with lonely.producer_pool.acquire() as producer:
             Scheduler(lonely, schedule={}, lazy=True).apply_entry(every, producer)
     [line] = log()
