@@ -44,8 +44,8 @@ def measure() -> None:
     from innotter.accounts.tokens import mint_access_token  # noqa: PLC0415
     from innotter.pages.services import create_page  # noqa: PLC0415
 
-    ann = register(username="ann", email="ann@example.com", password=PASSWORD)
-    create_page(owner=ann, name="Harbour", uuid="harbour")
+    ann = register(client=None, username="ann", email="ann@example.com", password=PASSWORD)
+    create_page(actor=ann, name="Harbour", uuid="harbour")
     client = Client(
         SERVER_NAME="localhost", headers={"Authorization": f"Bearer {mint_access_token(ann)}"}
     )

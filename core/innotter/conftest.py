@@ -145,21 +145,21 @@ def new_user(username: str, *, role: str = User.Role.USER, is_blocked: bool = Fa
             username, email, PASSWORD, role=role, is_blocked=is_blocked
         )
         return made
-    return register(username=username, email=email, password=PASSWORD)
+    return register(client=None, username=username, email=email, password=PASSWORD)
 
 
 def new_page(owner: User, **fields: Any) -> Page:
-    return create_page(owner=owner, **{"name": f"A page of {owner.username}", **fields})
+    return create_page(actor=owner, **{"name": f"A page of {owner.username}", **fields})
 
 
 def new_post(page: Page, content: str = "Hello, world", reply_to: Post | None = None) -> Post:
-    return create_post(author=page.owner, page=page, content=content, reply_to=reply_to)
+    return create_post(actor=page.owner, page=page, content=content, reply_to=reply_to)
 
 
 def make_follower(user: User, page: Page) -> None:
     """Follows the page; if it is private, with its owner's consent."""
-    if follow(user=user, page=page).accepted_at is None:
-        accept_requests(page=page, usernames=[user.username])
+    if follow(actor=user, page=page).viewer_follow == "requested":
+        accept_requests(actor=page.owner, page=page, usernames=[user.username])
 
 
 type Log = Callable[[], list[dict[str, Any]]]
@@ -333,7 +333,7 @@ def all_rows() -> dict[str, list[dict[str, Any]]]:
 def rolled_back() -> Iterator[None]:
     """What is done inside is undone. Unlike `atomic()` it lets services see no transaction but that
     of the test, as a request does: what is counted must not be counted within one."""
-    savepoint = transaction.savepoint()
+    savepoint = transaction.savepoint_create()
     try:
         yield
     finally:

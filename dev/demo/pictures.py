@@ -11,7 +11,6 @@ from PIL import Image, ImageDraw
 from innotter.accounts import services as accounts
 from innotter.accounts.models import User
 from innotter.media.avatars import avatars
-from innotter.media.services import store_picture
 from innotter.media.storage import StorageUnavailable
 from innotter.pages import services as pages
 from innotter.pages.models import Page
@@ -26,18 +25,18 @@ def give_pictures() -> str:
     with patch("innotter.media.services._avatars", avatars):
         try:
             for user in User.objects.all():
-                accounts.set_image(user=user, image=_stored(user.username))
-            for page in Page.objects.all():
-                pages.set_image(page=page, image=_stored(page.uuid))
+                accounts.set_image(actor=user, image=_picture(user.username))
+            for page in Page.objects.select_related("owner"):
+                pages.set_image(actor=page.owner, page=page, image=_picture(page.uuid))
         except StorageUnavailable:
             return "no pictures: there is nowhere to store them"
     return "a picture each"
 
 
-def _stored(word: str) -> str:
+def _picture(word: str) -> ContentFile[bytes]:
     file = io.BytesIO()
     drawn(word).save(file, "PNG")
-    return store_picture(image=ContentFile(file.getvalue(), "drawn.png"))
+    return ContentFile(file.getvalue(), "drawn.png")
 
 
 def drawn(word: str) -> Image.Image:

@@ -9,8 +9,10 @@ from innotter.pages.services import create_page
 
 
 def test_people_and_pages_get_pictures_of_their_own(db: None) -> None:
-    user = register(username="ann", email="ann@example.com", password="fog over 9 hills")
-    page = create_page(owner=user, name="The harbour", uuid="harbour")
+    user = register(
+        client=None, username="ann", email="ann@example.com", password="fog over 9 hills"
+    )
+    page = create_page(actor=user, name="The harbour", uuid="harbour")
     assert give_pictures() == "a picture each"
     user.refresh_from_db()
     page.refresh_from_db()
@@ -26,7 +28,9 @@ def test_people_and_pages_get_pictures_of_their_own(db: None) -> None:
 def test_without_storage_there_is_a_world_all_the_same(
     db: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    user = register(username="ann", email="ann@example.com", password="fog over 9 hills")
+    user = register(
+        client=None, username="ann", email="ann@example.com", password="fog over 9 hills"
+    )
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
     monkeypatch.setattr(storage, "_client", storage._client.__wrapped__)
     assert "nowhere to store" in give_pictures()

@@ -8,6 +8,7 @@ from django.http import HttpRequest
 
 from innotter.accounts import services
 from innotter.accounts.models import User
+from innotter.accounts.policies import UserBlocked
 from innotter.common.clients import Client, client_of
 
 
@@ -25,7 +26,7 @@ class LimitedPasswords(BaseBackend):
         client = client_of(request) if request else Client()
         try:
             return services.authenticate(login=username, password=password, client=client)
-        except (services.WrongCredentials, services.UserBlocked):
+        except (services.WrongCredentials, UserBlocked):
             return None
 
     def get_user(self, user_id: UUID) -> User | None:

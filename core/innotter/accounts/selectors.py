@@ -11,6 +11,7 @@ from django.utils import timezone
 from innotter.accounts.models import RefreshToken, Session, User
 from innotter.common.emails import folded_email
 from innotter.common.errors import NotFound
+from innotter.common.pagination import Slice, Window
 
 type Viewer = User | AnonymousUser
 
@@ -62,8 +63,13 @@ def caller(user_id: UUID, session_id: UUID | None) -> User | None:
     return User.objects.filter(~Exists(ended), pk=user_id).first()
 
 
-def live_sessions(user: User) -> QuerySet[Session]:
-    """Those that can still be refreshed."""
+def live_sessions(user: User, window: Window) -> Slice[Session]:
+    """Those that can still be refreshed, latest login first."""
+    return window.slice(sessions_to_refresh(user))
+
+
+def sessions_to_refresh(user: User) -> QuerySet[Session]:
+    """For services."""
     return Session.objects.filter(
         user=user, ended_at=None, last_used_at__gt=timezone.now() - refresh_life()
     )

@@ -1,7 +1,7 @@
 import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 from uuid import UUID
 
 from django.conf import settings
@@ -12,10 +12,12 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from innotter.accounts.actions import action
 from innotter.accounts.limits import (
     IP_KNOWN_FOR,
     limit_password_attempts,
     limit_refreshes,
+    limit_registrations,
     remember_ip,
 )
 from innotter.accounts.models import (
@@ -25,25 +27,30 @@ from innotter.accounts.models import (
     User,
     password_forms,
 )
+from innotter.accounts.policies import UserBlocked
 from innotter.accounts.selectors import (
     digest,
     folded_login,
-    live_sessions,
     refresh_life,
     refresh_token,
+    sessions_to_refresh,
     user_by_login,
 )
 from innotter.accounts.tokens import mint_access_token
 from innotter.common.clients import Client
-from innotter.common.database import assign, conflicts, delete_in_steps
+from innotter.common.database import assign, conflicts, delete_in_steps, known_fields
 from innotter.common.emails import canonical_email
-from innotter.common.errors import Conflict, Forbidden, Invalid, NotFound, Unauthenticated
+from innotter.common.errors import Conflict, Invalid, NotFound, Unauthenticated
 from innotter.common.reserved import ReservedName, is_reserved
 from innotter.common.text import visible_line
 from innotter.common.throttling import refund
 from innotter.events.services import record
+from innotter.media.services import store_picture
 from innotter_contracts.events import NotificationsChanged, UserRef
 from innotter_contracts.tokens import LEEWAY
+
+if TYPE_CHECKING:
+    from django.core.files.base import File
 
 # A refresh token that comes back so soon after it was spent comes from another tab.
 TABS_TOGETHER = timedelta(seconds=10)
@@ -100,11 +107,6 @@ class WrongRefreshToken(Unauthenticated):
     detail = "The refresh token is unknown, spent or expired: log in again."
 
 
-class UserBlocked(Forbidden):
-    code = "user_blocked"
-    detail = "This account is blocked."
-
-
 class InvalidEmail(Invalid):
     code = "invalid"
     detail = "Enter a valid e-mail address."
@@ -128,12 +130,21 @@ class TokenPair:
 
 
 def register(
-    *, username: str, email: str, password: str, title: str = "", language: str = ""
+    *,
+    client: Client | None,
+    username: str,
+    email: str,
+    password: str,
+    title: str = "",
+    language: str = "",
 ) -> User:
     """A new account with the role `user`, titled by its username and in English unless told.
+    Without a client nothing is counted: what the operator makes.
 
-    Raises Invalid, ReservedName, InvalidEmail, WeakPassword, UsernameTaken, EmailTaken.
+    Raises Throttled, Invalid, ReservedName, InvalidEmail, WeakPassword, UsernameTaken, EmailTaken.
     """
+    if client is not None:
+        limit_registrations(username, client)
     if is_reserved(username):
         raise ReservedName("username")
     title = visible_line("title", title or username, LONGEST_TITLE)
@@ -145,38 +156,42 @@ def register(
         )
 
 
+class UserChanges(TypedDict, total=False):
+    """What edit_user() changes."""
+
+    title: str
+    email: str
+    email_notifications: str
+    language: str
+    password: str
+
+
+@action
 def edit_user(
     *,
-    user: User,
+    actor: User,
     client: Client,
-    title: str | None = None,
-    email: str | None = None,
-    email_notifications: str | None = None,
-    language: str | None = None,
-    password: str | None = None,
     current_password: str = "",
     session_id: UUID | None = None,
+    **changes: Unpack[UserChanges],
 ) -> User:
-    """Changes what is given. A new e-mail address or password needs the current password; a new
-    password ends every session but that of `session_id`.
+    """Changes what is given of one's own account. A new e-mail address or password needs the
+    current password; a new password ends every session but that of `session_id`.
 
     Raises Invalid, InvalidEmail, WeakPassword, Throttled, WrongPassword, EmailTaken.
     """
-    changes = {
-        "title": None if title is None else visible_line("title", title, LONGEST_TITLE),
-        "email": None if email is None else _canonical(email),
-        "email_notifications": email_notifications,
-        "language": language,
-    }
+    known_fields(changes, UserChanges)
+    password = changes.pop("password", None)
+    _normalize(changes)
     if password is not None:
-        _require_strong(password, user)
-    proven = email is not None or password is not None
-    if proven and not _is_password(current_password, user=user, login="", client=client):
+        _require_strong(password, actor)
+    proven = "email" in changes or password is not None
+    if proven and not _is_password(current_password, user=actor, login="", client=client):
         raise WrongPassword("current_password")
     with conflicts({"user_email_unique": EmailTaken}):
-        now = User.objects.select_for_update(no_key=True).get(pk=user.pk)
+        now = User.objects.select_for_update(no_key=True).get(pk=actor.pk)
         # While the password was being checked another one may have taken its place.
-        if proven and now.password != user.password:
+        if proven and now.password != actor.password:
             raise WrongPassword("current_password")
         changed = assign(now, changes)
         if password is not None:
@@ -190,11 +205,23 @@ def edit_user(
     return now
 
 
-def set_image(*, user: User, image: str | None) -> User:
-    """Takes the picture of that name as the user's, or none."""
-    user.image_id = image
-    user.save(update_fields=["image", "updated_at"])
-    return user
+def _normalize(changes: UserChanges) -> None:
+    """Raises Invalid, InvalidEmail."""
+    if "title" in changes:
+        changes["title"] = visible_line("title", changes["title"], LONGEST_TITLE)
+    if "email" in changes:
+        changes["email"] = _canonical(changes["email"])
+
+
+@action
+def set_image(*, actor: User, image: "File[Any] | None") -> User:
+    """Stores the picture and takes it as one's own; with None, has none any more.
+
+    Raises what store_picture() raises.
+    """
+    actor.image_id = None if image is None else store_picture(image=image)
+    actor.save(update_fields=["image", "updated_at"])
+    return actor
 
 
 def authenticate(*, login: str, password: str, client: Client) -> User:
@@ -250,9 +277,10 @@ def log_out(*, token: str) -> None:
     _end(Session.objects.filter(refreshtoken__digest=digest(token)))
 
 
-def end_session(*, user: User, session_id: UUID) -> None:
-    """Ends one of the user's sessions. Raises NotFound."""
-    if not _end(live_sessions(user).filter(pk=session_id)):
+@action
+def end_session(*, actor: User, session_id: UUID) -> None:
+    """Ends one of one's own sessions. Raises NotFound."""
+    if not _end(sessions_to_refresh(actor).filter(pk=session_id)):
         raise NotFound
 
 

@@ -5,14 +5,15 @@ from django.http import HttpRequest, JsonResponse
 from django.utils.translation import get_language_from_request
 from drf_spectacular.utils import extend_schema
 from rest_framework.decorators import action
+from rest_framework.permissions import AllowAny, IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from innotter.accounts import selectors, services
 from innotter.accounts.keys import public_jwks
-from innotter.accounts.limits import limit_registrations
 from innotter.accounts.models import Session
 from innotter.accounts.permissions import current_user
+from innotter.accounts.policies import UserBlocked
 from innotter.accounts.serializers import (
     EditedUserSerializer,
     LoginSerializer,
@@ -24,12 +25,10 @@ from innotter.accounts.serializers import (
     UserSerializer,
 )
 from innotter.common.clients import client_of
-from innotter.common.permissions import AllowAny, IsAuthenticated
 from innotter.common.schema import refuses
 from innotter.common.views import BaseViewSet, id_or_404, public
 from innotter.media.parsers import PictureParser
 from innotter.media.serializers import PictureSerializer
-from innotter.media.services import store_picture
 from innotter_contracts.tokens import Claims
 
 
@@ -46,12 +45,12 @@ class AuthViewSet(BaseViewSet):
     @action(detail=False, methods=["post"])
     def register(self, request: Request) -> Response:
         """A new account. Without a `language` it is the one that Accept-Language prefers."""
-        body = self.body(RegistrationSerializer)
-        limit_registrations(body["username"], client_of(request))
-        user = services.register(**{"language": get_language_from_request(request), **body})
+        language = {"language": get_language_from_request(request)}
+        body = language | self.body(RegistrationSerializer)
+        user = services.register(client=client_of(request), **body)
         return Response(UserSerializer(user).data, HTTPStatus.CREATED)
 
-    @refuses(services.WrongCredentials, services.UserBlocked)
+    @refuses(services.WrongCredentials, UserBlocked)
     @extend_schema(request=LoginSerializer, responses=TokenPairSerializer)
     @action(detail=False, methods=["post"], url_path="login")
     def log_in(self, request: Request) -> Response:
@@ -108,7 +107,7 @@ class UserViewSet(BaseViewSet):
         every other session.
         """
         user = services.edit_user(
-            user=current_user(request),
+            actor=current_user(request),
             client=client_of(request),
             session_id=cast(Claims, request.auth).sid,
             **self.body(EditedUserSerializer, partial=True),
@@ -119,16 +118,14 @@ class UserViewSet(BaseViewSet):
     @action(detail=False, methods=["put"], url_path="me/image", parser_classes=[PictureParser])
     def set_image(self, request: Request) -> Response:
         """Your picture: the middle square of the file that you send, in two sizes."""
-        image = store_picture(**self.body(PictureSerializer))
-        return Response(
-            MeSerializer(services.set_image(user=current_user(request), image=image)).data
-        )
+        user = services.set_image(actor=current_user(request), **self.body(PictureSerializer))
+        return Response(MeSerializer(user).data)
 
     @extend_schema(responses={204: None})
     @set_image.mapping.delete
     def remove_image(self, request: Request) -> Response:
         """Have no picture any more. Repeating it changes nothing."""
-        services.set_image(user=current_user(request), image=None)
+        services.set_image(actor=current_user(request), image=None)
         return Response(status=HTTPStatus.NO_CONTENT)
 
 
@@ -140,12 +137,12 @@ class SessionViewSet(BaseViewSet):
 
     def list(self, request: Request) -> Response:
         """Where you are logged in, latest login first."""
-        return self.listed(self.window().slice(selectors.live_sessions(current_user(request))))
+        return self.listed(selectors.live_sessions(current_user(request), self.window()))
 
     def destroy(self, request: Request, id: str) -> Response:
         """End one of your sessions. The core refuses its access token at once, statistics when it
         expires."""
-        services.end_session(user=current_user(request), session_id=id_or_404(id))
+        services.end_session(actor=current_user(request), session_id=id_or_404(id))
         return Response(status=HTTPStatus.NO_CONTENT)
 
 

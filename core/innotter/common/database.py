@@ -54,16 +54,18 @@ class CountOfFirst(Subquery):
         super().__init__(rows.values(holds=holds)[:MOST_COUNTED])
 
 
-def assign(row: Record, wishes: Mapping[str, Any]) -> set[str]:
-    """Gives the row the values that are not None; the fields to save, none if none differs."""
-    changes = {
-        field: value
-        for field, value in wishes.items()
-        if value is not None and value != getattr(row, field)
-    }
-    for field, value in changes.items():
+def assign(row: Record, changes: Mapping[str, Any]) -> set[str]:
+    """Gives the row these values; the fields to save, none if none differs."""
+    differing = {field: value for field, value in changes.items() if value != getattr(row, field)}
+    for field, value in differing.items():
         setattr(row, field, value)
-    return {*changes, "updated_at"} if changes else set()
+    return {*differing, "updated_at"} if differing else set()
+
+
+def known_fields(changes: Mapping[str, Any], allowed: type) -> None:
+    """Raises TypeError for a change that the TypedDict does not name."""
+    if unknown := changes.keys() - allowed.__annotations__.keys():
+        raise TypeError(f"{allowed.__name__} has no {', '.join(sorted(unknown))}")
 
 
 def delete_in_steps(statement: str, values: Sequence[Any], *, at_once: int, steps: int) -> int:

@@ -31,7 +31,7 @@ class Conflict(DomainError):
 
 class Unauthenticated(DomainError):
     code = "unauthenticated"
-    detail = "You have to prove who you are."
+    detail = "Authentication required."
 
 
 class Unavailable(DomainError):
@@ -53,7 +53,7 @@ class DatabaseUnavailable(Unavailable):
 
 class Throttled(DomainError):
     code = "throttled"
-    detail = "That was too often: wait a while."
+    detail = "Too many requests."
 
     def __init__(self, seconds: float) -> None:
         super().__init__()

@@ -13,13 +13,3 @@ if TYPE_CHECKING:
 class Nobody(BasePermission):
     def has_permission(self, request: Request, view: "APIView") -> bool:
         return False
-
-
-class AllowAny(BasePermission):
-    def has_permission(self, request: Request, view: "APIView") -> bool:
-        return True
-
-
-class IsAuthenticated(BasePermission):
-    def has_permission(self, request: Request, view: "APIView") -> bool:
-        return request.user.is_authenticated

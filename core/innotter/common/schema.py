@@ -12,18 +12,16 @@ from drf_spectacular.utils import OpenApiExample, OpenApiResponse
 from rest_framework import serializers
 from rest_framework.parsers import MultiPartParser
 
-from innotter.common.errors import DatabaseUnavailable, DomainError
+from innotter.common.errors import DatabaseUnavailable, DomainError, Throttled
 from innotter.common.examples import REQUESTS
-from innotter.common.permissions import AllowAny, IsAuthenticated
 from innotter.common.problems import status_of
 from innotter_contracts.problems import MEDIA_TYPE, problem
 
 DETAILS = {
     HTTPStatus.BAD_REQUEST: ("invalid", "The input is not valid."),
     HTTPStatus.UNAUTHORIZED: ("invalid_token", "The token has expired."),
-    HTTPStatus.FORBIDDEN: ("forbidden", "You may not do this."),
     HTTPStatus.NOT_FOUND: ("not_found", "There is nothing here, or nothing that you may see."),
-    HTTPStatus.TOO_MANY_REQUESTS: ("throttled", "That was too often: wait a while."),
+    HTTPStatus.TOO_MANY_REQUESTS: ("throttled", Throttled.detail),
     HTTPStatus.CONFLICT: ("conflict", "This does not go together with what is there already."),
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: ("too_large", "The request's body is too large."),
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: (
@@ -101,12 +99,6 @@ class Schema(AutoSchema):
         paragraph = " ".join(self.get_description().split("\n\n")[0].split())
         return re.split(r"[.:;] ", paragraph)[0].rstrip(".")
 
-    def get_auth(self) -> list[dict[str, Any]]:
-        """A token, or none where anybody may ask."""
-        auth: list[dict[str, Any]] = super().get_auth()
-        public = any(isinstance(each, AllowAny) for each in self.view.get_permissions())
-        return [*auth, {}] if public else auth
-
     def _get_request_body(self, direction: Any = "request") -> Any:
         written: Any = super()._get_request_body  # untyped there
         body: Any = written(direction)
@@ -129,12 +121,9 @@ class Schema(AutoSchema):
         return dict(sorted(bodies.items()))
 
     def _problems(self) -> dict[HTTPStatus, list[Said]]:
-        """What follows from who may call the operation, from its path and from its input; and what
-        its action refuses besides."""
+        """What follows from the operation's path and input, and what its action refuses besides."""
         action = getattr(self.view, getattr(self.view, "action", ""), None)
         usual = {HTTPStatus.UNAUTHORIZED, HTTPStatus.SERVICE_UNAVAILABLE}
-        if type(self.view.get_permissions()[0]) not in (AllowAny, IsAuthenticated):
-            usual.add(HTTPStatus.FORBIDDEN)
         if "{" in self.path:
             usual.add(HTTPStatus.NOT_FOUND)
         if self._is_list_view() or self.get_override_parameters():

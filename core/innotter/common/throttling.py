@@ -7,14 +7,11 @@ A count is committed before what it counts is done: no refusal and no rollback t
 """
 
 import hashlib
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from uuid import UUID
 
 from django.conf import settings
 from django.db import connection, transaction
-from rest_framework.permissions import SAFE_METHODS
-from rest_framework.request import Request
-from rest_framework.throttling import BaseThrottle
 
 from innotter.common.database import delete_in_steps
 from innotter.common.errors import Throttled
@@ -94,15 +91,6 @@ def keyed_id(text: str) -> UUID:
     key = settings.SECRET_KEY.encode()[:64]
     digest = hashlib.blake2b(text.encode(errors="replace"), digest_size=16, key=key)
     return UUID(bytes=digest.digest())
-
-
-class WritesOfUser(BaseThrottle):
-    """The limit of every call that changes something, for each user."""
-
-    def allow_request(self, request: Request, view: Any) -> bool:
-        if request.method not in SAFE_METHODS and request.user.is_authenticated:
-            consume(Use("writes", str(request.user.pk)))
-        return True
 
 
 def _limit(use: Use) -> tuple[int, int]:

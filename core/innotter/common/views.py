@@ -6,6 +6,7 @@ from uuid import UUID
 from django.db import connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.csrf import csrf_exempt
+from rest_framework.exceptions import APIException
 from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.pagination import BasePagination
 from rest_framework.permissions import BasePermission
@@ -83,13 +84,23 @@ class BaseViewSet(GenericViewSet[Any]):
         return [self.access.get(self.action, Nobody)()]
 
     def body(
-        self, serializer: type[BaseSerializer[Any]], *, partial: bool = False
+        self,
+        serializer: type[BaseSerializer[Any]],
+        *,
+        partial: bool = False,
+        authority: Callable[[], None] | None = None,
     ) -> dict[str, Any]:
         """The request's body, checked; of a `partial` one no field is required.
 
-        Raises ValidationError (400).
+        Raises APIException for a bad one (400, 413, 415), unless `authority` then raises what the
+        service would: who may not do it at all is told that, whatever they sent.
         """
-        return self._checked(serializer, self.request.data, partial)
+        try:
+            return self._checked(serializer, self.request.data, partial)
+        except APIException:
+            if authority is not None:
+                authority()
+            raise
 
     def query(self, serializer: type[BaseSerializer[Any]]) -> dict[str, Any]:
         """The question after the path, checked. Raises ValidationError (400)."""

@@ -315,7 +315,6 @@ REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "URL_FORMAT_OVERRIDE": None,
     "DEFAULT_METADATA_CLASS": None,
-    "DEFAULT_THROTTLE_CLASSES": ["innotter.common.throttling.WritesOfUser"],
     "DEFAULT_SCHEMA_CLASS": "innotter.common.schema.Schema",
     "EXCEPTION_HANDLER": "innotter.common.problems.exception_handler",
 }

@@ -1,10 +1,10 @@
 from typing import ClassVar
 
+from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from innotter.accounts.permissions import current_user
-from innotter.common.permissions import IsAuthenticated
 from innotter.common.views import BaseViewSet
 from innotter.feed.selectors import feed_of
 from innotter.posts.serializers import PostSerializer

@@ -9,13 +9,13 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework.exceptions import NotAcceptable
 from rest_framework.negotiation import DefaultContentNegotiation
+from rest_framework.permissions import AllowAny
 from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from innotter.common.errors import Forbidden, Unavailable
 from innotter.common.parsers import AnyJSONParser
-from innotter.common.permissions import AllowAny
 from innotter.common.schema import refuses
 from innotter.common.views import BaseViewSet, JsonAlways
 from innotter.mail.feedback import receive_message

@@ -29,6 +29,7 @@ from innotter.moderation.models import ModerationAction
 from innotter.pages.models import Page
 from innotter.pages.selectors import is_blocked
 from innotter.posts.models import Post
+from innotter.posts.services import delete_post
 
 MOST_AT_ONCE = 100
 
@@ -49,11 +50,13 @@ class BlockForm(ReasonForm):
     field_order = ("until", "reason")
 
 
-type Asking = Callable[[Any, HttpRequest, QuerySet[Any]], HttpResponse | None]
+type PanelAction = Callable[[Any, HttpRequest, QuerySet[Any]], HttpResponse | None]
 
 
-def asking(name: str, title: str, deed: Callable[..., object], form: type = ReasonForm) -> Asking:
-    """An action that shows what it is about to do, asks for the form's fields, and calls `deed`
+def confirmed_action(
+    name: str, title: str, service: Callable[..., object], form: type = ReasonForm
+) -> PanelAction:
+    """An action that shows what it is about to do, asks for the form's fields, and calls `service`
     for each target with them, the actor and the target."""
 
     @admin.action(
@@ -69,7 +72,7 @@ def asking(name: str, title: str, deed: Callable[..., object], form: type = Reas
         asked = form(request.POST if "confirmed" in request.POST else None)
         if not asked.is_valid():
             return panel.confirmation(request, name, title, chosen, asked)
-        panel.do(request, title, partial(deed, actor=request.user, **asked.cleaned_data), chosen)
+        panel.do(request, title, partial(service, actor=request.user, **asked.cleaned_data), chosen)
         return None
 
     ask.__name__ = name
@@ -97,13 +100,13 @@ class ModerationAdmin(ReadOnlyAdmin):
         return TemplateResponse(request, "moderation/confirmation.html", context)
 
     def do(
-        self, request: HttpRequest, title: str, deed: Callable[..., object], chosen: list[Any]
+        self, request: HttpRequest, title: str, service: Callable[..., object], chosen: list[Any]
     ) -> None:
         """Each by itself: one that is refused does not hold up the others."""
         done = 0
         for target in chosen:
             try:
-                deed(**{str(self.opts.model_name): target})
+                service(**{str(self.opts.model_name): target})
                 done += 1
             except DomainError as error:
                 self.message_user(request, f"{target}: {error}", messages.ERROR)
@@ -137,10 +140,10 @@ class UserAdmin(ModerationAdmin):
         "last_login",
     )
     actions = (
-        asking("block_user", "Block user", services.block_user),
-        asking("unblock_user", "Unblock user", services.unblock_user),
+        confirmed_action("block_user", "Block user", services.block_user),
+        confirmed_action("unblock_user", "Unblock user", services.unblock_user),
         *(
-            asking(f"make_{role}", f"Make {role}", partial(services.set_role, role=role))
+            confirmed_action(f"make_{role}", f"Make {role}", partial(services.set_role, role=role))
             for role in User.Role.values
         ),
     )
@@ -200,9 +203,11 @@ class PageAdmin(ModerationAdmin):
         "updated_at",
     )
     actions = (
-        asking("block_until", "Block until a moment", services.block_page, BlockForm),
-        asking("block_for_good", "Block for good", partial(services.block_page, until=None)),
-        asking("lift", "Lift the block", services.unblock_page),
+        confirmed_action("block_until", "Block until a moment", services.block_page, BlockForm),
+        confirmed_action(
+            "block_for_good", "Block for good", partial(services.block_page, until=None)
+        ),
+        confirmed_action("lift", "Lift the block", services.unblock_page),
     )
 
     def found_by(self, word: str) -> Q:
@@ -236,7 +241,7 @@ class KindFilter(admin.SimpleListFilter):
 
 @admin.register(Post)
 class PostAdmin(ModerationAdmin):
-    list_display = ("content", "address", "likes_count", "replies_count", "created_at")
+    list_display = ("content", "page_uuid", "likes_count", "replies_count", "created_at")
     list_filter = (KindFilter,)
     list_select_related = ("page",)
     search_help_text = (
@@ -252,14 +257,14 @@ class PostAdmin(ModerationAdmin):
         "created_at",
         "updated_at",
     )
-    actions = (asking("delete_posts", "Delete posts", services.delete_post),)
+    actions = (confirmed_action("delete_posts", "Delete posts", delete_post),)
 
     def found_by(self, word: str) -> Q:
         page = Page.objects.filter(uuid__lower=word.lower()).values("id")[:1]
         return Q(page=page) | with_id(word) | (newest(Post) & Q(content__icontains=word))
 
     @admin.display(description="page")
-    def address(self, post: Post) -> str:
+    def page_uuid(self, post: Post) -> str:
         return post.page.uuid
 
 

@@ -7,7 +7,7 @@ from innotter.common.models import Record
 
 
 class ModerationAction(Record):
-    """What somebody did to somebody else. Written once, with the deed, and never changed."""
+    """What somebody did to somebody else. Written with the action, and never changed."""
 
     class Action(models.TextChoices):
         BLOCK = "block"
@@ -22,7 +22,7 @@ class ModerationAction(Record):
         PAGE = "page"
         POST = "post"
 
-    # Null: whoever runs the server.
+    # Null: the operator.
     actor = models.ForeignKey(User, null=True, on_delete=models.PROTECT, related_name="+")
     action = models.CharField(max_length=20, choices=Action)
     # The target may be gone, or have another name by now: `target` is what it was called.

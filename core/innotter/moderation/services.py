@@ -1,73 +1,78 @@
-"""What moderators and admins do to others. Each deed and its row in the log are one transaction."""
+"""What moderators and admins do to others. Each action and its row in the log are one
+transaction."""
 
 from datetime import datetime
 
 from django.db import transaction
 from django.utils import timezone
 
+from innotter.accounts.actions import action
+from innotter.accounts.actors import Actor
 from innotter.accounts.models import User
+from innotter.accounts.policies import require_active
+from innotter.accounts.selectors import user_named
 from innotter.accounts.services import forget_sessions
-from innotter.common.errors import Conflict, Forbidden, Invalid
+from innotter.common.errors import Invalid
 from innotter.events.services import record
 from innotter.moderation.models import ModerationAction
+from innotter.moderation.policies import (
+    require_admin,
+    require_may_block,
+    require_may_unblock,
+    require_moderator,
+    require_not_oneself,
+)
 from innotter.pages.models import Page
 from innotter.pages.services import locked as locked_page
+from innotter.pages.services import locked_profile
 from innotter.posts.models import Post
-from innotter.posts.services import delete_post as delete_any_post
 from innotter_contracts.events import UserBlocked, UserState, UserUnblocked
 
 Action = ModerationAction.Action
 
 
-class BlockForGood(Forbidden):
-    code = "block_for_good"
-    detail = "Only an admin may block a page for good, or change or lift such a block."
-
-
-class Oneself(Conflict):
-    code = "oneself"
-    detail = "Nobody can do this to themselves."
-
-
+@action
 @transaction.atomic
-def block_page(*, actor: User, page: Page, until: datetime | None, reason: str = "") -> None:
+def block_page(*, actor: User, page: Page | str, until: datetime | None, reason: str = "") -> Page:
     """Blocks a page until a moment or, with None, for good, whatever block there was.
 
-    `actor` is a moderator. Raises BlockForGood, Invalid, NotFound.
+    Raises Forbidden, NotFound, BlockForGood, Invalid.
     """
-    page = locked_page(page)
-    if (until is None or page.blocked_for_good) and not actor.is_admin:
-        raise BlockForGood
+    require_moderator(actor)
+    page = locked_profile(page, actor)
+    require_may_block(actor, page, until)
     if until is not None and until <= timezone.now():
         raise Invalid("until", "This moment is past.")
     _set_block(page, for_good=until is None, until=until)
     _log(Action.BLOCK, page, actor=actor, reason=reason, until=until)
+    return page
 
 
+@action
 @transaction.atomic
-def unblock_page(*, actor: User, page: Page, reason: str = "") -> None:
+def unblock_page(*, actor: User, page: Page | str, reason: str = "") -> None:
     """Lifts the page's own block, if one runs; that of its owner stays.
 
-    `actor` is a moderator. Raises BlockForGood, NotFound.
+    Raises Forbidden, NotFound, BlockForGood.
     """
+    require_moderator(actor)
     page = locked_page(page)
     if not page.own_block_runs:
         return
-    if page.blocked_for_good and not actor.is_admin:
-        raise BlockForGood
+    require_may_unblock(actor, page)
     _set_block(page, for_good=False, until=None)
     _log(Action.UNBLOCK, page, actor=actor, reason=reason)
 
 
+@action
 @transaction.atomic
-def block_user(*, actor: User, user: User, reason: str = "") -> None:
-    """Shuts a user out and ends their sessions; once, however often it is called.
+def block_user(*, actor: User, user: User | str, reason: str = "") -> None:
+    """Blocks a user and ends their sessions. Repeating it changes nothing.
 
-    Raises Oneself, and Forbidden when the actor is no admin any more.
+    Raises Forbidden, NotFound, Oneself.
     """
     user = _locked_user(user, actor)
-    if user == actor:
-        raise Oneself
+    require_not_oneself(actor, user)
     if user.is_blocked:
         return
     _set_blocked(user, True)
@@ -75,12 +80,10 @@ def block_user(*, actor: User, user: User, reason: str = "") -> None:
     _log(Action.BLOCK, user, actor=actor, reason=reason)
 
 
+@action
 @transaction.atomic
-def unblock_user(*, actor: User, user: User, reason: str = "") -> None:
-    """Lets a user in again; nothing when they are not blocked.
-
-    Raises Forbidden when the actor is no admin any more.
-    """
+def unblock_user(*, actor: User, user: User | str, reason: str = "") -> None:
+    """Nothing when they are not blocked. Raises Forbidden, NotFound."""
     user = _locked_user(user, actor)
     if not user.is_blocked:
         return
@@ -89,34 +92,22 @@ def unblock_user(*, actor: User, user: User, reason: str = "") -> None:
     _log(Action.UNBLOCK, user, actor=actor, reason=reason)
 
 
+@action
 @transaction.atomic
-def set_role(*, actor: User, user: User, role: str, reason: str = "") -> User:
-    """The user with that role.
-
-    Raises Oneself, and Forbidden when the actor is no admin any more.
-    """
+def set_role(*, actor: Actor, user: User | str, role: str, reason: str = "") -> User:
+    """The user with that role. Raises Forbidden, NotFound, Oneself."""
     user = _locked_user(user, actor)
-    if user == actor:
-        raise Oneself
-    return _with_role(user, role, actor=actor, reason=reason)
+    require_not_oneself(actor, user)
+    if user.role != role:
+        user.role = role
+        user.save(update_fields=["role", "updated_at"])
+        _log(Action(f"make_{role}"), user, actor=actor, reason=reason)
+    return user
 
 
-@transaction.atomic
-def promote(*, user: User) -> None:
-    """Makes an admin without being one: for those who run the server."""
-    user = User.objects.select_for_update(no_key=True).get(pk=user.pk)
-    _with_role(user, User.Role.ADMIN, actor=None, reason="")
-
-
-@transaction.atomic
-def delete_post(*, actor: User, post: Post, reason: str = "") -> None:
-    """Deletes a post of one's own page or, with a row in the log, as a moderator any other.
-
-    Raises NotFound.
-    """
-    if post.page.owner_id != actor.id:
-        _log(Action.DELETE, post, actor=actor, reason=reason)
-    delete_any_post(actor=actor, post=post)
+def log_post_deletion(*, post: Post, actor: User, reason: str, **_: object) -> None:
+    """What posts' delete_post() tells of, in its transaction."""
+    _log(Action.DELETE, post, actor=actor, reason=reason)
 
 
 def _set_block(page: Page, *, for_good: bool, until: datetime | None) -> None:
@@ -125,16 +116,21 @@ def _set_block(page: Page, *, for_good: bool, until: datetime | None) -> None:
     page.save(update_fields=["blocked_for_good", "unblock_date"])
 
 
-def _locked_user(user: User, actor: User) -> User:
+def _locked_user(user: User | str, actor: Actor) -> User:
     """The user as they are now, while the actor is an admin and stays one until we are done.
 
     So one admin is always left: of two who act against each other at once, the second comes
-    too late. Locked in the order of ids, so that neither waits for ever.
+    too late. Locked in the order of ids, so that neither waits for ever. Raises Forbidden,
+    NotFound.
     """
-    both = User.objects.select_for_update(no_key=True).filter(pk__in=[user.pk, actor.pk])
+    require_admin(actor)
+    user = user_named(user) if isinstance(user, str) else user
+    ids = [user.pk] if actor.id is None else [user.pk, actor.id]
+    both = User.objects.select_for_update(no_key=True).filter(pk__in=ids)
     locked = {found.pk: found for found in both.order_by("pk")}
-    if not locked[actor.pk].is_admin or locked[actor.pk].is_blocked:
-        raise Forbidden
+    if isinstance(actor, User):
+        require_active(locked[actor.pk])
+        require_admin(locked[actor.pk])
     return locked[user.pk]
 
 
@@ -149,25 +145,17 @@ def _state(user: User) -> UserState:
     return UserState(revision=user.revision, user_id=user.id)
 
 
-def _with_role(user: User, role: str, *, actor: User | None, reason: str) -> User:
-    if user.role != role:
-        user.role = role
-        user.save(update_fields=["role", "updated_at"])
-        _log(Action(f"make_{role}"), user, actor=actor, reason=reason)
-    return user
-
-
 def _log(
-    action: ModerationAction.Action,
+    what: ModerationAction.Action,
     target: User | Page | Post,
     *,
-    actor: User | None,
+    actor: Actor,
     reason: str,
     until: datetime | None = None,
 ) -> None:
     ModerationAction.objects.create(
-        actor=actor,
-        action=action,
+        actor=actor if isinstance(actor, User) else None,
+        action=what,
         target_kind=str(target._meta.model_name),
         target_id=target.pk,
         target=_readable(target),

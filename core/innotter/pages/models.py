@@ -19,7 +19,7 @@ MAX_TAGS, LONGEST_TAG = 10, 30
 
 
 def new_address() -> str:
-    """An address for a page whose owner chose none: 11 characters, 64 bits."""
+    """A uuid for a page whose owner chose none: 11 characters, 64 bits."""
     return secrets.token_urlsafe(8)
 
 
@@ -46,7 +46,7 @@ class Tag(Record):
 
 
 class Page(Revised, Record):
-    """What people follow. `uuid` is its public address and may change; `id` never does."""
+    """What people follow. `uuid` is its public name in URLs and may change; `id` never does."""
 
     owner = models.ForeignKey(User, on_delete=models.PROTECT, related_name="pages")
     uuid = models.CharField(
@@ -72,6 +72,9 @@ class Page(Revised, Record):
     unblock_date = models.DateTimeField(null=True, blank=True)
     followers_count = models.PositiveIntegerField(default=0)
     posts_count = models.PositiveIntegerField(default=0)
+
+    # Of a page that is shown, see selectors.with_profile: `none`, `requested` or `following`.
+    viewer_follow: str
 
     class Meta:
         constraints: ClassVar = [

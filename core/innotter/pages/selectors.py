@@ -1,6 +1,7 @@
 """Reading pages, and the one place where it is written who may see what."""
 
 from collections.abc import Collection
+from typing import Any
 
 from django.contrib.auth.models import AnonymousUser
 from django.db.models import (
@@ -20,6 +21,7 @@ from django.db.models import (
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
+from innotter.accounts.actors import System
 from innotter.accounts.models import User
 from innotter.accounts.selectors import Viewer, shown_to
 from innotter.common.database import CountOfFirst
@@ -48,20 +50,20 @@ def is_blocked(page: str = "") -> Q:
     )
 
 
-def findable_by(viewer: Viewer, page: str = "") -> Q:
+def findable_by(viewer: Viewer | System, page: str = "") -> Q:
     """The rule for a page's profile: what is not blocked, to everybody."""
     if isinstance(viewer, AnonymousUser):
         return ~is_blocked(page)
-    if viewer.is_moderator:
+    if isinstance(viewer, System) or viewer.is_moderator:
         return Q()
     return ~is_blocked(page) | Q(**{f"{page}owner": viewer})
 
 
-def visible_to(viewer: Viewer, page: str = "") -> Q:
+def visible_to(viewer: Viewer | System, page: str = "") -> Q:
     """The rule for what is on a page: its posts, replies and followers."""
     if isinstance(viewer, AnonymousUser):
         return findable_by(viewer, page) & _is_public(page)
-    if viewer.is_moderator:
+    if isinstance(viewer, System) or viewer.is_moderator:
         return Q()
     return _visible(viewer, follows_of(viewer), page)
 
@@ -84,12 +86,22 @@ def _is_public(page: str) -> Q:
     return Q(**{f"{page}is_private": False})
 
 
+def is_visible(page: Page, viewer: Viewer | System) -> bool:
+    """Whether the viewer may see what is on the page."""
+    return Page.objects.filter(visible_to(viewer), pk=page.pk).exists()
+
+
 def follows_of(user: User) -> QuerySet[Follow]:
     return Follow.objects.filter(user=user, accepted_at__isnull=False)
 
 
 def pages_for(viewer: Viewer) -> QuerySet[Page]:
     """The pages whose profile the viewer may see, with all that a profile shows."""
+    return with_profile(Page.objects.filter(findable_by(viewer)), viewer)
+
+
+def with_profile(pages: QuerySet[Page], viewer: Viewer) -> QuerySet[Page]:
+    """`viewer_follow`, `none`, `requested` or `following`; the owner; and the tags by name."""
     follow: Value | Coalesce = Value("none")
     if isinstance(viewer, User):
         state = Case(
@@ -98,25 +110,19 @@ def pages_for(viewer: Viewer) -> QuerySet[Page]:
         mine = Follow.objects.filter(page=OuterRef("pk"), user=viewer).values(state=state)
         follow = Coalesce(Subquery(mine), Value("none"), output_field=CharField())
     return (
-        Page.objects.filter(findable_by(viewer))
-        .select_related("owner")
-        .prefetch_related(Prefetch("tags", Tag.objects.order_by("name")))
-        .annotate(viewer_follow=follow)
+        pages.select_related("owner")
+        .prefetch_related(tags_by_name())
+        .annotate(viewer_follow=follow)  # type: ignore[no-redef] # a model says what it is
     )
 
 
+def tags_by_name() -> "Prefetch[Any]":
+    return Prefetch("tags", Tag.objects.order_by("name"))
+
+
 def page_at(uuid: str, viewer: Viewer) -> Page:
-    """The profile at an address, in any case of letters. Raises NotFound."""
+    """The profile of a page by its uuid, in any case of letters. Raises NotFound."""
     page = pages_for(viewer).filter(uuid__lower=uuid.lower()).first()
-    if page is None:
-        raise NotFound
-    return page
-
-
-def any_page_at(uuid: str) -> Page:
-    """A page that may be hidden from the caller, for taking back what is their own and telling
-    nothing of the page. Raises NotFound."""
-    page = Page.objects.filter(uuid__lower=uuid.lower()).first()
     if page is None:
         raise NotFound
     return page
@@ -125,7 +131,7 @@ def any_page_at(uuid: str) -> Page:
 def open_page_at(uuid: str, viewer: Viewer) -> Page:
     """A page whose posts and followers the viewer may see. Raises NotFound, PagePrivate."""
     page = page_at(uuid, viewer)
-    if not Page.objects.filter(visible_to(viewer), pk=page.pk).exists():
+    if not is_visible(page, viewer):
         raise PagePrivate
     return page
 

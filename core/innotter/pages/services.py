@@ -1,15 +1,21 @@
 from collections.abc import Collection, Iterable
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 from django.db import transaction
-from django.db.models import F, QuerySet
+from django.db.models import QuerySet, prefetch_related_objects
+from django.dispatch import Signal
 from django.utils import timezone
 
+from innotter.accounts.actions import action
 from innotter.accounts.models import User
-from innotter.common.database import assign, conflicts
+from innotter.accounts.selectors import Viewer
+from innotter.common.database import assign, conflicts, known_fields
 from innotter.common.errors import Conflict, Invalid, NotFound
 from innotter.common.reserved import ReservedName, is_reserved
 from innotter.common.text import bounded, visible_line
 from innotter.events.services import record
+from innotter.media.services import store_picture
 from innotter.pages.models import (
     LONGEST_DESCRIPTION,
     LONGEST_NAME,
@@ -21,7 +27,8 @@ from innotter.pages.models import (
     new_address,
     normal_tag,
 )
-from innotter.pages.selectors import waiting_for
+from innotter.pages.policies import require_findable, require_not_owner, require_owner
+from innotter.pages.selectors import tags_by_name, waiting_for, with_profile
 from innotter_contracts.events import (
     FollowRequestAccepted,
     FollowRequested,
@@ -30,42 +37,56 @@ from innotter_contracts.events import (
     PageAndUser,
     PageChanged,
     PageCreated,
+    PageDeleted,
     PageFollowed,
     PageUnfollowed,
 )
 
+if TYPE_CHECKING:
+    from django.core.files.base import File
 
-class AddressTaken(Conflict):
+
+class UuidTaken(Conflict):
     code = "uuid_taken"
     detail = "Another page has this uuid."
 
 
-class OwnPage(Conflict):
-    code = "own_page"
-    detail = "This page is your own: you see its posts without following it."
+class PageChanges(TypedDict, total=False):
+    """What edit_page() changes."""
+
+    name: str
+    uuid: str
+    description: str
+    tags: Iterable[str]
+    is_private: bool
 
 
+# Sent by delete_page() in its transaction, with `page` and `actor`: what is on the page goes first.
+page_deletion = Signal()
+
+
+@action
 @transaction.atomic
 def create_page(
     *,
-    owner: User,
+    actor: User,
     name: str,
     uuid: str | None = None,
     description: str = "",
     tags: Iterable[str] = (),
     is_private: bool = False,
 ) -> Page:
-    """A page without followers or posts. Raises Invalid, ReservedName, AddressTaken."""
+    """A page without followers or posts. Raises Invalid, ReservedName, UuidTaken."""
     if uuid is not None:
         _require_free(uuid)
     page = Page(
-        owner=owner,
+        owner=actor,
         name=visible_line("name", name, LONGEST_NAME),
         uuid=uuid or new_address(),
         description=bounded("description", description, LONGEST_DESCRIPTION),
         is_private=is_private,
     )
-    with conflicts({"page_uuid_unique": AddressTaken}):
+    with conflicts({"page_uuid_unique": UuidTaken}):
         page.save(force_insert=True)
     page.tags.set(_tags_named(tags))
     payload = PageCreated.Payload(
@@ -73,38 +94,37 @@ def create_page(
         page_id=page.id,
         uuid=page.uuid,
         name=page.name,
-        owner_id=owner.id,
+        owner_id=actor.id,
     )
-    record(PageCreated(actor=owner.id, occurred_at=page.created_at, payload=payload))
+    record(PageCreated(actor=actor.id, occurred_at=page.created_at, payload=payload))
+    page.viewer_follow = "none"
+    _show_tags(page)
     return page
 
 
+@action
 @transaction.atomic
-def edit_page(
-    *,
-    page: Page,
-    name: str | None = None,
-    uuid: str | None = None,
-    description: str | None = None,
-    tags: Iterable[str] | None = None,
-    is_private: bool | None = None,
-) -> Page:
-    """Changes what is given, as the owner. Who waits to follow a page that becomes public
-    follows it. Raises Invalid, ReservedName, AddressTaken."""
-    page = locked(page)
-    if name is not None:
-        name = visible_line("name", name, LONGEST_NAME)
-    if description is not None:
-        description = bounded("description", description, LONGEST_DESCRIPTION)
-    wishes = {"name": name, "uuid": uuid, "description": description, "is_private": is_private}
-    changed = assign(page, wishes)
+def edit_page(*, actor: User, page: Page | str, **changes: Unpack[PageChanges]) -> Page:
+    """Changes what is given. Who waits to follow a page that becomes public follows it.
+
+    Raises NotFound, Forbidden, Invalid, ReservedName, UuidTaken.
+    """
+    known_fields(changes, PageChanges)
+    page = locked_profile(page, actor)
+    require_owner(actor, page)
+    tags = changes.pop("tags", None)
+    if "name" in changes:
+        changes["name"] = visible_line("name", changes["name"], LONGEST_NAME)
+    if "description" in changes:
+        changes["description"] = bounded("description", changes["description"], LONGEST_DESCRIPTION)
+    changed = assign(page, changes)
     if "uuid" in changed:
         _require_free(page.uuid)
     is_told = bool(changed & {"uuid", "name"})
     if is_told:
         page.revise()
         changed.add("revision")
-    with conflicts({"page_uuid_unique": AddressTaken}):
+    with conflicts({"page_uuid_unique": UuidTaken}):
         page.save(update_fields=changed)
     if tags is not None:
         _set_tags(page, tags)
@@ -112,104 +132,172 @@ def edit_page(
         payload = PageChanged.Payload(
             revision=page.revision, page_id=page.id, uuid=page.uuid, name=page.name
         )
-        record(PageChanged(actor=page.owner_id, payload=payload))
+        record(PageChanged(actor=actor.id, payload=payload))
     if "is_private" in changed and not page.is_private:
         _accept(page, waiting_for(page))
     return page
 
 
-@transaction.atomic
-def set_image(*, page: Page, image: str | None) -> None:
-    """Takes the picture of that name as the page's, or none."""
-    page = locked(page)
-    page.image_id = image
-    page.save(update_fields=["image", "updated_at"])
+@action
+def set_image(*, actor: User, page: Page | str, image: "File[Any] | None") -> Page:
+    """Stores the picture and takes it as the page's; with None, the page has none any more.
+
+    Raises NotFound, Forbidden, and what store_picture() raises.
+    """
+    if image is None:
+        return _take_image(actor, page, None)
+    # Asked here too, so that nothing is stored for others than the owner; not in a transaction,
+    # which would wait for the storage.
+    require_owner(actor, _one(_which(page).select_related("owner")))
+    return _take_image(actor, page, store_picture(image=image))
 
 
+@action
 @transaction.atomic
-def add_tag(*, page: Page, tag: str) -> None:
-    """Once, however often it is called. Raises Invalid."""
-    page = locked(page)
+def add_tag(*, actor: User, page: Page | str, tag: str) -> Page:
+    """Repeating it changes nothing. Raises NotFound, Forbidden, Invalid."""
+    page = locked_profile(page, actor)
+    require_owner(actor, page)
     _set_tags(page, {*_tag_names(page), tag})
+    return page
 
 
+@action
 @transaction.atomic
-def remove_tag(*, page: Page, tag: str) -> None:
-    """Nothing where the page has no such tag."""
-    page = locked(page)
+def remove_tag(*, actor: User, page: Page | str, tag: str) -> Page:
+    """Nothing where the page has no such tag. Raises NotFound, Forbidden."""
+    page = locked_profile(page, actor)
+    require_owner(actor, page)
     _set_tags(page, _tag_names(page) - {normal_tag(tag)})
+    return page
 
 
+@action
 @transaction.atomic
-def follow(*, user: User, page: Page) -> Follow:
-    """Follows a public page, or asks to follow a private one; once, however often it is called.
+def delete_page(*, actor: User, page: Page | str) -> None:
+    """Deletes a page with all that is on it, in as many statements for a million posts as for
+    one. Replies on other pages stay. Raises NotFound, Forbidden."""
+    page = locked(page)
+    require_owner(actor, page)
+    page_deletion.send(Page, page=page, actor=actor)
+    record(PageDeleted(actor=actor.id, payload=PageDeleted.Payload(page_id=page.pk)))
+    page.delete()
 
-    Raises OwnPage.
+
+@action
+@transaction.atomic
+def follow(*, actor: User, page: Page | str) -> Page:
+    """Follows a public page, or asks to follow a private one. Repeating it changes nothing.
+    The page with its `viewer_follow`. Raises NotFound, OwnPage.
     """
     page = locked(page)
-    if page.owner_id == user.id:
-        raise OwnPage
+    require_findable(actor, page)
+    require_not_owner(actor, page)
     now = timezone.now()
     follow, created = Follow.objects.get_or_create(
-        page=page, user=user, defaults={"accepted_at": None if page.is_private else now}
+        page=page, user=actor, defaults={"accepted_at": None if page.is_private else now}
     )
     if created and page.is_private:
-        record(FollowRequested(actor=user.id, occurred_at=now, payload=_both(page, user)))
+        record(FollowRequested(actor=actor.id, occurred_at=now, payload=_both(page, actor)))
     elif created:
         _count_followers(page, +1)
-        record(PageFollowed(actor=user.id, occurred_at=now, payload=_both(page, user)))
-    return follow
+        record(PageFollowed(actor=actor.id, occurred_at=now, payload=_both(page, actor)))
+    page.viewer_follow = "following" if follow.accepted_at else "requested"
+    return page
 
 
+@action
 @transaction.atomic
-def unfollow(*, user: User, page: Page) -> None:
-    """Stops following, or withdraws the request; nothing when there is neither.
+def unfollow(*, actor: User, page: Page | str) -> None:
+    """Stops following, or withdraws the request. Nothing when there is neither, whether or not
+    the actor may find the page, or there is one (decision 44). Raises OwnPage.
+    """
+    with suppress(NotFound):
+        page = locked(page)
+        require_not_owner(actor, page)
+        _end_follow(Follow.objects.filter(page=page, user=actor), actor)
 
-    Raises OwnPage.
+
+@action
+@transaction.atomic
+def remove_follower(*, actor: User, page: Page | str, username: str) -> None:
+    """Nothing when nobody of that name follows the page. Who is removed may follow it again.
+
+    Raises NotFound, Forbidden.
     """
     page = locked(page)
-    if page.owner_id == user.id:
-        raise OwnPage
-    follow = Follow.objects.filter(page=page, user=user).first()
-    if follow is None:
-        return
-    follow.delete()
-    if follow.accepted_at is None:
-        record(FollowRequestWithdrawn(actor=user.id, payload=_both(page, user)))
-    else:
-        _count_followers(page, -1)
-        record(PageUnfollowed(actor=user.id, payload=_both(page, user)))
+    require_owner(actor, page)
+    named = User.objects.filter(username__lower=username.lower()).values("id")[:1]
+    _end_follow(Follow.objects.filter(page=page, user=named, accepted_at__isnull=False), actor)
 
 
+@action
 @transaction.atomic
-def accept_requests(*, page: Page, usernames: Collection[str] | None = None) -> int:
-    """Of these users or, without names, of all who wait; how many there were."""
+def accept_requests(
+    *, actor: User, page: Page | str, usernames: Collection[str] | None = None
+) -> int:
+    """Of these users or, without names, of all who wait; how many there were.
+
+    Raises NotFound, Forbidden.
+    """
     page = locked(page)
+    require_owner(actor, page)
     return _accept(page, waiting_for(page, usernames))
 
 
+@action
 @transaction.atomic
-def reject_requests(*, page: Page, usernames: Collection[str] | None = None) -> int:
-    """Of these users or, without names, of all who wait; how many there were."""
+def reject_requests(
+    *, actor: User, page: Page | str, usernames: Collection[str] | None = None
+) -> int:
+    """Of these users or, without names, of all who wait; how many there were.
+
+    Raises NotFound, Forbidden.
+    """
     page = locked(page)
+    require_owner(actor, page)
     requests = waiting_for(page, usernames)
     answered = _answered(FollowRequestRejected, page, requests)
     requests.delete()
     return answered
 
 
-def locked(page: Page) -> Page:
-    """The page as it is now. Whoever changes its profile, tags, followers or posts waits here
-    for the others. Raises NotFound for one that is gone."""
-    found = (
-        Page.objects.select_for_update(no_key=True, of=("self",))
-        .select_related("owner")
-        .filter(pk=page.pk)
-        .first()
-    )
+def locked(page: Page | str) -> Page:
+    """The page of a row or a uuid as it is now, with its owner, locked: each change of its
+    profile, tags, followers or posts waits here for the others. Raises NotFound."""
+    return lock(_which(page))
+
+
+def locked_profile(page: Page | str, viewer: Viewer) -> Page:
+    """The same, with all that a profile shows. Raises NotFound."""
+    return lock(with_profile(_which(page), viewer))
+
+
+def lock(pages: QuerySet[Page]) -> Page:
+    """The one page among these, as locked() gives it. Raises NotFound."""
+    return _one(pages.select_for_update(no_key=True, of=("self",)).select_related("owner"))
+
+
+def _which(page: Page | str) -> QuerySet[Page]:
+    if isinstance(page, Page):
+        return Page.objects.filter(pk=page.pk)
+    return Page.objects.filter(uuid__lower=page.lower())
+
+
+def _one(pages: QuerySet[Page]) -> Page:
+    found = pages.first()
     if found is None:
         raise NotFound
     return found
+
+
+@transaction.atomic
+def _take_image(actor: User, page: Page | str, image: str | None) -> Page:
+    page = locked_profile(page, actor)
+    require_owner(actor, page)
+    page.image_id = image
+    page.save(update_fields=["image", "updated_at"])
+    return page
 
 
 def _require_free(uuid: str) -> None:
@@ -240,8 +328,24 @@ def _answered(
     return len(payloads)
 
 
+def _end_follow(follows: QuerySet[Follow], actor: User) -> None:
+    """Of the one follow or request among these, if there is one; its page is locked."""
+    follow = follows.select_related("page", "user").first()
+    if follow is None:
+        return
+    follow.delete()
+    payload = _both(follow.page, follow.user)
+    if follow.accepted_at is None:
+        record(FollowRequestWithdrawn(actor=actor.id, payload=payload))
+    else:
+        _count_followers(follow.page, -1)
+        record(PageUnfollowed(actor=actor.id, payload=payload))
+
+
 def _count_followers(page: Page, change: int) -> None:
-    Page.objects.filter(pk=page.pk).update(followers_count=F("followers_count") + change)
+    """Under the page's lock, so that the number in hand is the truth."""
+    page.followers_count += change
+    page.save(update_fields=["followers_count"])
 
 
 def _both(page: Page, user: User) -> PageAndUser:
@@ -253,10 +357,15 @@ def _set_tags(page: Page, names: Iterable[str]) -> None:
     if {tag.name for tag in tags} != _tag_names(page):
         page.tags.set(tags)
         page.save(update_fields=["updated_at"])
+        _show_tags(page)
+
+
+def _show_tags(page: Page) -> None:
+    prefetch_related_objects([page], tags_by_name())
 
 
 def _tag_names(page: Page) -> set[str]:
-    return set(page.tags.values_list("name", flat=True))
+    return {tag.name for tag in page.tags.all()}
 
 
 def _tags_named(names: Iterable[str]) -> list[Tag]:

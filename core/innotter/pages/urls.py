@@ -4,12 +4,13 @@ from innotter.pages.views import (
     FollowedPagesViewSet,
     FollowRequestViewSet,
     OwnPagesViewSet,
+    PageViewSet,
     TagViewSet,
     UserPagesViewSet,
 )
 
-# The pages themselves are routed by posts/urls.py: whoever deletes one tells of its posts.
 router = SimpleRouter(trailing_slash=False)
+router.register("pages", PageViewSet, basename="page")
 router.register(
     r"pages/(?P<uuid>[A-Za-z0-9_-]+)/follow-requests",
     FollowRequestViewSet,

@@ -1,26 +1,25 @@
 from collections.abc import Sequence
-from contextlib import suppress
+from functools import partial
 from http import HTTPStatus
 from typing import ClassVar
 
 from drf_spectacular.utils import extend_schema
 from rest_framework.decorators import action
+from rest_framework.permissions import AllowAny, IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from innotter.accounts.models import User
 from innotter.accounts.permissions import current_user
 from innotter.accounts.selectors import user_at
 from innotter.accounts.serializers import UserSerializer
-from innotter.common.errors import Invalid, NotFound
-from innotter.common.permissions import AllowAny, IsAuthenticated
+from innotter.common.errors import Forbidden, Invalid
 from innotter.common.schema import refuses
 from innotter.common.views import BaseViewSet
 from innotter.media.parsers import PictureParser
 from innotter.media.serializers import PictureSerializer
-from innotter.media.services import store_picture
-from innotter.pages import selectors, services
+from innotter.pages import policies, selectors, services
 from innotter.pages.models import Page
-from innotter.pages.permissions import PageOwner
 from innotter.pages.serializers import (
     AnswerRequestsSerializer,
     CountSerializer,
@@ -34,12 +33,9 @@ from innotter.pages.serializers import (
 )
 
 
-def own_page(view: BaseViewSet, uuid: str) -> Page:
-    """The page at an address, for an action that is PageOwner's. Raises NotFound, and
-    PermissionDenied for others than its owner."""
-    page = selectors.page_at(uuid, view.request.user)
-    view.check_object_permissions(view.request, page)
-    return page
+def require_owner_of(uuid: str, actor: User) -> None:
+    """Where there is no service to ask. Raises NotFound, Forbidden."""
+    policies.require_owner(actor, selectors.page_at(uuid, actor))
 
 
 class PageViewSet(BaseViewSet):
@@ -47,14 +43,16 @@ class PageViewSet(BaseViewSet):
         "list": AllowAny,
         "create": IsAuthenticated,
         "retrieve": AllowAny,
-        "partial_update": PageOwner,
-        "add_tag": PageOwner,
-        "remove_tag": PageOwner,
-        "set_image": PageOwner,
-        "remove_image": PageOwner,
+        "partial_update": IsAuthenticated,
+        "destroy": IsAuthenticated,
+        "add_tag": IsAuthenticated,
+        "remove_tag": IsAuthenticated,
+        "set_image": IsAuthenticated,
+        "remove_image": IsAuthenticated,
         "follow": IsAuthenticated,
         "unfollow": IsAuthenticated,
         "followers": AllowAny,
+        "remove_follower": IsAuthenticated,
     }
     serializer_class = PageSerializer
     lookup_field = "uuid"
@@ -66,74 +64,79 @@ class PageViewSet(BaseViewSet):
         question = self.query(PageFilterSerializer)
         return self.listed(selectors.pages_with(request.user, self.window(), **question))
 
-    @refuses(services.AddressTaken)
+    @refuses(services.UuidTaken)
     @extend_schema(request=NewPageSerializer, responses={201: PageSerializer})
     def create(self, request: Request) -> Response:
-        """A page of your own. Without `uuid` it gets an address made for it."""
-        page = services.create_page(owner=current_user(request), **self.body(NewPageSerializer))
-        return self._profile(page.uuid, HTTPStatus.CREATED)
+        """A page of your own. Without `uuid` it gets one made for it."""
+        page = services.create_page(actor=current_user(request), **self.body(NewPageSerializer))
+        return self._profile(page, HTTPStatus.CREATED)
 
     def retrieve(self, request: Request, uuid: str) -> Response:
         """A page's profile. That of a private page can be seen by everybody."""
-        return self._profile(uuid)
+        return self._profile(selectors.page_at(uuid, request.user))
 
-    @refuses(services.AddressTaken)
+    @refuses(Forbidden, services.UuidTaken)
     @extend_schema(request=NewPageSerializer)
     def partial_update(self, request: Request, uuid: str) -> Response:
-        """Change what you give of your page. A former address is nobody's at once. Who waits to
+        """Change what you give of your page. A former uuid is nobody's at once. Who waits to
         follow a page that becomes public follows it; one that becomes private keeps its
         followers."""
-        page = own_page(self, uuid)
-        page = services.edit_page(page=page, **self.body(NewPageSerializer, partial=True))
-        return self._profile(page.uuid)
+        changes = self.body(
+            NewPageSerializer, partial=True, authority=partial(self._require_owner, uuid)
+        )
+        return self._profile(services.edit_page(actor=current_user(request), page=uuid, **changes))
 
-    @refuses(Invalid)
+    @refuses(Forbidden)
+    def destroy(self, request: Request, uuid: str) -> Response:
+        """Delete your page with its posts and followers. Replies on other pages stay."""
+        services.delete_page(actor=current_user(request), page=uuid)
+        return Response(status=HTTPStatus.NO_CONTENT)
+
+    @refuses(Forbidden, Invalid)
     @extend_schema(request=None)
     @action(detail=True, methods=["put"], url_path="tags/(?P<tag>[^/]+)")
     def add_tag(self, request: Request, uuid: str, tag: str) -> Response:
         """Give your page a tag. Repeating it changes nothing."""
-        services.add_tag(page=own_page(self, uuid), tag=tag)
-        return self._profile(uuid)
+        return self._profile(services.add_tag(actor=current_user(request), page=uuid, tag=tag))
 
+    @refuses(Forbidden)
     @extend_schema(responses={200: PageSerializer})
     @add_tag.mapping.delete
     def remove_tag(self, request: Request, uuid: str, tag: str) -> Response:
         """Take a tag from your page. Nothing changes where there is none."""
-        services.remove_tag(page=own_page(self, uuid), tag=tag)
-        return self._profile(uuid)
+        return self._profile(services.remove_tag(actor=current_user(request), page=uuid, tag=tag))
 
+    @refuses(Forbidden)
     @extend_schema(request=PictureSerializer, responses=PageSerializer)
     @action(detail=True, methods=["put"], url_path="image", parser_classes=[PictureParser])
     def set_image(self, request: Request, uuid: str) -> Response:
         """Your page's picture: the middle square of the file that you send, in two sizes."""
-        page = own_page(self, uuid)
-        services.set_image(page=page, image=store_picture(**self.body(PictureSerializer)))
-        return self._profile(uuid)
+        picture = self.body(PictureSerializer, authority=partial(self._require_owner, uuid))
+        return self._profile(services.set_image(actor=current_user(request), page=uuid, **picture))
 
+    @refuses(Forbidden)
     @extend_schema(responses={204: None})
     @set_image.mapping.delete
     def remove_image(self, request: Request, uuid: str) -> Response:
         """Leave your page without a picture. Repeating it changes nothing."""
-        services.set_image(page=own_page(self, uuid), image=None)
+        services.set_image(actor=current_user(request), page=uuid, image=None)
         return Response(status=HTTPStatus.NO_CONTENT)
 
-    @refuses(services.OwnPage)
+    @refuses(policies.OwnPage)
     @extend_schema(request=None, responses=FollowSerializer)
     @action(detail=True, methods=["post"])
     def follow(self, request: Request, uuid: str) -> Response:
         """Follow a page; of a private one, ask to. Repeating it changes nothing."""
-        page = selectors.page_at(uuid, request.user)
-        follow = services.follow(user=current_user(request), page=page)
-        return Response({"follow": "following" if follow.accepted_at else "requested"})
+        page = services.follow(actor=current_user(request), page=uuid)
+        return Response({"follow": page.viewer_follow})
 
-    @refuses(services.OwnPage)
+    @refuses(policies.OwnPage)
     @extend_schema(responses={204: None})
     @follow.mapping.delete
     def unfollow(self, request: Request, uuid: str) -> Response:
         """Stop following, or withdraw the request. The answer is the same where there is neither,
         where the page is hidden from you, and where there is no such page."""
-        with suppress(NotFound):
-            services.unfollow(user=current_user(request), page=selectors.any_page_at(uuid))
+        services.unfollow(actor=current_user(request), page=uuid)
         return Response(status=HTTPStatus.NO_CONTENT)
 
     @refuses(selectors.PagePrivate)
@@ -144,8 +147,19 @@ class PageViewSet(BaseViewSet):
         page = selectors.open_page_at(uuid, request.user)
         return self.listed(selectors.followers_of(page, request.user, self.window()))
 
-    def _profile(self, uuid: str, status: HTTPStatus = HTTPStatus.OK) -> Response:
-        page = selectors.page_at(uuid, self.request.user)
+    @refuses(Forbidden)
+    @extend_schema(responses={204: None})
+    @action(detail=True, methods=["delete"], url_path="followers/(?P<username>[A-Za-z0-9_.-]+)")
+    def remove_follower(self, request: Request, uuid: str, username: str) -> Response:
+        """Remove a follower from your page. Nothing changes where they don't follow it. They may
+        follow it again; a private one, ask to."""
+        services.remove_follower(actor=current_user(request), page=uuid, username=username)
+        return Response(status=HTTPStatus.NO_CONTENT)
+
+    def _require_owner(self, uuid: str) -> None:
+        require_owner_of(uuid, current_user(self.request))
+
+    def _profile(self, page: Page, status: HTTPStatus = HTTPStatus.OK) -> Response:
         return Response(self.get_serializer(page).data, status)
 
 
@@ -181,33 +195,43 @@ class UserPagesViewSet(BaseViewSet):
 class FollowRequestViewSet(BaseViewSet):
     """The follow requests of one page, for its owner."""
 
-    access: ClassVar = {"list": PageOwner, "accept": PageOwner, "reject": PageOwner}
+    access: ClassVar = {
+        "list": IsAuthenticated,
+        "accept": IsAuthenticated,
+        "reject": IsAuthenticated,
+    }
     serializer_class = FollowRequestSerializer
 
+    @refuses(Forbidden)
     def list(self, request: Request, uuid: str) -> Response:
         """Who waits to follow your page, oldest first."""
         page = selectors.page_at(uuid, request.user)
         return self.listed(selectors.requests_of(page, request.user, self.window()))
 
+    @refuses(Forbidden)
     @extend_schema(request=AnswerRequestsSerializer, responses=CountSerializer)
     @action(detail=False, methods=["post"])
     def accept(self, request: Request, uuid: str) -> Response:
         """Accept the requests of some users or of all. Who does not wait is passed over."""
-        page, usernames = own_page(self, uuid), self._usernames()
-        count = services.accept_requests(page=page, usernames=usernames)
+        count = services.accept_requests(
+            actor=current_user(request), page=uuid, usernames=self._usernames(uuid)
+        )
         return Response({"count": count})
 
+    @refuses(Forbidden)
     @extend_schema(request=AnswerRequestsSerializer, responses=CountSerializer)
     @action(detail=False, methods=["post"])
     def reject(self, request: Request, uuid: str) -> Response:
         """Reject the requests of some users or of all. Who does not wait is passed over."""
-        page, usernames = own_page(self, uuid), self._usernames()
-        count = services.reject_requests(page=page, usernames=usernames)
+        count = services.reject_requests(
+            actor=current_user(request), page=uuid, usernames=self._usernames(uuid)
+        )
         return Response({"count": count})
 
-    def _usernames(self) -> Sequence[str] | None:
+    def _usernames(self, uuid: str) -> Sequence[str] | None:
         """None for all."""
-        return self.body(AnswerRequestsSerializer).get("usernames")
+        authority = partial(require_owner_of, uuid, current_user(self.request))
+        return self.body(AnswerRequestsSerializer, authority=authority).get("usernames")
 
 
 class TagViewSet(BaseViewSet):

@@ -31,6 +31,11 @@ class Post(Record):
     likes_count = models.PositiveIntegerField(default=0)
     replies_count = models.PositiveIntegerField(default=0)
 
+    # Of a post that is shown, see selectors.with_context.
+    viewer_liked: bool
+    visible_replies: int
+    parent_visible: bool
+
     class Meta:
         indexes: ClassVar = [
             models.Index(name="post_of_page", fields=["page", "-id"]),

@@ -79,4 +79,4 @@ class EditedPostSerializer(NewPostSerializer):
 
 class LikeSerializer(serializers.Serializer[Any]):
     likes_count = serializers.IntegerField()
-    liked = serializers.BooleanField()
+    liked = serializers.BooleanField(source="viewer_liked")

@@ -1,21 +1,35 @@
+import json
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
+from functools import partial
 from hashlib import sha256
+from uuid import UUID
 
 from django.db import connection, transaction
 from django.db.models import Count, F, OuterRef, Q, Subquery
+from django.dispatch import Signal
 from django.utils import timezone
 
+from innotter.accounts.actions import action
 from innotter.accounts.models import User
-from innotter.common.errors import Conflict, Forbidden, NotFound
+from innotter.common.errors import Conflict, DomainError, Invalid, NotFound
 from innotter.common.text import visible_text
 from innotter.events.services import record
 from innotter.pages.models import Page
+from innotter.pages.policies import is_owner, require_owner, require_readable
+from innotter.pages.selectors import PagePrivate
+from innotter.pages.services import lock
 from innotter.pages.services import locked as locked_page
 from innotter.posts.models import MAX_LENGTH, IdempotencyKey, Like, Post
-from innotter.posts.selectors import WrongCount, counted
+from innotter.posts.policies import (
+    require_deletable,
+    require_editable,
+    require_likeable,
+    require_writable,
+)
+from innotter.posts.selectors import WrongCount, counted, post_at, posts_for, with_context
 from innotter_contracts.events import (
-    PageDeleted,
     PostAndUser,
     PostCreated,
     PostDeleted,
@@ -29,88 +43,71 @@ KEY_LIFETIME = timedelta(hours=24)
 KEYS_CLEARED = 100
 
 
-class PageBlocked(Forbidden):
-    code = "page_blocked"
-    detail = "This page is blocked: nothing can be written on it."
-
-
 class KeyReused(Conflict):
     code = "idempotency_key_reused"
     detail = "You have used this Idempotency-Key for something else."
 
 
-@transaction.atomic
-def create_post(*, author: User, page: Page, content: str, reply_to: Post | None = None) -> Post:
-    """A post on the author's page. `reply_to` is a post that the author may see.
+# Sent by delete_post() in its transaction, with `post`, `actor` and `reason`, where a moderator
+# deletes what is on another's page.
+post_moderation = Signal()
 
-    Raises PageBlocked, Invalid.
+
+@action
+def create_post(
+    *,
+    actor: User,
+    page: Page | str,
+    content: str,
+    reply_to: Post | UUID | None = None,
+    idempotency_key: str | None = None,
+) -> Post:
+    """A post on the actor's page, or a reply in its name to a post that the actor may see. Asking
+    again with the same key gives the same post again, for KEY_LIFETIME at least.
+
+    Raises NotFound, Forbidden, PageBlocked, Invalid, KeyReused.
     """
-    page = _locked_open_page(page)
-    post = Post.objects.create(
-        page=page,
-        content=visible_text("content", content, MAX_LENGTH),
-        reply_to=reply_to,
-        reply_to_page_id=reply_to.page_id if reply_to else None,
-    )
-    Page.objects.filter(pk=page.pk).update(posts_count=F("posts_count") + 1)
-    parent = None
-    if reply_to is not None:
-        Post.objects.filter(pk=reply_to.pk).update(replies_count=F("replies_count") + 1)
-        parent = PostRef(post_id=reply_to.id, page_id=reply_to.page_id)
-    payload = PostCreated.Payload(post_id=post.id, page_id=page.id, reply_to=parent)
-    record(PostCreated(actor=author.id, occurred_at=post.created_at, payload=payload))
-    return post
-
-
-def once(*, user: User, key: str, asked: str, make: Callable[[], Post]) -> Post:
-    """The post that `make` made when this user first asked for this under this key.
-
-    Whoever comes with the key at the same time waits for the first. What `make` raises leaves
-    the key unused. Raises KeyReused.
-    """
+    parent_id = _id(reply_to) if reply_to else None
+    make = partial(_create_post, actor, page, content, parent_id)
+    if idempotency_key is None:
+        return make()
     _clear_old_keys()
-    fingerprint = sha256(asked.encode()).hexdigest()
     with transaction.atomic():
-        claim = IdempotencyKey(user=user, key=key, fingerprint=fingerprint)
-        # Locks the row, be it new or old; waits for whoever has just written it.
-        IdempotencyKey.objects.bulk_create(
-            [claim],
-            update_conflicts=True,
-            unique_fields=["user", "key"],
-            update_fields=["key"],
-        )
-        kept = IdempotencyKey.objects.get(user=user, key=key)
-        if kept.fingerprint != fingerprint:
-            raise KeyReused
-        if kept.post_id is None:
-            kept.post = make()
-            kept.save(update_fields=["post"])
-            return kept.post
-        post = Post.objects.filter(pk=kept.post_id).first()
-        if post is None:
-            raise KeyReused("The post that was made under this Idempotency-Key is deleted.")
-        return post
+        page = locked_page(page)
+        require_owner(actor, page)
+        asked = json.dumps([page.id, content, parent_id], default=str)
+        return _create_idempotently(actor, idempotency_key, asked, make)
 
 
+@action
 @transaction.atomic
-def edit_post(*, post: Post, content: str) -> None:
-    """Other words for a post. Raises PageBlocked, Invalid, and NotFound for one that is gone."""
-    _locked_open_page(post.page)
-    post = _locked(post)
+def edit_post(*, actor: User, post: Post | UUID, content: str) -> Post:
+    """Other words for a post. Raises NotFound, PagePrivate, Forbidden, PageBlocked, Invalid."""
+    page = _locked_page_of(post)
+    require_editable(actor, page)
+    post = _locked(post, actor)
     content = visible_text("content", content, MAX_LENGTH)
     if content != post.content:
         post.content = content
         post.save(update_fields=["content", "updated_at"])
+    return post
 
 
+@action
 @transaction.atomic
-def delete_post(*, actor: User, post: Post) -> None:
-    """Deletes a post with its likes. Replies to it stay. Raises NotFound for one that is gone."""
-    page = locked_page(post.page)
-    _lock_posts(Q(pk=post.pk) | Q(pk=post.reply_to_id))
-    found = Post.objects.filter(pk=post.pk).first()
+def delete_post(*, actor: User, post: Post | UUID, reason: str = "") -> None:
+    """Deletes a post with its likes. Replies to it stay. What a moderator deletes on another's
+    page is logged, with the reason. Raises NotFound, PagePrivate, Forbidden."""
+    page = _locked_page_of(post)
+    require_deletable(actor, page)
+    this = Post.objects.filter(pk=_id(post))
+    locked = _lock_posts(Q(pk=_id(post)) | Q(pk__in=this.values("reply_to")))
+    found = next((each for each in locked if each.pk == _id(post)), None)
     if found is None:
         raise NotFound
+    found.page = page
+    if not is_owner(actor, page):
+        post_moderation.send(Post, post=found, actor=actor, reason=reason)
     record(_deleted(found, actor=actor))
     Page.objects.filter(pk=page.pk).update(posts_count=F("posts_count") - 1)
     if found.reply_to_id:
@@ -118,45 +115,54 @@ def delete_post(*, actor: User, post: Post) -> None:
     found.delete()
 
 
-@transaction.atomic
-def delete_page(*, page: Page) -> None:
-    """Deletes a page with all that is on it, as its owner, in as many statements for a million
-    posts as for one. Replies on other pages stay."""
-    page = locked_page(page)
+def delete_posts_of(*, page: Page, actor: User, **_: object) -> None:
+    """What delete_page() asks for, with the page locked: its posts go, in as many statements for
+    a million of them as for one. Replies on other pages stay."""
     replies = Post.objects.filter(page=page, reply_to__isnull=False)
     parents = Post.objects.filter(pk__in=replies.values("reply_to"))
-    _lock_posts(Q(page=page) | Q(pk__in=parents.values("pk")))
-    record(*(_deleted(reply, actor=page.owner) for reply in replies.order_by("id")))
+    which = Post.objects.filter(Q(page=page) | Q(pk__in=parents.values("pk")))
+    list(which.select_for_update().order_by("id").values_list("pk", flat=True))
+    record(*(_deleted(reply, actor=actor) for reply in replies.order_by("id")))
     gone = replies.filter(reply_to=OuterRef("pk")).values("reply_to").values(count=Count("pk"))
     parents.exclude(page=page).update(replies_count=F("replies_count") - Subquery(gone))
     with connection.cursor() as cursor:
         # Django would load each post to look for what hangs on it. All of that names the page
         # too, and goes with the page.
         cursor.execute("DELETE FROM posts_post WHERE page_id = %s", [page.pk])
-    record(PageDeleted(actor=page.owner_id, payload=PageDeleted.Payload(page_id=page.pk)))
-    page.delete()
 
 
+@action
 @transaction.atomic
-def like(*, user: User, post: Post) -> int:
-    """Likes a post once, however often it is called; its likes after that."""
-    post = _locked(post)
-    _, created = Like.objects.get_or_create(page_id=post.page_id, post=post, user=user)
+def like(*, actor: User, post: Post | UUID) -> Post:
+    """Likes a post. Repeating it changes nothing. Raises NotFound, PagePrivate."""
+    post = _locked(post, actor)
+    require_likeable(actor, post.page)
+    _, created = Like.objects.get_or_create(page_id=post.page_id, post=post, user=actor)
     if created:
         _count_likes(post, +1)
-        record(PostLiked(actor=user.id, payload=_both(post, user)))
-    return post.likes_count
+        record(PostLiked(actor=actor.id, payload=_both(post, actor)))
+    post.viewer_liked = True
+    return post
 
 
+@action
 @transaction.atomic
-def unlike(*, user: User, post: Post) -> int:
-    """Takes the like back, if there is one; the post's likes after that."""
-    post = _locked(post)
-    deleted, _ = Like.objects.filter(page_id=post.page_id, post=post, user=user).delete()
+def unlike(*, actor: User, post: Post | UUID) -> Post | None:
+    """Takes the like back, if there is one. The post, where there is one that the actor may see:
+    nothing is told of others (decision 44)."""
+    try:
+        post = _locked(post, actor)
+    except NotFound:
+        return None
+    deleted, _ = Like.objects.filter(page_id=post.page_id, post=post, user=actor).delete()
     if deleted:
         _count_likes(post, -1)
-        record(PostUnliked(actor=user.id, payload=_both(post, user)))
-    return post.likes_count
+        record(PostUnliked(actor=actor.id, payload=_both(post, actor)))
+    post.viewer_liked = False
+    with suppress(NotFound, PagePrivate):
+        require_readable(actor, post.page)
+        return post
+    return None
 
 
 @transaction.atomic
@@ -164,7 +170,7 @@ def correct_count(*, wrong: WrongCount) -> None:
     """Counts anew under the row's lock, where nobody else changes the number; nothing where the
     row is gone."""
     row = wrong.row
-    # Waits for whoever counts now: the statement after it sees what they did.
+    # Waits for a count under way: the statement after it sees its outcome.
     type(row)._default_manager.select_for_update(no_key=True).filter(pk=row.pk).first()
     counted(wrong.field).filter(pk=row.pk).update(**{wrong.field: F("truth")})
 
@@ -177,27 +183,84 @@ def _clear_old_keys() -> None:
         IdempotencyKey.objects.filter(pk__in=some.values("pk")).delete()
 
 
-def _locked_open_page(page: Page) -> Page:
-    """The page as it is now, if it may be written on. Raises PageBlocked."""
+def _create_idempotently(user: User, key: str, asked: str, make: Callable[[], Post]) -> Post:
+    """The post that `make` made when this user first asked for this under this key.
+
+    A request with the key at the same time waits for the first. What `make` raises leaves the
+    key unused. Raises KeyReused.
+    """
+    fingerprint = sha256(asked.encode()).hexdigest()
+    claim = IdempotencyKey(user=user, key=key, fingerprint=fingerprint)
+    # Locks the row, be it new or old; waits for who has just written it.
+    IdempotencyKey.objects.bulk_create(
+        [claim], update_conflicts=True, unique_fields=["user", "key"], update_fields=["key"]
+    )
+    kept = IdempotencyKey.objects.get(user=user, key=key)
+    if kept.fingerprint != fingerprint:
+        raise KeyReused
+    if kept.post_id is None:
+        kept.post = make()
+        kept.save(update_fields=["post"])
+        return kept.post
+    post = posts_for(user).filter(pk=kept.post_id).first()
+    if post is None:
+        raise KeyReused("The post that was made under this Idempotency-Key is deleted.")
+    return post
+
+
+@transaction.atomic
+def _create_post(actor: User, page: Page | str, content: str, reply_to: UUID | None) -> Post:
     page = locked_page(page)
-    if page.is_blocked:
-        raise PageBlocked
-    return page
+    require_writable(actor, page)
+    parent = _parent(reply_to, actor) if reply_to else None
+    post = Post(
+        page=page,
+        content=visible_text("content", content, MAX_LENGTH),
+        reply_to=parent,
+        reply_to_page_id=parent.page_id if parent else None,
+    )
+    post.save(force_insert=True)
+    Page.objects.filter(pk=page.pk).update(posts_count=F("posts_count") + 1)
+    ref = None
+    if parent is not None:
+        Post.objects.filter(pk=parent.pk).update(replies_count=F("replies_count") + 1)
+        ref = PostRef(post_id=parent.id, page_id=parent.page_id)
+    payload = PostCreated.Payload(post_id=post.id, page_id=page.id, reply_to=ref)
+    record(PostCreated(actor=actor.id, occurred_at=post.created_at, payload=payload))
+    post.viewer_liked, post.visible_replies, post.parent_visible = False, 0, True
+    return post
 
 
-def _locked(post: Post) -> Post:
-    """The post as it is now. Whoever changes its likes waits here for the others."""
-    locked = Post.objects.select_for_update(no_key=True).filter(pk=post.pk).first()
-    if locked is None:
+def _parent(post_id: UUID, actor: User) -> Post:
+    try:
+        return post_at(post_id, actor)
+    except DomainError as error:
+        raise Invalid("reply_to", str(error)) from None
+
+
+def _id(post: Post | UUID) -> UUID:
+    return post.pk if isinstance(post, Post) else post
+
+
+def _locked_page_of(post: Post | UUID) -> Page:
+    """The post's page as it is now. Raises NotFound."""
+    return lock(Page.objects.filter(pk__in=Post.objects.filter(pk=_id(post)).values("page")))
+
+
+def _locked(post: Post | UUID, viewer: User) -> Post:
+    """The post as it is now, with all that is shown of it, and its page with its owner. Whoever
+    changes its likes waits here for the others. Raises NotFound."""
+    rows = Post.objects.select_for_update(no_key=True, of=("self",)).filter(pk=_id(post))
+    found = with_context(rows, viewer).select_related("page__owner", "reply_to__page").first()
+    if found is None:
         raise NotFound
-    return locked
+    return found
 
 
-def _lock_posts(which: Q) -> None:
+def _lock_posts(which: Q) -> list[Post]:
     """In the order of their ids, as everybody does who locks several. Whoever likes, answers or
     mails one of them is through before this returns."""
-    posts = Post.objects.select_for_update().filter(which).order_by("id")
-    list(posts.values_list("pk", flat=True))
+    return list(Post.objects.select_for_update().filter(which).order_by("id"))
 
 
 def _deleted(post: Post, *, actor: User) -> PostDeleted:

@@ -1,10 +1,10 @@
 from typing import ClassVar
 
 from drf_spectacular.utils import extend_schema
+from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from innotter.common.permissions import AllowAny
 from innotter.common.views import BaseViewSet
 from innotter.search.selectors import found
 from innotter.search.serializers import HitSerializer, QuestionSerializer

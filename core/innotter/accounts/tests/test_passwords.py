@@ -133,7 +133,7 @@ def test_of_many_guesses_at_once_none_slips_by(limits: Any) -> None:
 def test_all_spellings_of_one_account_share_one_count(
     api: Api, limits: Any, spellings: tuple[str, ...]
 ) -> None:
-    services.register(username="zoe", email="zoe@bücher.example", password=PASSWORD)
+    services.register(client=None, username="zoe", email="zoe@bücher.example", password=PASSWORD)
     limits(failures_of_account_from_address=(len(spellings), 300))
     assert [login(name).status_code for name in spellings] == [401] * len(spellings)
     assert [login(name).status_code for name in spellings] == [429] * len(spellings)
@@ -235,8 +235,8 @@ def test_an_edit_is_made_of_the_row_as_it_is_now(api: Api) -> None:
     """Not of a copy that was read before somebody else's edit."""
     ann = new_user("ann")
     stale = User.objects.get()
-    services.edit_user(user=ann, client=CLIENT, title="Second")
-    assert services.edit_user(user=stale, client=CLIENT, title="ann").title == "ann"
+    services.edit_user(actor=ann, client=CLIENT, title="Second")
+    assert services.edit_user(actor=stale, client=CLIENT, title="ann").title == "ann"
     assert User.objects.get().title == "ann"
 
 

@@ -5,12 +5,12 @@ from typing import Any, ClassVar
 import pytest
 from django.contrib.auth.models import AnonymousUser
 from django.test import Client
+from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.test import APIRequestFactory
 
 from innotter.accounts.models import User
-from innotter.common.permissions import AllowAny
 from innotter.common.views import BaseViewSet
 from innotter.conftest import Api, Log, refusal
 from innotter.events.models import OutboxEvent

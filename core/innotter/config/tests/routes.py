@@ -20,6 +20,7 @@ DESCRIPTIONS = {"schema", "docs"}
 WITHOUT_BODY = {
     "DELETE /pages/{uuid}",
     "DELETE /pages/{uuid}/follow",
+    "DELETE /pages/{uuid}/followers/{username}",
     "DELETE /pages/{uuid}/image",
     "DELETE /pages/{uuid}/tags/{tag}",
     "DELETE /posts/{id}",

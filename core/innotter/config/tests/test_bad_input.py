@@ -90,7 +90,7 @@ def ann(db: None) -> User:
 def values(ann: User) -> dict[str, str]:
     """What the paths name: Ann's page, where somebody waits, a post on it, and somebody else."""
     page = new_page(ann, uuid="page", name="A page", tags=["all"], is_private=True)
-    follow(user=new_user("requester"), page=page)
+    follow(actor=new_user("requester"), page=page)
     target = new_user("target")
     post = new_post(page)
     block_page(actor=ann, page=new_page(target), until=None)

@@ -29,10 +29,10 @@ def grow(bob: User, post: Post, start: int, stop: int) -> None:
         new_page(bob, tags=[f"own-{number}"])
         make_follower(bob, page)
         make_follower(owner, post.page)
-        follow(user=owner, page=Page.objects.get(uuid="bob-private"))
+        follow(actor=owner, page=Page.objects.get(uuid="bob-private"))
         reply = new_post(page, reply_to=post)
         new_post(post.page, reply_to=reply)
-        like(user=bob, post=reply)
+        like(actor=bob, post=reply)
         log_in(login="bob", password=PASSWORD, client=CLIENT)
 
 

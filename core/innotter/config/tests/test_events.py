@@ -16,9 +16,9 @@ from innotter.conftest import CLIENT, make_follower, new_page, new_post, new_use
 from innotter.events.models import OutboxEvent
 from innotter.moderation.services import block_user, unblock_user
 from innotter.pages.models import Page
-from innotter.pages.services import edit_page, follow, reject_requests, unfollow
+from innotter.pages.services import delete_page, edit_page, follow, reject_requests, unfollow
 from innotter.posts.models import Post
-from innotter.posts.services import delete_page, delete_post, like, unlike
+from innotter.posts.services import delete_post, like, unlike
 from innotter.statistics.services import recount
 from innotter_contracts.events import DEAD, DELAYS, EXCHANGE, QUEUES, Event, parse_event
 
@@ -27,8 +27,8 @@ DEFINITIONS = Path(__file__).parents[4] / "deploy" / "rabbitmq" / "definitions.j
 
 
 def like_and_unlike(user: User, post: Post) -> None:
-    like(user=user, post=post)
-    unlike(user=user, post=post)
+    like(actor=user, post=post)
+    unlike(actor=user, post=post)
 
 
 def block_and_unblock(user: User) -> None:
@@ -38,29 +38,29 @@ def block_and_unblock(user: User) -> None:
 
 
 def follow_and_unfollow(user: User, page: Page) -> None:
-    follow(user=user, page=page)
-    unfollow(user=user, page=page)
+    follow(actor=user, page=page)
+    unfollow(actor=user, page=page)
 
 
 def ask_in_vain(user: User, page: Page) -> None:
-    follow(user=user, page=page)
-    reject_requests(page=page)
+    follow(actor=user, page=page)
+    reject_requests(actor=page.owner, page=page)
 
 
 def delete_page_with_reply(page: Page) -> None:
     new_post(page, reply_to=new_post(new_page(page.owner)))
-    delete_page(page=page)
+    delete_page(actor=page.owner, page=page)
 
 
 def delete_liked_post(page: Page, *users: User) -> None:
     post = new_post(page)
     for user in users:
-        like(user=user, post=post)
+        like(actor=user, post=post)
     delete_post(actor=page.owner, post=post)
 
 
 def recount_page_with_liked_post(page: Page, user: User) -> None:
-    like(user=user, post=new_post(page))
+    like(actor=user, post=new_post(page))
     recount(page_id=page.id)
 
 
@@ -68,13 +68,13 @@ def recount_page_with_liked_post(page: Page, user: User) -> None:
 type Deed = Callable[[User, User], Any]
 DEEDS: dict[str, Deed] = {
     "page.created.v3": lambda ann, _: new_page(ann),
-    "page.changed.v3": lambda ann, _: edit_page(page=new_page(ann), name="Another"),
-    "page.deleted.v2": lambda ann, _: delete_page(page=new_page(ann)),
+    "page.changed.v3": lambda ann, _: edit_page(actor=ann, page=new_page(ann), name="Another"),
+    "page.deleted.v2": lambda ann, _: delete_page(actor=ann, page=new_page(ann)),
     "page.recounted.v3": lambda ann, eve: recount_page_with_liked_post(new_page(ann), eve),
-    "page.followed.v2": lambda ann, eve: follow(user=eve, page=new_page(ann)),
+    "page.followed.v2": lambda ann, eve: follow(actor=eve, page=new_page(ann)),
     "page.unfollowed.v2": lambda ann, eve: follow_and_unfollow(eve, new_page(ann)),
     "page.follow_requested.v2": lambda ann, eve: follow(
-        user=eve, page=new_page(ann, is_private=True)
+        actor=eve, page=new_page(ann, is_private=True)
     ),
     "page.follow_request_withdrawn.v2": lambda ann, eve: follow_and_unfollow(
         eve, new_page(ann, is_private=True)
@@ -91,12 +91,12 @@ DEEDS: dict[str, Deed] = {
     ),
     "post.deleted.v2": lambda ann, eve: delete_liked_post(new_page(ann), ann, eve, new_user("joe")),
     "post.deleted.reply.v2": lambda ann, _: delete_page_with_reply(new_page(ann)),
-    "post.liked.v2": lambda ann, eve: like(user=eve, post=new_post(new_page(ann))),
+    "post.liked.v2": lambda ann, eve: like(actor=eve, post=new_post(new_page(ann))),
     "post.unliked.v2": lambda ann, eve: like_and_unlike(eve, new_post(new_page(ann))),
     "user.blocked.v3": lambda _, eve: block_and_unblock(eve),
     "user.unblocked.v3": lambda _, eve: block_and_unblock(eve),
     "user.notifications_changed.v2": lambda _, eve: edit_user(
-        user=eve, client=CLIENT, email_notifications="off"
+        actor=eve, client=CLIENT, email_notifications="off"
     ),
 }
 

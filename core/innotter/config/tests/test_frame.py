@@ -29,7 +29,7 @@ def ann(db: None) -> User:
 def values(ann: User) -> dict[str, str]:
     """What the paths name, and a refresh token."""
     page = new_page(ann, uuid="page", tags=["all"])
-    follow(user=new_user("target"), page=page)
+    follow(actor=new_user("target"), page=page)
     token = unsubscribe_token(ann.id, page.id)
     post = str(new_post(page).id)
     names = {"uuid": "page", "username": "target", "tag": "all", "token": token, "id": post}

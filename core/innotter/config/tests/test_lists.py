@@ -51,11 +51,11 @@ def caller(ann: User, page: Page) -> Caller:
         make_follower(user, page)
         # With followers and requests both, as one that has become private.
         Page.objects.filter(pk=page.pk).update(is_private=True)
-        follow(user=new_user(f"requester-{number}"), page=page)
+        follow(actor=new_user(f"requester-{number}"), page=page)
         log_in(login="ann", password=PASSWORD, client=CLIENT)
     post = new_post(page)
     for _ in range(2):
-        like(user=ann, post=new_post(page, reply_to=post))
+        like(actor=ann, post=new_post(page, reply_to=post))
     return Caller(ann)
 
 

@@ -62,7 +62,7 @@ def ann(db: None) -> User:
 def values(ann: User) -> dict[str, str]:
     """What the paths name."""
     page = new_page(ann, uuid="page", is_private=True)
-    follow(user=new_user("requester"), page=page)
+    follow(actor=new_user("requester"), page=page)
     new_user("target")
     return {"uuid": "page", "id": str(new_post(page).id), "username": "target"}
 

@@ -27,7 +27,7 @@ from innotter.pages.models import Page
 from innotter.pages.services import follow
 from innotter.posts.models import Post
 
-# The owner is that of the page; the requester waits at its door where it is private. The
+# The owner is that of the page; the requester has asked to follow it where it is private. The
 # blocked one holds a token from before the block.
 ROLES = ["anonymous", "stranger", "requester", "follower", "owner", "moderator", "admin", "blocked"]
 REFUSED = {401, 403, 404, 409}
@@ -95,6 +95,9 @@ DELETE /pages/{uuid}/follow                 | blocked         | 401 204 204 204 
 GET    /pages/{uuid}/followers              | public          | 200 200 200 200 200 200 200 401
 GET    /pages/{uuid}/followers              | private         | 403 403 403 200 200 200 200 401
 GET    /pages/{uuid}/followers              | blocked         | 404 404 404 404 200 200 200 401
+DELETE /pages/{uuid}/followers/{username}   | public          | 401 403 403 403 204 403 403 401
+DELETE /pages/{uuid}/followers/{username}   | private         | 401 403 403 403 204 403 403 401
+DELETE /pages/{uuid}/followers/{username}   | blocked         | 401 404 404 404 204 403 403 401
 GET    /pages/{uuid}/follow-requests        | public          | 401 403 403 403 200 403 403 401
 GET    /pages/{uuid}/follow-requests        | private         | 401 403 403 403 200 403 403 401
 GET    /pages/{uuid}/follow-requests        | blocked         | 401 404 404 404 200 403 403 401
@@ -173,7 +176,7 @@ def rows() -> Iterator[Row]:
 
 
 @dataclass(frozen=True)
-class World:
+class Cast:
     callers: dict[str, Caller]
     # One of each kind, each with a post.
     posts: dict[str, Post]
@@ -219,7 +222,7 @@ class World:
 
 
 @pytest.fixture
-def world(db: None, eve: User, ann: User, bob: User, moderator: User, admin: User) -> World:
+def cast(db: None, eve: User, ann: User, bob: User, moderator: User, admin: User) -> Cast:
     requester, blocked, target = (new_user(name) for name in ("requester", "blocked", "target"))
     pages = {
         "public": new_page(ann, uuid="public"),
@@ -230,7 +233,7 @@ def world(db: None, eve: User, ann: User, bob: User, moderator: User, admin: Use
     posts = {kind: new_post(page) for kind, page in pages.items()}
     for page in pages.values():
         make_follower(bob, page)
-    follow(user=requester, page=pages["private"])
+    follow(actor=requester, page=pages["private"])
     people: dict[str, User | None] = {
         "anonymous": None,
         "stranger": eve,
@@ -255,7 +258,7 @@ def world(db: None, eve: User, ann: User, bob: User, moderator: User, admin: Use
         post.page = Page.objects.get(pk=post.page_id)
     callers = {role: Caller(user) for role, user in people.items()}
     known["POST /auth/refresh as blocked"] = {"refresh": spent}
-    return World(
+    return Cast(
         callers,
         posts,
         known,
@@ -264,7 +267,7 @@ def world(db: None, eve: User, ann: User, bob: User, moderator: User, admin: Use
     )
 
 
-def test_every_route_answers_every_role_as_the_table_says(world: World) -> None:
+def test_every_route_answers_every_role_as_the_table_says(cast: Cast) -> None:
     """A call that is refused leaves no row and no event."""
     table = list(rows())
     assert sorted({row.call for row in table}) == sorted(str(route) for route in routes())
@@ -274,7 +277,7 @@ def test_every_route_answers_every_role_as_the_table_says(world: World) -> None:
     for row in table:
         for role, expected in zip(ROLES, row.statuses, strict=True):
             with rolled_back():
-                status = world.call(row, role)
+                status = cast.call(row, role)
                 if status != expected:
                     wrong.append(f"{row}, {role}: {status} instead of {expected}")
                 elif status in REFUSED and all_rows() != before:

@@ -34,7 +34,7 @@ TAGS = ["fog", "sea"]
 # What no rule here speaks of.
 ELSEWHERE = ("previous", "title", "image", "description", "created_at", "updated_at")
 
-# The world, drawn
+# What is drawn
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ pairs = st.tuples(st.integers(0, 9), st.integers(0, 9))
 
 
 @dataclass
-class World:
+class Model:
     """The rows, oldest first, and the rule over them in plain words."""
 
     users: list[User] = field(default_factory=list)
@@ -174,31 +174,31 @@ class World:
 type Endpoints = Iterator[tuple[str, Any]]
 
 
-def endpoints(world: World, viewer: User | None) -> Endpoints:
-    for page in world.pages:
-        yield from endpoints_of_page(world, viewer, page)
-    for post in world.posts:
-        yield from endpoints_of_post(world, viewer, post)
-    for user in world.users:
-        yield from endpoints_of_user(world, viewer, user)
-    yield from lists_of_pages(world, viewer)
-    yield from search(world, viewer)
-    yield from own_lists(world, viewer)
+def endpoints(model: Model, viewer: User | None) -> Endpoints:
+    for page in model.pages:
+        yield from endpoints_of_page(model, viewer, page)
+    for post in model.posts:
+        yield from endpoints_of_post(model, viewer, post)
+    for user in model.users:
+        yield from endpoints_of_user(model, viewer, user)
+    yield from lists_of_pages(model, viewer)
+    yield from search(model, viewer)
+    yield from own_lists(model, viewer)
 
 
-def endpoints_of_page(world: World, viewer: User | None, page: Page) -> Endpoints:
+def endpoints_of_page(model: Model, viewer: User | None, page: Page) -> Endpoints:
     at = f"/pages/{page.uuid}"
-    posts = [world.post(viewer, post) for post in newest(world.posts) if post.page == page]
-    follows = [follow for follow in world.follows if follow.page == page]
-    met = [follow for follow in follows if world.may_meet(viewer, follow.user)]
-    followers = [world.user(follow.user) for follow in newest(met) if follow.accepted_at]
+    posts = [model.post(viewer, post) for post in newest(model.posts) if post.page == page]
+    follows = [follow for follow in model.follows if follow.page == page]
+    met = [follow for follow in follows if model.may_meet(viewer, follow.user)]
+    followers = [model.user(follow.user) for follow in newest(met) if follow.accepted_at]
     waiting = [
-        world.user(follow.user)
+        model.user(follow.user)
         for follow in follows
         if not (follow.accepted_at or follow.user.is_blocked)
     ]
-    yield at, world.page(viewer, page) if world.may_find(viewer, page) else (404, "not_found")
-    refused = refusal_of_what_is_on(world, viewer, page)
+    yield at, model.page(viewer, page) if model.may_find(viewer, page) else (404, "not_found")
+    refused = refusal_of_what_is_on(model, viewer, page)
     yield f"{at}/posts", refused or listed(posts)
     yield f"{at}/followers", refused or listed(followers)
     if viewer is None:
@@ -206,99 +206,99 @@ def endpoints_of_page(world: World, viewer: User | None, page: Page) -> Endpoint
     elif page.owner == viewer:
         waiting_list = listed({"user": user} for user in waiting)
     else:
-        hidden = not world.may_find(viewer, page)
+        hidden = not model.may_find(viewer, page)
         waiting_list = (404, "not_found") if hidden else (403, "forbidden")
     yield f"{at}/follow-requests", waiting_list
 
 
-def endpoints_of_post(world: World, viewer: User | None, post: Post) -> Endpoints:
-    refused = refusal_of_what_is_on(world, viewer, post.page)
+def endpoints_of_post(model: Model, viewer: User | None, post: Post) -> Endpoints:
+    refused = refusal_of_what_is_on(model, viewer, post.page)
     replies = [
-        world.post(viewer, other)
-        for other in world.posts
-        if other.reply_to_id == post.pk and world.may_see(viewer, other.page)
+        model.post(viewer, other)
+        for other in model.posts
+        if other.reply_to_id == post.pk and model.may_see(viewer, other.page)
     ]
-    yield f"/posts/{post.id}", refused or world.post(viewer, post)
+    yield f"/posts/{post.id}", refused or model.post(viewer, post)
     yield f"/posts/{post.id}/replies", refused or listed(replies)
-    if post.reply_to_id and not world.parent(post):
+    if post.reply_to_id and not model.parent(post):
         yield f"/posts/{post.reply_to_id}", (404, "not_found")
 
 
-def endpoints_of_user(world: World, viewer: User | None, user: User) -> Endpoints:
-    met = world.may_meet(viewer, user)
-    yield f"/users/{user.username}", world.user(user) if met else (404, "not_found")
-    hits = listed([{"type": "user", "user": world.user(user)}] if met else [])
+def endpoints_of_user(model: Model, viewer: User | None, user: User) -> Endpoints:
+    met = model.may_meet(viewer, user)
+    yield f"/users/{user.username}", model.user(user) if met else (404, "not_found")
+    hits = listed([{"type": "user", "user": model.user(user)}] if met else [])
     for word in (user.username, user.title):
         yield f"/search?q={word}&type=user", hits
 
 
-def lists_of_pages(world: World, viewer: User | None) -> Endpoints:
-    found = [page for page in newest(world.pages) if world.may_find(viewer, page)]
+def lists_of_pages(model: Model, viewer: User | None) -> Endpoints:
+    found = [page for page in newest(model.pages) if model.may_find(viewer, page)]
 
     def shown(pages: Iterable[Page]) -> dict[str, Any]:
-        return listed(world.page(viewer, page) for page in pages)
+        return listed(model.page(viewer, page) for page in pages)
 
     yield "/pages", shown(found)
-    for owner in world.users:
+    for owner in model.users:
         theirs = shown(page for page in found if page.owner == owner)
         yield f"/pages?owner={owner.username.upper()}", theirs
-        met = world.may_meet(viewer, owner)
+        met = model.may_meet(viewer, owner)
         yield f"/users/{owner.username}/pages", theirs if met else (404, "not_found")
     for tag in TAGS:
-        yield f"/pages?tag={tag}", shown(page for page in found if tag in world.tags[page])
-    counts = [(tag, sum(tag in world.tags[page] for page in found)) for tag in TAGS]
+        yield f"/pages?tag={tag}", shown(page for page in found if tag in model.tags[page])
+    counts = [(tag, sum(tag in model.tags[page] for page in found)) for tag in TAGS]
     tags = [{"name": tag, "pages_count": count} for tag, count in counts if count]
     yield "/tags", listed(tags)
     for tag in TAGS:
         yield f"/tags?q={tag[:2]}", listed(shown for shown in tags if shown["name"] == tag)
 
 
-def search(world: World, viewer: User | None) -> Endpoints:
+def search(model: Model, viewer: User | None) -> Endpoints:
     """Each page by what it alone is called, and all of a tag, the oldest first."""
-    found = [page for page in world.pages if world.may_find(viewer, page)]
+    found = [page for page in model.pages if model.may_find(viewer, page)]
 
     def shown(pages: Iterable[Page]) -> dict[str, Any]:
-        return listed({"type": "page", "page": world.page(viewer, page)} for page in pages)
+        return listed({"type": "page", "page": model.page(viewer, page)} for page in pages)
 
-    for page in world.pages:
+    for page in model.pages:
         for word in (page.name, page.uuid):
             yield f"/search?q={word}", shown([page] if page in found else [])
     for tag in TAGS:
-        yield f"/search?q={tag}", shown(page for page in found if tag in world.tags[page])
+        yield f"/search?q={tag}", shown(page for page in found if tag in model.tags[page])
 
 
-def own_lists(world: World, viewer: User | None) -> Endpoints:
+def own_lists(model: Model, viewer: User | None) -> Endpoints:
     if viewer is None:
         for path in ("/feed", "/users/me/likes", "/users/me/pages", "/users/me/follows"):
             yield path, (401, "unauthenticated")
         return
-    following = [follow for follow in newest(world.follows) if follow.user == viewer]
+    following = [follow for follow in newest(model.follows) if follow.user == viewer]
     followed = [follow.page for follow in following if follow.accepted_at]
-    liked = [like.post for like in newest(world.likes) if like.user == viewer]
+    liked = [like.post for like in newest(model.likes) if like.user == viewer]
     feed = [
-        world.post(viewer, post)
-        for post in newest(world.posts)
-        if world.may_see(viewer, post.page) and (post.page in followed or post.page.owner == viewer)
+        model.post(viewer, post)
+        for post in newest(model.posts)
+        if model.may_see(viewer, post.page) and (post.page in followed or post.page.owner == viewer)
     ]
     yield "/feed", listed(feed)
     yield (
         "/users/me/likes",
-        listed(world.post(viewer, post) for post in liked if world.may_see(viewer, post.page)),
+        listed(model.post(viewer, post) for post in liked if model.may_see(viewer, post.page)),
     )
     yield (
         "/users/me/pages",
-        listed(world.page(viewer, page) for page in newest(world.pages) if page.owner == viewer),
+        listed(model.page(viewer, page) for page in newest(model.pages) if page.owner == viewer),
     )
     yield (
         "/users/me/follows",
-        listed(world.page(viewer, page) for page in followed if world.may_find(viewer, page)),
+        listed(model.page(viewer, page) for page in followed if model.may_find(viewer, page)),
     )
 
 
-def refusal_of_what_is_on(world: World, viewer: User | None, page: Page) -> Any:
-    if world.may_see(viewer, page):
+def refusal_of_what_is_on(model: Model, viewer: User | None, page: Page) -> Any:
+    if model.may_see(viewer, page):
         return None
-    return (403, "page_private") if world.may_find(viewer, page) else (404, "not_found")
+    return (403, "page_private") if model.may_find(viewer, page) else (404, "not_found")
 
 
 def newest[T](rows: list[T]) -> list[T]:
@@ -370,7 +370,7 @@ EACH = [
     said=st.lists(words, min_size=3, max_size=6),
     liking=st.lists(pairs, max_size=8),
 )
-def test_every_door_shows_each_viewer_what_the_rule_says(
+def test_every_endpoint_shows_each_viewer_what_the_rule_says(
     *,
     api: Api,
     db: None,
@@ -381,21 +381,21 @@ def test_every_door_shows_each_viewer_what_the_rule_says(
     liking: list[tuple[int, int]],
 ) -> None:
     with transaction.atomic():
-        world = World()
-        settle(world, everybody, somewhere)
-        follow(world, following)
-        speak(world, said)
-        like(world, liking)
-        keep_counts(world)
-        for viewer in (None, *world.users):
-            for path, expected in endpoints(world, viewer):
+        model = Model()
+        settle(model, everybody, somewhere)
+        follow(model, following)
+        speak(model, said)
+        like(model, liking)
+        keep_counts(model)
+        for viewer in (None, *model.users):
+            for path, expected in endpoints(model, viewer):
                 shut_out = viewer is not None and viewer.is_blocked
                 right = (401, "user_blocked") if shut_out else expected
                 assert told(path, api(viewer).get(path)) == right, f"{viewer} at {path}"
         transaction.set_rollback(True)
 
 
-# The world, made
+# What is drawn, as rows
 
 # No two have three letters in a row in common.
 PEOPLE = {
@@ -409,14 +409,14 @@ NAMES = ["Harbour", "Windmill", "Quicksand", "Jetty", "Volcano"]
 ADDRESSES = ["xylem", "oboe-9", "guppy", "tundra", "kiwi_3"]
 
 
-def settle(world: World, everybody: list[Person], somewhere: list[Place]) -> None:
-    world.users = User.objects.bulk_create(
+def settle(model: Model, everybody: list[Person], somewhere: list[Place]) -> None:
+    model.users = User.objects.bulk_create(
         User(username=name, email=f"{name}@example.com", title=title, **vars(person))
         for (name, title), person in zip(PEOPLE.items(), everybody, strict=False)
     )
-    world.pages = Page.objects.bulk_create(
+    model.pages = Page.objects.bulk_create(
         Page(
-            owner=nth(world.users, place.owner),
+            owner=nth(model.users, place.owner),
             uuid=ADDRESSES[number],
             name=NAMES[number],
             is_private=place.is_private,
@@ -425,17 +425,17 @@ def settle(world: World, everybody: list[Person], somewhere: list[Place]) -> Non
         for number, place in enumerate(somewhere)
     )
     tags = {tag.name: tag for tag in Tag.objects.bulk_create(Tag(name=name) for name in TAGS)}
-    for page, place in zip(world.pages, somewhere, strict=True):
-        world.tags[page] = sorted(place.tags)
+    for page, place in zip(model.pages, somewhere, strict=True):
+        model.tags[page] = sorted(place.tags)
         page.tags.set(tags[name] for name in place.tags)
 
 
-def follow(world: World, following: list[tuple[tuple[int, int], bool]]) -> None:
+def follow(model: Model, following: list[tuple[tuple[int, int], bool]]) -> None:
     wanted = {
-        (nth(world.users, who), nth(world.pages, where)): accepted
+        (nth(model.users, who), nth(model.pages, where)): accepted
         for (who, where), accepted in following
     }
-    world.follows = Follow.objects.bulk_create(
+    model.follows = Follow.objects.bulk_create(
         # Only a private page lets one wait.
         Follow(user=user, page=page, accepted_at=NOW if accepted or not page.is_private else None)
         for (user, page), accepted in wanted.items()
@@ -443,35 +443,35 @@ def follow(world: World, following: list[tuple[tuple[int, int], bool]]) -> None:
     )
 
 
-def speak(world: World, said: list[Words]) -> None:
+def speak(model: Model, said: list[Words]) -> None:
     for number, post in enumerate(said):
         parent = None
-        if isinstance(post.answers, int) and world.posts:
-            parent = nth(world.posts, post.answers).pk
+        if isinstance(post.answers, int) and model.posts:
+            parent = nth(model.posts, post.answers).pk
         elif post.answers == "gone":
             parent = new_id()
-        page = nth(world.pages, post.place)
-        world.posts.append(Post(page=page, content=f"{number}", reply_to_id=parent))
-    Post.objects.bulk_create(world.posts)
+        page = nth(model.pages, post.place)
+        model.posts.append(Post(page=page, content=f"{number}", reply_to_id=parent))
+    Post.objects.bulk_create(model.posts)
 
 
-def like(world: World, liking: list[tuple[int, int]]) -> None:
-    wanted = dict.fromkeys((nth(world.users, who), nth(world.posts, what)) for who, what in liking)
-    world.likes = Like.objects.bulk_create(
+def like(model: Model, liking: list[tuple[int, int]]) -> None:
+    wanted = dict.fromkeys((nth(model.users, who), nth(model.posts, what)) for who, what in liking)
+    model.likes = Like.objects.bulk_create(
         Like(user=user, post=post, page=post.page) for user, post in wanted
     )
 
 
-def keep_counts(world: World) -> None:
+def keep_counts(model: Model) -> None:
     """As the services would have kept them."""
-    for page in world.pages:
-        page.followers_count = sum(f.page == page for f in world.follows if f.accepted_at)
-        page.posts_count = sum(post.page == page for post in world.posts)
-    Page.objects.bulk_update(world.pages, ["followers_count", "posts_count"])
-    for post in world.posts:
-        post.likes_count = sum(like.post == post for like in world.likes)
-        post.replies_count = sum(other.reply_to_id == post.pk for other in world.posts)
-    Post.objects.bulk_update(world.posts, ["likes_count", "replies_count"])
+    for page in model.pages:
+        page.followers_count = sum(f.page == page for f in model.follows if f.accepted_at)
+        page.posts_count = sum(post.page == page for post in model.posts)
+    Page.objects.bulk_update(model.pages, ["followers_count", "posts_count"])
+    for post in model.posts:
+        post.likes_count = sum(like.post == post for like in model.likes)
+        post.replies_count = sum(other.reply_to_id == post.pk for other in model.posts)
+    Post.objects.bulk_update(model.posts, ["likes_count", "replies_count"])
 
 
 def nth[T](rows: list[T], number: int) -> T:

@@ -161,7 +161,7 @@ def test_another_address_of_the_same_user_is_another_matter(
     amazon: Amazon, ses: Ses, bob: User, page: Page
 ) -> None:
     tell(signed(bounce(bob.email)))
-    edit_user(user=bob, client=CLIENT, email="bob@elsewhere.example", current_password=PASSWORD)
+    edit_user(actor=bob, client=CLIENT, email="bob@elsewhere.example", current_password=PASSWORD)
     notify_followers(new_post(page).id)
     assert ses.mailed == ["bob@elsewhere.example"]
 

@@ -60,7 +60,7 @@ def test_a_task_that_runs_twice_mails_once(ses: Ses, bob: User, post: Post) -> N
 def test_workers_at_once_mail_once(ses: Ses, page: Page) -> None:
     readers = [new_user(f"reader{n}") for n in range(60)]
     for reader in readers:
-        follow(user=reader, page=page)
+        follow(actor=reader, page=page)
     post = new_post(page)
     at_once(*[lambda: notify_followers(post_id=str(post.id))] * 4)
     # One of them may have ended while others still held the last mails.
@@ -70,7 +70,7 @@ def test_workers_at_once_mail_once(ses: Ses, page: Page) -> None:
 
 
 def test_who_waits_to_be_accepted_is_not_mailed(ses: Ses, eve: User, private_page: Page) -> None:
-    follow(user=eve, page=private_page)
+    follow(actor=eve, page=private_page)
     notify_followers(post_id=str(new_post(private_page).id))
     assert ses.mailed == []
 
@@ -104,7 +104,7 @@ def block_owner(reader: User, page: Page) -> None:
 
 
 def leave(reader: User, page: Page) -> None:
-    unfollow(user=reader, page=page)
+    unfollow(actor=reader, page=page)
 
 
 def stop(reader: User, page: Page) -> None:

@@ -90,15 +90,15 @@ def test_the_page_is_still_followed_and_mails_can_be_resumed(
 
 def test_who_follows_anew_begins_anew(bob: User, page: Page) -> None:
     stop_mails(reader=bob, page=page)
-    unfollow(user=bob, page=page)
-    follow(user=bob, page=page)
+    unfollow(actor=bob, page=page)
+    follow(actor=bob, page=page)
     assert not muted(bob, page)
 
 
 def test_a_link_in_an_old_mail_is_good_after_leaving(
     client: Client, link: str, bob: User, page: Page
 ) -> None:
-    unfollow(user=bob, page=page)
+    unfollow(actor=bob, page=page)
     assert client.post(link).status_code == 200
     assert "do not follow" in client.get(link).text
 

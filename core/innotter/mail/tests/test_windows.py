@@ -28,7 +28,7 @@ def clock() -> time_machine.Traveller:  # type: ignore[misc] # a generator
 
 
 def choose(reader: User, window: str) -> None:
-    edit_user(user=reader, client=CLIENT, email_notifications=window)
+    edit_user(actor=reader, client=CLIENT, email_notifications=window)
     reschedule(reader.id)
 
 
@@ -127,7 +127,7 @@ def test_who_chooses_a_longer_window_waits_for_its_resolve(
 ) -> None:
     """Even where the task that tells of the choice has not run yet."""
     queue_deliveries(new_post(page).id)
-    edit_user(user=bob, client=CLIENT, email_notifications=Window.DAILY)
+    edit_user(actor=bob, client=CLIENT, email_notifications=Window.DAILY)
     assert send_due() == 0
     assert Delivery.objects.get().due_at == datetime(2031, 5, 15, tzinfo=UTC)
     clock.shift(timedelta(days=1))

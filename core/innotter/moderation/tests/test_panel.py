@@ -136,7 +136,8 @@ def test_pages_are_found_by_their_names_and_blocks(
     browser: Client, ann: User, page: Page, private_page: Page, query: str, found: set[str]
 ) -> None:
     now, day = timezone.now(), timedelta(days=1)
-    new_page(new_user("eve", is_blocked=True), uuid="of-blocked")
+    new_page(new_user("eve"), uuid="of-blocked")
+    User.objects.filter(username="eve").update(is_blocked=True)
     blocks: dict[str, dict[str, Any]] = {
         "until": {"unblock_date": now + day},
         "over": {"unblock_date": now - day},

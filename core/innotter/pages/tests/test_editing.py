@@ -117,7 +117,7 @@ def test_changing_nothing_leaves_no_trace(api: Api, ann: User, page: Page) -> No
         ({"description": "x", "tags": ["y"], "is_private": True}, []),
     ],
 )
-def test_the_world_hears_of_another_name_or_address(
+def test_an_event_tells_of_another_name_or_uuid(
     *, api: Api, ann: User, page: Page, events: Events, body: Any, told: list[str]
 ) -> None:
     assert api(ann).patch("/pages/ann", body).status_code == 200

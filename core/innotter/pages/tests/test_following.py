@@ -154,3 +154,28 @@ def test_taking_back_tells_nothing_of_a_page(api: Api, eve: User) -> None:
         headers.pop("X-Request-ID")
     assert told[0] == told[1] == told[2]
     assert told[0][:2] == (204, b"")
+
+
+# The owner removes a follower
+
+
+def test_a_follower_is_removed_and_may_follow_again(
+    api: Api, ann: User, bob: User, private_page: Page, events: Events
+) -> None:
+    for _ in range(2):
+        assert api(ann).delete("/pages/ann-private/followers/BOB").status_code == 204
+    assert events() == ["page.unfollowed"]
+    event = OutboxEvent.objects.get(type="page.unfollowed").body
+    assert (event["actor"], event["payload"]["user_id"]) == (str(ann.id), str(bob.id))
+    private_page.refresh_from_db()
+    assert private_page.followers_count == 0
+    assert refusal(api(bob).get("/pages/ann-private/posts")) == (403, "page_private")
+    assert api(bob).post("/pages/ann-private/follow").json() == {"follow": "requested"}
+    # A request is answered, and not removed.
+    assert api(ann).delete("/pages/ann-private/followers/bob").status_code == 204
+    assert api(bob).get("/pages/ann-private").json()["viewer"]["follow"] == "requested"
+
+
+def test_removing_nobody_changes_nothing(api: Api, ann: User, page: Page) -> None:
+    with no_trace():
+        assert api(ann).delete("/pages/ann/followers/nobody").status_code == 204

@@ -101,8 +101,10 @@ def test_pages_that_one_follows_latest_first(
 ) -> None:
     public, private, blocked = garden
     asked = new_page(ann, uuid="asked", is_private=True)
+    Page.objects.filter(pk=blocked.pk).update(blocked_for_good=False)
     for page in (private, blocked, public):
         make_follower(eve, page)
+    Page.objects.filter(pk=blocked.pk).update(blocked_for_good=True)
     make_follower(new_user("dora"), asked)
     api(eve).post("/pages/asked/follow")
     assert found(api, eve, "/users/me/follows") == ["public", "private"]

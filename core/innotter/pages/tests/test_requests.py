@@ -26,7 +26,7 @@ REQUESTS = "/pages/ann-private/follow-requests"
 def ask(page: Page, *usernames: str) -> list[User]:
     users = [new_user(username) for username in usernames]
     for user in users:
-        assert follow(user=user, page=page).accepted_at is None
+        assert follow(actor=user, page=page).viewer_follow == "requested"
     return users
 
 
@@ -107,7 +107,7 @@ def test_the_event_says_whose_request_of_which_page(
 def test_requests_to_other_pages_go_on_waiting(api: Api, ann: User, private_page: Page) -> None:
     other = new_page(ann, uuid="other", is_private=True)
     (asker,) = ask(private_page, "asker")
-    follow(user=asker, page=other)
+    follow(actor=asker, page=other)
     for verb in ("accept", "reject"):
         api(ann).post(f"/pages/ann-private/follow-requests/{verb}", {"all": True})
     assert standing(other) == (set(), {"asker"}, 0)

@@ -158,6 +158,6 @@ def _someone_who_asked(page: Page) -> User:
     """Waits for an answer of the page, whatever becomes of it."""
     Page.objects.filter(pk=page.pk).update(is_private=True)
     asker = new_user("requester")
-    assert follow(user=asker, page=page).accepted_at is None
+    assert follow(actor=asker, page=page).viewer_follow == "requested"
     Page.objects.filter(pk=page.pk).update(is_private=False)
     return asker

@@ -28,7 +28,7 @@ def check_counts(*arguments: str) -> tuple[int, list[str]]:
 @pytest.fixture
 def counted(bob: User, post: Post) -> Post:
     """A post on a page, with a follower, a like and a reply."""
-    like(user=bob, post=post)
+    like(actor=bob, post=post)
     new_post(post.page, reply_to=post)
     return post
 

@@ -17,16 +17,17 @@ from innotter.events.models import OutboxEvent
 from innotter.mail.models import Delivery
 from innotter.mail.queueing import queue_deliveries
 from innotter.pages.models import Page
+from innotter.pages.services import delete_page
 from innotter.posts.models import Like, Post
 from innotter.posts.selectors import wrong_counts
-from innotter.posts.services import delete_page, like
+from innotter.posts.services import like
 
 
 def test_ann_deletes_a_post_with_its_likes(
     *, api: Api, ann: User, bob: User, eve: User, post: Post, events: Events
 ) -> None:
-    like(user=bob, post=post)
-    like(user=eve, post=post)
+    like(actor=bob, post=post)
+    like(actor=eve, post=post)
     assert queue_deliveries(post.id) == 1
     assert api(ann).delete(f"/posts/{post.id}").status_code == 204
     assert refusal(api(ann).get(f"/posts/{post.id}")) == (404, "not_found")
@@ -129,7 +130,7 @@ def test_posts_that_answer_each_other_go_at_once_with_a_page(
     posts = [str(post_id) for post_id in Post.objects.values_list("id", flat=True)]
     owners = {str(post.id): post.page.owner for post in Post.objects.select_related("page__owner")}
     deletions = [lambda p=p: api(owners[p]).delete(f"/posts/{p}").status_code for p in posts]
-    *answers, _ = at_once(*deletions, lambda: delete_page(page=page))
+    *answers, _ = at_once(*deletions, lambda: delete_page(actor=page.owner, page=page))
     assert set(answers) <= {204, 404}
     assert list(wrong_counts()) == []
     assert not Post.objects.exists()

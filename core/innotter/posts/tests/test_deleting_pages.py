@@ -23,16 +23,17 @@ from innotter.events.models import OutboxEvent
 from innotter.mail.models import Delivery
 from innotter.mail.queueing import queue_deliveries
 from innotter.pages.models import Follow, Page
+from innotter.pages.services import delete_page
 from innotter.posts.models import Like, Post
 from innotter.posts.selectors import wrong_counts
-from innotter.posts.services import delete_page, like
+from innotter.posts.services import like
 
 
 def test_ann_deletes_a_page_with_all_that_is_on_it(
     *, api: Api, ann: User, bob: User, private_page: Page, post: Post
 ) -> None:
     api(ann).put("/pages/ann/tags/garden")
-    like(user=bob, post=post)
+    like(actor=bob, post=post)
     assert queue_deliveries(post.id) == 1
     assert api(ann).delete("/pages/ANN").status_code == 204
     for path in ("/pages/ann", "/pages/ann/posts", f"/posts/{post.id}"):
@@ -48,7 +49,7 @@ def test_the_world_hears_of_each_reply_and_then_of_the_page(
 ) -> None:
     parent = new_post(new_page(eve, uuid="eve"))
     replies = [new_post(page, reply_to=parent), new_post(page, reply_to=post)]
-    like(user=bob, post=replies[0])
+    like(actor=bob, post=replies[0])
     before = len(events())
     api(ann).delete("/pages/ann")
     assert events()[before:] == ["post.deleted", "post.deleted", "page.deleted"]
@@ -104,7 +105,7 @@ def test_deleting_costs_the_same_for_few_posts_and_many(
     make_follower(bob, page)
     parent = new_post(page)
     for _ in range(150):
-        like(user=bob, post=new_post(page, reply_to=parent))
+        like(actor=bob, post=new_post(page, reply_to=parent))
     with django_assert_max_num_queries(25):
         assert api(ann).delete("/pages/big").status_code == 204
 
@@ -161,7 +162,7 @@ def delete_during(work: Callable[[], Any], page: Page) -> None:
 
     def delete() -> None:
         try:
-            delete_page(page=page)
+            delete_page(actor=page.owner, page=page)
         finally:
             connections.close_all()
 
@@ -176,7 +177,7 @@ def delete_during(work: Callable[[], Any], page: Page) -> None:
 @pytest.mark.django_db(transaction=True)
 def test_a_like_at_that_moment_is_told_of(page: Page, post: Post, eve: User) -> None:
     reply = new_post(page, reply_to=post)
-    delete_during(lambda: like(user=eve, post=reply), page)
+    delete_during(lambda: like(actor=eve, post=reply), page)
     told = OutboxEvent.objects.get(type="post.deleted").body["payload"]
     assert (told["post_id"], told["likes_count"]) == (str(reply.id), 1)
     assert not Like.objects.exists()

@@ -16,7 +16,7 @@ LATER = datetime.now(UTC) + timedelta(hours=1)
 def test_ann_changes_the_words_of_her_post(
     api: Api, ann: User, bob: User, post: Post, events: Events
 ) -> None:
-    like(user=bob, post=post)
+    like(actor=bob, post=post)
     before = api(ann).get(f"/posts/{post.id}").json()
     with time_machine.travel(LATER, tick=False):
         answer = api(ann).patch(f"/posts/{post.id}", {"content": "e\u0301cole"})

@@ -31,7 +31,7 @@ def test_the_same_key_and_body_give_the_same_post_as_it_is_now(
 ) -> None:
     first = write(ann, "k-1")
     assert first.status_code == 201
-    like(user=eve, post=Post.objects.get())
+    like(actor=eve, post=Post.objects.get())
     again = write(ann, "k-1", likes_count=7)
     assert again.status_code == 201
     assert again.json() == {**first.json(), "likes_count": 1}

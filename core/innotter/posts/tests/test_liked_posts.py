@@ -17,14 +17,14 @@ def liked(api: Api, user: User) -> list[str]:
 def test_the_latest_like_comes_first(api: Api, eve: User, page: Page) -> None:
     posts = [new_post(page, f"Post {number}") for number in range(5)]
     for number in (3, 0, 4, 1):
-        like(user=eve, post=posts[number])
-    like(user=page.owner, post=posts[2])
+        like(actor=eve, post=posts[number])
+    like(actor=page.owner, post=posts[2])
     assert liked(api, eve) == ["Post 1", "Post 4", "Post 0", "Post 3"]
     there, back = api(eve).there_and_back("/users/me/likes", limit=3)
     assert there == back
     assert there[0] == api(eve).get(f"/posts/{posts[1].id}").json()
-    unlike(user=eve, post=posts[4])
-    like(user=eve, post=posts[3])
+    unlike(actor=eve, post=posts[4])
+    like(actor=eve, post=posts[3])
     assert liked(api, eve) == ["Post 1", "Post 0", "Post 3"]
 
 
@@ -40,8 +40,8 @@ def test_what_became_invisible_is_left_out(
 ) -> None:
     other = new_page(ann)
     for user in (ann, eve, moderator):
-        like(user=user, post=new_post(other, "Seen"))
-        like(user=user, post=new_post(page, "Hidden"))
+        like(actor=user, post=new_post(other, "Seen"))
+        like(actor=user, post=new_post(page, "Hidden"))
     Page.objects.filter(pk=page.pk).update(**hidden)
     assert liked(api, eve) == ["Seen"]
     assert liked(api, ann) == liked(api, moderator) == ["Hidden", "Seen"]
@@ -51,21 +51,21 @@ def test_who_stops_following_a_private_page_loses_its_posts(
     api: Api, eve: User, private_page: Page
 ) -> None:
     make_follower(eve, private_page)
-    like(user=eve, post=new_post(private_page, "Hidden"))
+    like(actor=eve, post=new_post(private_page, "Hidden"))
     assert liked(api, eve) == ["Hidden"]
-    unfollow(user=eve, page=private_page)
+    unfollow(actor=eve, page=private_page)
     assert liked(api, eve) == []
 
 
 def test_likes_that_come_and_go_move_nothing(api: Api, eve: User, page: Page) -> None:
     posts = [new_post(page, f"Post {number}") for number in range(8)]
     for post in posts[:6]:
-        like(user=eve, post=post)
+        like(actor=eve, post=post)
     met: list[str] = []
     for answer in api(eve).answers("/users/me/likes", limit=2):
         if not met:
-            like(user=eve, post=posts[6])
-            unlike(user=eve, post=posts[4])
-            unlike(user=eve, post=posts[3])
+            like(actor=eve, post=posts[6])
+            unlike(actor=eve, post=posts[4])
+            unlike(actor=eve, post=posts[3])
         met += [row["content"] for row in answer["results"]]
     assert met == ["Post 5", "Post 4", "Post 2", "Post 1", "Post 0"]

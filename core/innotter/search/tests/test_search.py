@@ -149,9 +149,9 @@ def test_a_page_that_is_found_by_several_texts_is_found_once(api: Api, ann: User
 
 def test_tags_that_come_and_go_are_noticed(api: Api, ann: User, page: Page) -> None:
     assert found(api, "gardening") == []
-    add_tag(page=page, tag="gardening")
+    add_tag(actor=page.owner, page=page, tag="gardening")
     assert found(api, "gardening") == ["ann"]
-    remove_tag(page=page, tag="gardening")
+    remove_tag(actor=page.owner, page=page, tag="gardening")
     assert found(api, "gardening") == []
 
 
@@ -195,7 +195,7 @@ def test_who_finds_which_page(
     q: str,
 ) -> None:
     Page.objects.filter(pk=page.pk).update(name="Zeppelin", uuid="sky-1")
-    add_tag(page=page, tag="airships")
+    add_tag(actor=page.owner, page=page, tag="airships")
     if state in STATES:
         Page.objects.filter(pk=page.pk).update(**STATES[state])
     User.objects.filter(pk=ann.pk).update(is_blocked=state == "owner blocked")

@@ -29,17 +29,17 @@ def random_deed(chance: random.Random, people: list[User], pages: list[Page]) ->
     deeds: list[Callable[[], object]] = [
         lambda: new_post(page),
         lambda: new_post(page, reply_to=post),
-        lambda: post and like(user=user, post=post),
-        lambda: post and like(user=user, post=post),
-        lambda: post and unlike(user=user, post=post),
+        lambda: post and like(actor=user, post=post),
+        lambda: post and like(actor=user, post=post),
+        lambda: post and unlike(actor=user, post=post),
         lambda: post and delete_post(actor=post.page.owner, post=post),
-        lambda: follow(user=user, page=page),
-        lambda: follow(user=user, page=page),
-        lambda: unfollow(user=user, page=page),
-        lambda: accept_requests(page=page, usernames=[user.username]),
-        lambda: reject_requests(page=page, usernames=[user.username]),
-        lambda: edit_page(page=page, is_private=chance.random() < 0.5),
-        lambda: edit_page(page=page, name=f"Name {chance.random()}"),
+        lambda: follow(actor=user, page=page),
+        lambda: follow(actor=user, page=page),
+        lambda: unfollow(actor=user, page=page),
+        lambda: accept_requests(actor=page.owner, page=page, usernames=[user.username]),
+        lambda: reject_requests(actor=page.owner, page=page, usernames=[user.username]),
+        lambda: edit_page(actor=page.owner, page=page, is_private=chance.random() < 0.5),
+        lambda: edit_page(actor=page.owner, page=page, name=f"Name {chance.random()}"),
     ]
     with suppress(Conflict, NotFound):
         chance.choice(deeds)()

@@ -19,9 +19,9 @@ from innotter.events.models import Epoch, OutboxEvent
 from innotter.events.services import Busy, record
 from innotter.moderation.services import block_user, unblock_user
 from innotter.pages.models import Page
-from innotter.pages.services import edit_page
+from innotter.pages.services import delete_page, edit_page
 from innotter.posts.models import Post
-from innotter.posts.services import delete_page, delete_post, like
+from innotter.posts.services import delete_post, like
 from innotter.statistics.selectors import changes_since, days_of, totals_of
 from innotter.statistics.services import recount
 from innotter.statistics.tests.deeds import random_deed, told
@@ -86,7 +86,7 @@ def test_a_page_takes_along_what_it_gave_to_others(ann: User, page: Page) -> Non
     new_post(page, reply_to=post)
     answered = new_post(page)
     reply = new_post(other, reply_to=answered)
-    delete_page(page=page)
+    delete_page(actor=page.owner, page=page)
     assert_told(other)
     # What was written elsewhere in answer to it stays, and can still be taken back.
     assert totals_of([other.id])[other.id]["replies"] == 1
@@ -98,7 +98,7 @@ def test_a_page_takes_along_what_it_gave_to_others(ann: User, page: Page) -> Non
 
 
 def test_a_recount_tells_all_of_the_page(bob: User, page: Page) -> None:
-    like(user=bob, post=new_post(page))
+    like(actor=bob, post=new_post(page))
     recount(page_id=page.id)
     base = told()[-1]
     assert isinstance(base, PageRecounted)
@@ -135,7 +135,7 @@ def test_an_epoch_is_new_though_a_backup_has_brought_an_older_one_back(page: Pag
 
 def test_days_are_those_on_which_what_still_stands_came(page: Page, bob: User) -> None:
     post, gone = new_post(page), new_post(page)
-    like(user=bob, post=post)
+    like(actor=bob, post=post)
     long_ago = datetime(2026, 3, 1, 23, 59, tzinfo=UTC)
     Post.objects.filter(page=page).update(created_at=long_ago)
     delete_post(actor=page.owner, post=gone)
@@ -230,7 +230,7 @@ def test_each_change_of_a_row_has_a_higher_revision_though_the_clock_goes_back(
         page = new_page(ann)
         for hours in (1, -5, 0, -5):
             clock.shift(timedelta(hours=hours))
-            edit_page(page=page, name=f"{hours} {new_id()}")
+            edit_page(actor=page.owner, page=page, name=f"{hours} {new_id()}")
             block_user(actor=admin, user=bob)
             unblock_user(actor=admin, user=bob)
         recount(page_id=page.id)

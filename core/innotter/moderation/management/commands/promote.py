@@ -3,9 +3,10 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from innotter.accounts.selectors import user_named
+from innotter.accounts.actors import System
+from innotter.accounts.models import User
 from innotter.common.errors import NotFound
-from innotter.moderation.services import promote
+from innotter.moderation.services import set_role
 
 
 class Command(BaseCommand):
@@ -16,6 +17,6 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, username: str, **options: Any) -> None:
         try:
-            promote(user=user_named(username))
+            set_role(actor=System.COMMAND, user=username, role=User.Role.ADMIN)
         except NotFound:
             raise CommandError(f"There is no user {username}.") from None

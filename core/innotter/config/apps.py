@@ -1,0 +1,17 @@
+from django.apps import AppConfig
+
+
+class Config(AppConfig):
+    """Connects what happens in an app above within the transaction of an app below. What follows
+    after it, from an event, is in reactions.py."""
+
+    name = "innotter.config"
+
+    def ready(self) -> None:
+        # Services import models, which are there only now.
+        from innotter.moderation.services import log_post_deletion  # noqa: PLC0415
+        from innotter.pages.services import page_deletion  # noqa: PLC0415
+        from innotter.posts.services import delete_posts_of, post_moderation  # noqa: PLC0415
+
+        page_deletion.connect(delete_posts_of)
+        post_moderation.connect(log_post_deletion)
