@@ -108,6 +108,8 @@ def comparable(row: dict[str, Any], known: set[Any]) -> dict[str, Any]:
 
 
 def settled(name: str, value: Any, known: set[Any]) -> Any:
+    if name == "revision" and value > 10**12:
+        value = "now, in milliseconds"
     given = value in known or str(value) == SOMEBODY if isinstance(value, UUID | str) else False
     match value:
         case dict():
