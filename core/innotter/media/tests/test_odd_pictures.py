@@ -1,6 +1,7 @@
 """Pictures that browsers show, whatever their metadata look like."""
 
 import struct
+import zlib
 
 import pytest
 
@@ -67,6 +68,9 @@ ODD_CHUNKS = {
     "animation cut off": (b"acTL", b"\0"),
     "a chunk of nobody's": (b"abCd", b"anything"),
     "time cut off": (b"tIME", b"\0"),
+    # In some KB; Pillow stops unpacking at 1 MB and gives the file up.
+    "10 MB of words": (b"zTXt", b"Comment\0\0" + zlib.compress(bytes(10 * 2**20))),
+    "a profile of 10 MB": (b"iCCP", b"icc\0\0" + zlib.compress(bytes(10 * 2**20))),
 }
 
 
