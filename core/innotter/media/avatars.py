@@ -27,6 +27,9 @@ STRIP = 256
 # Pillow refuses more than twice this as soon as it knows the size, before it decodes.
 Image.MAX_IMAGE_PIXELS = MAX_PIXELS // 2
 PNG = b"\x89PNG\r\n\x1a\n"
+# Octets of transparency by the colour type (PNG, 11.3.1.1): grey, colour, palette. Browsers pass
+# over others.
+TRANSPARENCY = {0: (2,), 2: (6,), 3: range(1, 257)}
 # By EXIF's Orientation, 1 being upright.
 TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -98,7 +101,8 @@ def _png_chunks(file: bytes) -> Iterator[bytes]:
     while at < len(file):
         name = file[at + 4 : at + 8]
         end = at + 12 + int.from_bytes(file[at : at + 4])
-        if name[:1].isupper() or name == b"tRNS":
+        colour_type, length = file[len(PNG) + 17], end - at - 12
+        if name[:1].isupper() or (name == b"tRNS" and length in TRANSPARENCY.get(colour_type, ())):
             yield file[at:end]
         at = end
 

@@ -71,6 +71,9 @@ ODD_CHUNKS = {
     # In some KB; Pillow stops unpacking at 1 MB and gives the file up.
     "10 MB of words": (b"zTXt", b"Comment\0\0" + zlib.compress(bytes(10 * 2**20))),
     "a profile of 10 MB": (b"iCCP", b"icc\0\0" + zlib.compress(bytes(10 * 2**20))),
+    "transparency cut off": (b"tRNS", b"\0"),
+    "transparency of nothing": (b"tRNS", b""),
+    "transparency of a palette": (b"tRNS", b"\0" * 256),
 }
 
 
