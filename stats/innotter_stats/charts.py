@@ -9,6 +9,7 @@ from xml.etree.ElementTree import Element
 import pygal
 from pygal.style import Style
 
+from innotter_contracts.direction import within_text
 from innotter_contracts.events import Metric
 from innotter_stats.schemas import Statistics
 
@@ -121,7 +122,9 @@ def draw(statistics: Statistics, metric: Metric, language: Language) -> bytes:
         style=STYLE,
         css=["file://style.css", "file://graph.css", f"inline:{COLOURS}"],
         js=[],
-        title=NOT_XML.sub("", f"{statistics.page.name}\n{words.metrics[metric]}, {total}"),
+        title=NOT_XML.sub(
+            "", f"{within_text(statistics.page.name)}\n{words.metrics[metric]}, {total}"
+        ),
         x_title=words.period(days[0], days[-1]),
         y_title=words.change,
         x_labels=_named(days, words),

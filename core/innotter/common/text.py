@@ -8,6 +8,7 @@ import unicodedata
 import regex
 
 from innotter.common.errors import Invalid
+from innotter_contracts import direction
 
 # Ends a line, or is nothing that two systems may exchange.
 _NO_LINE = regex.compile(r"[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\p{Noncharacter_Code_Point}]")
@@ -33,7 +34,6 @@ _IDLE = regex.compile(rf"((?:{_SEQUENCE})|(?:{_JOINED}))|\p{{Default_Ignorable_C
 _SHRINKS = 4
 # Letters and digits that are written from right to left, and direction marks.
 _TURNS = regex.compile(r"[\p{Bidi_Class=R}\p{Bidi_Class=AL}\p{Bidi_Class=AN}\p{Bidi_Control}]")
-_OPENING, _CLOSING = "\u2066\u2067\u2068", "\u2069"
 
 
 def nfc(text: str, longest: int) -> str:
@@ -86,18 +86,8 @@ def within_text(name: str) -> str:
 
 
 def isolate(text: str) -> str:
-    """A name inside other text, in a line, which its direction marks turn nothing of around
-    (Unicode TR 9: FSI to PDI)."""
-    depth, kept = 0, []
-    for character in _NO_LINE.sub(" ", text):
-        if character in _OPENING:
-            depth += 1
-        elif character == _CLOSING:
-            if not depth:
-                continue
-            depth -= 1
-        kept.append(character)
-    return f"\u2068{''.join(kept)}{_CLOSING * (depth + 1)}"
+    """A name inside other text, in a line, which its direction marks turn nothing of around."""
+    return direction.isolate(_NO_LINE.sub(" ", text))
 
 
 def cut(text: str, longest: int) -> str:

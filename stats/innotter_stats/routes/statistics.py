@@ -17,13 +17,13 @@ type Owned = Annotated[Statistics, Depends(owned_statistics)]
 type Known = Annotated[
     str, Header(alias="If-None-Match", description="An `ETag` of before; 304 if it still holds.")
 ]
-# The owner's browser may keep an answer, and asks each time whether it still holds.
-PRIVATE = {"Cache-Control": "private, no-cache"}
 # Nothing that a chart could be made to hold would run, load or be taken for something else.
 CHART_HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; sandbox",
     "X-Content-Type-Options": "nosniff",
 }
+# No cache keeps them; a program that does by itself may ask whether they still hold.
+PRIVATE = {"Cache-Control": "no-store"}
 NOT_MODIFIED: dict[int | str, dict[str, Any]] = {
     304: {"description": "Nothing has changed since the answer with that `ETag`."}
 }

@@ -5,6 +5,7 @@ from xml.etree.ElementTree import Element, fromstring
 
 import pytest
 
+from innotter_contracts.direction import isolate
 from innotter_contracts.events import METRICS
 from innotter_stats.charts import LANGUAGES, WORDS, Language, draw
 from innotter_stats.schemas import Statistics
@@ -85,6 +86,15 @@ def test_a_name_is_only_text(name: str) -> None:
     picture = draw(statistics(2, name=name), "likes", "en")
     tags = {node.tag.removeprefix(SVG) for node in parsed(picture).iter()}
     assert tags <= {"svg", "defs", "style", "title", "g", "rect", "text", "path", "line"}
+
+
+@pytest.mark.parametrize("name", ["\u202eevil", "a\u2067b", "\u2069a\u202d", "קפה", "قهوة"])
+def test_a_name_turns_nothing_of_the_chart_around(name: str) -> None:
+    picture = parsed(draw(statistics(2, name=name), "likes", "en"))
+    shown = isolate(name)
+    places = [node.text for node in picture.iter() if name.strip("\u2069") in (node.text or "")]
+    assert len(places) >= 2
+    assert all(text and text.startswith(shown) for text in places)
 
 
 def test_it_needs_nothing_from_elsewhere_and_follows_the_readers_mode() -> None:
