@@ -48,7 +48,8 @@ class Tag(Record):
 class Page(Revised, Record):
     """What people follow. `uuid` is its public name in URLs and may change; `id` never does."""
 
-    owner = models.ForeignKey(User, on_delete=models.PROTECT, related_name="pages")
+    # page_of_owner begins with it.
+    owner = models.ForeignKey(User, on_delete=models.PROTECT, related_name="pages", db_index=False)
     uuid = models.CharField(
         max_length=30,
         default=new_address,

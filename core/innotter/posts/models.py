@@ -17,11 +17,17 @@ MAX_LENGTH = 180
 class Post(Record):
     """At most MAX_LENGTH code points on one page, perhaps in reply to another post."""
 
-    page = models.ForeignKey(Page, on_delete=models.CASCADE, related_name="posts")
+    # Without an index of its own, as `reply_to` is: those below begin with them.
+    page = models.ForeignKey(Page, on_delete=models.CASCADE, related_name="posts", db_index=False)
     content = models.TextField()
     # A reply outlives its parent, and goes on naming it: the row that it names may be gone.
     reply_to = models.ForeignKey(
-        "self", null=True, on_delete=DO_NOTHING, db_constraint=False, related_name="replies"
+        "self",
+        null=True,
+        on_delete=DO_NOTHING,
+        db_constraint=False,
+        db_index=False,
+        related_name="replies",
     )
     # The parent's page, for as long as that page is there: what the page has received is
     # counted by it even when the parent is gone.
@@ -57,8 +63,9 @@ class Post(Record):
 class Like(Record):
     # `page` is the post's: every child of a page names it.
     page = models.ForeignKey(Page, on_delete=models.CASCADE, related_name="+")
-    post = models.ForeignKey(Post, on_delete=models.CASCADE, related_name="likes")
-    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="likes")
+    # The indexes below begin with these two.
+    post = models.ForeignKey(Post, on_delete=models.CASCADE, related_name="likes", db_index=False)
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="likes", db_index=False)
 
     class Meta:
         constraints: ClassVar = [
