@@ -1,4 +1,4 @@
-# Every command that a person needs.
+# Every command of the project.
 .DEFAULT_GOAL := help
 .PHONY: help run test bench check format schemas messages rehearse reset environment
 python := .venv/bin/python
@@ -8,34 +8,34 @@ unexport PYTHONDONTWRITEBYTECODE
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
 
-run: environment ## the whole system, until Ctrl-C; http://localhost:8000
+run: environment ## start the whole system; Ctrl-C stops it; http://localhost:8000
 	@exec $(python) -m dev run
 
-test: environment ## every test, against parts of its own; ARGS="..." goes to pytest
+test: environment ## run every test against its own backing services; ARGS="..." goes to pytest
 	@exec $(python) -m dev test $(ARGS)
 
-bench: environment ## one measurement of bench/, against parts of its own; ARGS="relay"
+bench: environment ## run one measurement of bench/; ARGS="relay"
 	@exec $(python) -m dev bench $(ARGS)
 
-check: environment ## style, types, directions, schemas, lock, images
+check: environment ## linters, types, imports, schemas, lock file, images
 	@exec $(python) -m dev.check
 
-format: environment ## puts the code in order
+format: environment ## format the code
 	@$(python) -m ruff check --fix-only --quiet .
 	@$(python) -m ruff format .
 
-schemas: environment ## writes docs/openapi from the code, lambdas' requirements from the lock
+schemas: environment ## generate docs/openapi from the code and lambdas' requirements from the lock
 	@$(python) -m dev.check --write-schemas
 
-messages: environment ## collects the words for people into core/innotter/locale, and compiles them
+messages: environment ## update and compile the translations in core/innotter/locale
 	@$(python) -m dev.messages
 
-rehearse: environment ## builds the images and starts them, without Docker; needs root
+rehearse: environment ## build and start the images without Docker; needs root
 	@exec $(python) -m dev.rehearse
 
-reset: environment ## forgets all data of `make run`
+reset: environment ## delete all data of `make run`
 	@exec $(python) -m dev reset
 
-# Python packages and parts; costs nothing when they are there.
+# Python packages and backing services; returns at once when they are installed.
 environment:
 	@python3 dev/bootstrap.py

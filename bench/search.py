@@ -30,7 +30,7 @@ LETTERS = {
     "latin": ("bcdfghjklmnprstvwz", "aeiou", ("", "", "n", "r", "s", "l", "t", "m")),
     "cyrillic": ("бвгджзклмнпрстфхцчш", "аеёиоуыюя", ("", "", "н", "р", "с", "л", "т", "й")),
 }
-# Each of these is in one of `of` names; `the` shows what a word costs that tells nothing.
+# Each of these is in one of `of` names; `the` shows the cost of a word without meaning.
 KNOWN = {"the": 4, "photo": 20, "harbour": 200, "гавань": 200, "lighthouse": 2_000, "ёжик": 20_000}
 QUESTIONS = [
     "harbour", "harbor", "harbuor", "гавань", "гвань", "lighthouse", "lighthuose", "ежик",

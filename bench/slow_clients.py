@@ -70,14 +70,14 @@ def timed(url: str, token: str) -> list[float]:
 
 @contextmanager
 def slow_clients(url: str) -> Iterator[None]:
-    address = (httpx.URL(url).host, httpx.URL(url).port or 80)
+    host = (httpx.URL(url).host, httpx.URL(url).port or 80)
     send = b"POST /api/v1/auth/login HTTP/1.1\r\nHost: localhost\r\nContent-Length: 999\r\n\r\n"
     read = f"GET {LONG} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
     over = threading.Event()
     with ExitStack() as held:
 
         def connections(count: int, sent: bytes) -> list[socket.socket]:
-            made = [held.enter_context(socket.create_connection(address)) for _ in range(count)]
+            made = [held.enter_context(socket.create_connection(host)) for _ in range(count)]
             for each in made:
                 each.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
                 each.sendall(sent)

@@ -8,7 +8,7 @@ set -eu
 file="$1"
 umask 077
 pg_dump --dbname="$DATABASE_URL" --format=custom --no-owner --no-privileges --file="$file.part"
-# Whoever finds the file can read it to its end.
+# An incomplete file never has the final name.
 pg_restore --file=/dev/null "$file.part"
 mv "$file.part" "$file"
 echo "$file: $(wc -c < "$file") bytes"

@@ -1,13 +1,13 @@
 #!/bin/sh
-# Makes the .env that compose.yaml reads, with secrets that nobody else has.
+# Writes the .env that compose.yaml reads, with new random secrets.
 #   sh deploy/make-env.sh                                to try Innotter out, at localhost:8000
 #   sh deploy/make-env.sh https://innotter.example.com   for production, with AWS itself
-# A .env that is there already is left alone.
+# An existing .env is never changed.
 set -eu
 
 file="$(dirname "$0")/../.env"
 if [ -e "$file" ]; then
-  echo "There is a .env already: it stays as it is." >&2
+  echo ".env exists already and was left unchanged." >&2
   exit 1
 fi
 random() { od -An -tx1 -N32 /dev/urandom | tr -d ' \n'; }
@@ -30,7 +30,7 @@ else
   case "$1" in
     https://*[/:]*) echo "Only https:// and a host, not '$1'." >&2; exit 2 ;;
     https://*) ;;
-    *) echo "The address begins with https://, not '$1'." >&2; exit 2 ;;
+    *) echo "The URL must begin with https://, not '$1'." >&2; exit 2 ;;
   esac
   cat > "$file" <<END
 INNOTTER_ENV=production
@@ -43,7 +43,7 @@ AWS_ACCESS_KEY_ID=
 AWS_SECRET_ACCESS_KEY=
 MAIL_FROM=
 MEDIA_BUCKET=
-# The CDN before that bucket: docs/images.md.
+# The CDN in front of that bucket: docs/images.md.
 PUBLIC_MEDIA_URL=
 STATISTICS_TABLE=
 END

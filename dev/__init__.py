@@ -1,1 +1,1 @@
-"""The embedded stack: every real part and every process of Innotter on a bare machine."""
+"""The embedded stack: every backing service and every process of Innotter on a bare machine."""

@@ -25,7 +25,7 @@ def url(port: Port) -> str:
 
 
 def start_aws(processes: Processes, data: Path, port: Port, *, strict: bool = False) -> None:
-    """What it is told lies below `data` and outlives it. Strict: permissions count, as in AWS."""
+    """What it stores is below `data` and outlives it. Strict: permissions count, as in AWS."""
     (data / "tmp").mkdir(parents=True, exist_ok=True)
     python = tools.ministack()
     process = processes.start(
@@ -93,10 +93,10 @@ def _prepare_bucket(s3: "S3Client", bucket: str) -> None:
     s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps(policy))
 
 
-def answers(address: str) -> bool:
+def answers(url: str) -> bool:
     """Whether a GET there ends well."""
     try:
-        with urllib.request.urlopen(address, timeout=2):  # noqa: S310 (our own address)
+        with urllib.request.urlopen(url, timeout=2):  # noqa: S310 (our own URL)
             return True
     except OSError:
         return False

@@ -13,7 +13,7 @@ PORTS = ["postgres", "amqp", "erlang", "epmd", "aws"]
 
 
 class BackingServices:
-    """Their addresses are known from the beginning; each start returns when the part answers."""
+    """Their URLs are known from the beginning; each start returns when the service answers."""
 
     def __init__(
         self,

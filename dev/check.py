@@ -1,7 +1,7 @@
 """`make check`: everything that can be said about the code without running it.
 
 Each check is one line; all of them run, two at a time, and the exit code says whether all
-were well. Nothing is changed and no part has to run.
+were well. Nothing is changed and no service has to run.
 """
 
 import difflib
@@ -153,7 +153,7 @@ def _compare(file: Path, now: str) -> None:
 
 
 def _deployment(env: Environment) -> None:
-    """Django's own list of what a production must not forget."""
+    """Django's own deployment checks."""
     with tempfile.TemporaryDirectory() as folder:
         production = {
             **env,
@@ -194,12 +194,12 @@ def _lock(_: Environment) -> None:
 
 def _compose(env: Environment) -> None:
     """As it stands for somebody who tries Innotter out, and for production."""
-    for address in ([], ["https://innotter.example.com"]):
+    for url in ([], ["https://innotter.example.com"]):
         with tempfile.TemporaryDirectory() as folder:
             shutil.copy(ROOT / "compose.yaml", folder)
             shutil.copytree(ROOT / "deploy", Path(folder) / "deploy")
             # In a folder of its own, where there is no .env yet.
-            _run(["sh", f"{folder}/deploy/make-env.sh", *address], env)
+            _run(["sh", f"{folder}/deploy/make-env.sh", *url], env)
             _run([_script("docker-compose"), "-f", f"{folder}/compose.yaml", "config", "-q"], env)
 
 

@@ -54,7 +54,7 @@ def deploy(session: boto3.Session, endpoint: str, stack: str) -> Functions:
     gateway = session.client("apigateway", endpoint_url=endpoint)
     key = gateway.get_api_key(apiKey=outputs["ApiKeyId"], includeValue=True)["value"]
     return Functions(
-        # The emulator answers for all hosts at one address.
+        # The emulator answers for all hosts at one URL.
         url=f"{endpoint}/restapis/{outputs['ApiId']}/v1/_user_request_/files",
         key=key,
         bucket=outputs["Bucket"],
@@ -86,7 +86,7 @@ def main() -> int:
     given = settings.given()
     endpoint = given.get("AWS_ENDPOINT_URL")
     if endpoint is None:
-        print("Name the emulator in AWS_ENDPOINT_URL; `make run` has printed its address.")
+        print("Name the emulator in AWS_ENDPOINT_URL; `make run` has printed its URL.")
         return 1
     functions = deploy(EMULATED, endpoint, f"innotter-csv-{uuid.uuid4().hex[:8]}")
     print(json.dumps(functions._asdict(), indent=2))

@@ -17,7 +17,7 @@ CADDYFILE = ROOT / "deploy" / "gateway" / "Caddyfile"
 
 @contextmanager
 def gateway(stack: Stack, folder: Path) -> Iterator[str]:
-    """Its URL. The Caddyfile is that of the containers, with this machine's addresses in it."""
+    """Its URL. The Caddyfile is that of the containers, with this machine's URLs in it."""
     port, health = Port(), Port()
     url = f"http://localhost:{port.number}"
     text = CADDYFILE.read_text()

@@ -36,12 +36,12 @@ pre {{ white-space: pre-wrap; overflow-wrap: anywhere }}
 
 
 def messages_url(aws: str) -> str:
-    """Where the emulator at that address tells its mails, as JSON."""
+    """The URL at which the emulator lists its mails, as JSON."""
     return f"{aws}/_ministack/ses/messages"
 
 
 def serve_inbox(port: Port, aws: str) -> str:
-    """From a thread of its own, until the process ends. The page's address."""
+    """From a thread of its own, until the process ends. Returns the page's URL."""
 
     class Handler(_Handler):
         messages = messages_url(aws)
@@ -58,16 +58,16 @@ class _Handler(BaseHTTPRequestHandler):
     messages: str
 
     def do_GET(self) -> None:
-        address = urlsplit(self.path)
+        url = urlsplit(self.path)
         try:
             mails = _newest_first(self.messages)
         except (URLError, OSError):
             self._answer(502, "Nobody answers", "<p>The emulator of AWS is not there.</p>")
             return
-        if address.path == "/":
-            self._answer(200, "Inbox", _list(mails, parse_qs(address.query).get("to", [""])[0]))
+        if url.path == "/":
+            self._answer(200, "Inbox", _list(mails, parse_qs(url.query).get("to", [""])[0]))
             return
-        found = [mail for mail in mails if f"/{quote(mail['MessageId'])}" == address.path]
+        found = [mail for mail in mails if f"/{quote(mail['MessageId'])}" == url.path]
         if found:
             self._answer(200, found[0]["Subject"], _mail(found[0]))
         else:
@@ -86,7 +86,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def _newest_first(url: str) -> list[dict[str, Any]]:
-    with urlopen(url, timeout=10) as answer:  # noqa: S310 (an address of this machine)
+    with urlopen(url, timeout=10) as answer:  # noqa: S310 (a URL of this machine)
         accounts = json.load(answer)["messages"]
     mails = [mail for mails in accounts.values() for mail in mails]
     return sorted(mails, key=lambda mail: mail["Timestamp"], reverse=True)

@@ -33,7 +33,7 @@ def _step(name: str, work: Callable[[], object]) -> bool:
     began = time.monotonic()
     try:
         work()
-    except Exception as error:  # noqa: BLE001 (whatever it was, it is told)
+    except Exception as error:  # noqa: BLE001 (any error is reported)
         print(f"  {name:<22} failed: {error}", flush=True)
         return False
     print(f"  {name:<22} {time.monotonic() - began:5.1f} s", flush=True)

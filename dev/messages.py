@@ -2,7 +2,7 @@
 
 One catalog a language for the whole core, core/innotter/locale/<language>/LC_MESSAGES/django.po:
 the source is English, a translator fills in `msgstr`. The compiled .mo lies beside it, so that
-whoever runs the core needs no gettext tools; `make check` compares both with the code.
+running the core needs no gettext tools; `make check` compares both with the code.
 """
 
 import io

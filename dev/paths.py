@@ -6,5 +6,5 @@ ROOT = Path(__file__).resolve().parent.parent
 DATA = ROOT / ".data"
 # Downloaded programs: can be thrown away, only cost time.
 TOOLS = DATA / "tools"
-# What `make run` must not forget: databases, queues, objects, secrets, logs.
+# What `make run` keeps: databases, queues, objects, secrets, logs.
 STATE = DATA / "state"

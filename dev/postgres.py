@@ -85,7 +85,7 @@ def create_database(server: str, name: str, *, template: str = "template1") -> N
 
 
 def drop_database(server: str, name: str) -> None:
-    """Whoever is still connected to it is cut off."""
+    """Closes open connections to it."""
     with psycopg.connect(server, autocommit=True) as connection:
         query = sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)")
         connection.execute(query.format(sql.Identifier(name)))

@@ -188,7 +188,7 @@ def _start_all() -> None:
             _start_gateway(processes, services[GATEWAY])
         _walk(services[GATEWAY]["environment"]["PUBLIC_URL"])
         with step("the end"):
-            _end([processes.by_name[name] for name in services if name in processes.by_name])
+            _stop_all([processes.by_name[name] for name in services if name in processes.by_name])
     finally:
         processes.stop()
 
@@ -301,7 +301,7 @@ def _start_gateway(processes: Processes, service: Service) -> None:
 
 
 def _walk(url: str) -> None:
-    """The demo world, seen through the gateway as a browser sees it."""
+    """The demo data, seen through the gateway as a browser sees it."""
     login = json.dumps({"login": "ann", "password": PASSWORD}).encode()
     _, answer = _ask(f"{url}/api/v1/auth/login", login)
     token = json.loads(answer)["access"]
@@ -330,7 +330,7 @@ def _ask(url: str, body: bytes | None = None, *, token: str | None = None) -> tu
     headers = {"Content-Type": "application/json"}
     if token:
         headers["Authorization"] = f"Bearer {token}"
-    # Hears an answer that comes while it is still sending.
+    # Reads an answer that comes while it is still sending.
     method = "GET" if body is None else "POST"
     answer = httpx.request(
         method, url, content=body, headers=headers, timeout=10, follow_redirects=True
@@ -338,7 +338,7 @@ def _ask(url: str, body: bytes | None = None, *, token: str | None = None) -> tu
     return answer.status_code, answer.content
 
 
-def _end(processes: list[Process]) -> None:
+def _stop_all(processes: list[Process]) -> None:
     """SIGTERM is enough for each of them: nobody has to be killed, and nobody fails."""
     for process in processes:
         os.kill(process.pid, signal.SIGTERM)

@@ -38,7 +38,7 @@ def run() -> None:
         try:
             running.start()
             print(f"Everything runs after {time.monotonic() - began:.1f} s.\n")
-            running.print_addresses()
+            running.print_urls()
             running.watch()
         except KeyboardInterrupt:
             pass
@@ -47,10 +47,10 @@ def run() -> None:
 
 
 def reset() -> None:
-    """Forgets all data, secrets and logs of `make run`."""
+    """Deletes all data, secrets and logs of `make run`."""
     with locked(LOCK, busy="Stop `make run` first: its data is in use."):
         shutil.rmtree(STATE, ignore_errors=True)
-    print("All data of this clone is gone; `make run` begins anew.")
+    print("All data of this clone is deleted; `make run` starts from scratch.")
 
 
 class _Run:
@@ -58,7 +58,7 @@ class _Run:
         self.given = given
         core, stats = _front_ports(given)
         self.console = Console()
-        # What follows from the demo world: some hundred mails, whose log pours over the screen.
+        # What follows from the demo data: some hundred mails, whose log pours over the screen.
         self.demo_is_on_its_way = False
         self.processes = Processes(STATE / "logs")
         ports = inner_ports([*PORTS, "inbox", *map(_metrics, MEASURED)], STATE / "ports.json")
@@ -101,23 +101,23 @@ class _Run:
             DEMO_IS_THERE.touch()
             self.demo_is_on_its_way = True
 
-    def print_addresses(self) -> None:
-        addresses = {
+    def print_urls(self) -> None:
+        urls = {
             "Core API": f"{self.stack.core_url}/api/v1/docs",
             "Statistics API": f"{self.stack.stats_url}/docs",
             "Admin": f"{self.stack.core_url}/admin/",
         }
         if self.backing.aws_endpoint_url:
-            addresses["Mail inbox"] = self.inbox
-            addresses["Mail, as JSON"] = messages_url(self.backing.aws_endpoint_url)
-        addresses |= {f"Metrics, {name}": self.stack.metrics_url(name) for name in MEASURED}
-        for name, address in addresses.items():
-            print(f"  {name:<20} {address}")
+            urls["Mail inbox"] = self.inbox
+            urls["Mail, as JSON"] = messages_url(self.backing.aws_endpoint_url)
+        urls |= {f"Metrics, {name}": self.stack.metrics_url(name) for name in MEASURED}
+        for name, url in urls.items():
+            print(f"  {name:<20} {url}")
         if DEMO_IS_THERE.exists():
             print("\n  Username         Password          Who")
             for username, password, who in demo.ACCOUNTS:
                 print(f"  {username:<16} {password:<17} {who}")
-        print("\nWhat to do with it: docs/tour.md. Every page: docs/README.md.")
+        print("\nA guided tour: docs/tour.md. All documentation: docs/README.md.")
         print("Ctrl-C stops everything and keeps the data.\n", flush=True)
 
     def watch(self) -> None:
@@ -137,7 +137,7 @@ class _Run:
             time.sleep(0.2)
 
     def _look_after_the_demo(self) -> None:
-        """When all of it has arrived, the addresses come again, and now they stay in sight."""
+        """Prints the URLs again once mail and statistics of the demo data have arrived."""
         try:
             if any(self.stack.waiting(queue) for queue in (MAIL_QUEUE, STATS_QUEUE)):
                 return
@@ -145,8 +145,8 @@ class _Run:
             # The broker may be starting again.
             return
         self.demo_is_on_its_way = False
-        print("\nThe mail and the statistics of the demo world have arrived.\n")
-        self.print_addresses()
+        print("\nAll mail and statistics of the demo data have been processed.\n")
+        self.print_urls()
 
     def stop(self) -> None:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):

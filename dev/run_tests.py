@@ -64,7 +64,7 @@ def _fetch_browser() -> None:
 
 
 def run_bench(name: str, arguments: Sequence[str]) -> int:
-    """The exit code of bench/`name`.py. Its PostgreSQL forgets nothing, as in real life."""
+    """The exit code of bench/`name`.py. Its PostgreSQL is durable, as in production."""
     return _run_on_own_parts([sys.executable, f"bench/{name}.py", *arguments], {}, {})
 
 

@@ -37,7 +37,7 @@ def defaults(*, secrets_folder: Path, core_url: str, stats_url: str) -> dict[str
 
 def with_backing(env: Mapping[str, str], backing: BackingServices) -> dict[str, str]:
     """`env` and the URLs of the backing services; for AWS itself the credentials of `env`."""
-    addresses = {"DATABASE_URL": backing.database_url, "AMQP_URL": backing.amqp_url}
+    urls = {"DATABASE_URL": backing.database_url, "AMQP_URL": backing.amqp_url}
     if backing.aws_endpoint_url is None:
         # A `.env` that a process reads by itself may still hold the word `none`.
         aws = {"AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "true"}
@@ -49,7 +49,7 @@ def with_backing(env: Mapping[str, str], backing: BackingServices) -> dict[str, 
             "AWS_ACCESS_KEY_ID": env.get("AWS_ACCESS_KEY_ID", "test"),
             "AWS_SECRET_ACCESS_KEY": env.get("AWS_SECRET_ACCESS_KEY", "test"),
         }
-    return {**env, **addresses, **aws}
+    return {**env, **urls, **aws}
 
 
 def remembered(file: Path) -> str:

@@ -1,6 +1,6 @@
-"""A proxy to another address, which a test can cut: `python -m dev.tcp_proxy PORT HOST:PORT`.
+"""A proxy to another host and port, which a test can cut: `python -m dev.tcp_proxy PORT HOST:PORT`.
 
-The emulator of AWS forgets its last seconds, and all mail, when it is killed; AWS does not. Killing
+The emulator of AWS loses its last seconds, and all mail, when it is killed; AWS does not. Killing
 the proxy instead cuts every call in its middle: some have been carried out, and their answers are
 lost; some never arrived.
 """
@@ -33,6 +33,6 @@ async def _carry(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> No
 
 
 if __name__ == "__main__":
-    _, own, address = sys.argv
-    name, _, number = address.rpartition(":")
+    _, own, target = sys.argv
+    name, _, number = target.rpartition(":")
     asyncio.run(main(int(own), name, int(number)))

@@ -67,7 +67,7 @@ class BackingServices:
         self.processes = Processes(folder / "logs")
         self._folder = folder
         self._proxy = Port()
-        self._password = "password"  # of parts that a test has to itself
+        self._password = "password"  # of services that a test has to itself
         self._ports = {name: Port() for name in ("postgres", "amqp", "erlang", "epmd")}
         self.database_url = postgres.url(self._ports["postgres"], self._password)
         self.amqp_url = rabbitmq.url(self._ports["amqp"], self._password)
@@ -107,8 +107,8 @@ class BackingServices:
         topology.declare_topology(self.amqp_url)
 
     def _start_proxy(self) -> None:
-        address = os.environ["AWS_ENDPOINT_URL"].removeprefix("http://")
-        proxy = [sys.executable, "-m", "dev.tcp_proxy", str(self._proxy.release()), address]
+        target = os.environ["AWS_ENDPOINT_URL"].removeprefix("http://")
+        proxy = [sys.executable, "-m", "dev.tcp_proxy", str(self._proxy.release()), target]
         self.processes.start("proxy", proxy, env=os.environ)
         self.wait_for("proxy")
 

@@ -93,7 +93,7 @@ class Person:
 
 
 def mails_to(stack: Stack, address: str) -> list[dict[str, Any]]:
-    """The mails that SES has delivered to an address, oldest first."""
+    """The mails that SES has delivered to an e-mail address, oldest first."""
     accounts = httpx.get(f"{stack.env['AWS_ENDPOINT_URL']}/_ministack/ses/messages").json()
     return [
         mail for mails in accounts["messages"].values() for mail in mails if address in mail["To"]

@@ -33,7 +33,7 @@ def test_a_lost_database_comes_back_and_pays_its_debts(stack: Stack, tmp_path: P
     call(stack, "restore.sh", backup)
     assert contents(stack) == before
 
-    # Whoever was logged in still is, and the post is read where it was.
+    # Sessions are still valid, and the post is read where it was.
     [post] = ann.get(f"/pages/{uuid}/posts")["results"]
     assert post["content"] == "Is this safe?"
     stack.start("relay")

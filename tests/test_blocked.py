@@ -1,4 +1,4 @@
-"""Blocked means blocked: with the token in hand, in both services.
+"""Blocked means blocked: with a valid token, in both services.
 
 The promise is two seconds. The core looks at the user on each request, so that the next one is
 refused; statistics refuse from the moment on at which they have consumed the event, and keep

@@ -1,7 +1,7 @@
 """Everything between a post and its effects dies again and again, and each effect arrives once.
 
 PostgreSQL, the broker and the proxy to AWS are this module's own, so that they can be killed, too.
-The emulator itself is not: it would forget what AWS does not forget.
+The emulator itself is not: it would lose what AWS does not lose.
 
 `CHAOS_SECONDS=900 CHAOS_SEED=7 CHAOS_AWAY=rabbitmq=600,postgres=60 make test
 ARGS="tests/test_chaos.py -rP"` goes on for longer, has two of them away for so many seconds each in
@@ -86,7 +86,7 @@ def audit(stack: Stack) -> None:
     assert done.returncode == 0, done.stdout
 
 
-def in_doubt(stack: Stack) -> set[tuple[str, str]]:
+def unknown_outcomes(stack: Stack) -> set[tuple[str, str]]:
     """Mails, by their post's words and their reader's name, that SES may have sent or not: the
     worker died, or the answer was lost. They are not sent again."""
     with psycopg.connect(stack.env["DATABASE_URL"]) as database:
@@ -192,7 +192,7 @@ def test_without_postgresql_requests_are_503_and_go_on_at_once_when_it_is_back(
 
 
 @dataclass
-class World:
+class Cast:
     """Owners who post, loyal readers who never leave, and fickle ones who come and go."""
 
     stack: Stack
@@ -207,16 +207,16 @@ class World:
     posts: dict[str, list[Person]] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, stack: Stack) -> "World":
+    def of(cls, stack: Stack) -> "Cast":
         owners, loyal, fickle = (
             [Person.arrives(stack, f"{who}{n}", patient=True) for n in range(count)]
             for who, count in (("owner", 2), ("loyal", 4), ("fickle", 2))
         )
-        world = cls(stack, random.Random(SEED), owners, loyal, fickle)
+        cast = cls(stack, random.Random(SEED), owners, loyal, fickle)
         for owner in owners:
-            world.pages[owner.name] = owner.new_page()
-            world.following[world.pages[owner.name]] = []
-        return world
+            cast.pages[owner.name] = owner.new_page()
+            cast.following[cast.pages[owner.name]] = []
+        return cast
 
     def live(self, stop: Event) -> None:
         while not stop.wait(0.1):
@@ -298,7 +298,7 @@ class Reaper:
             for name in chance.sample(VICTIMS, len(VICTIMS)):
                 away, then = chance.uniform(0, AWAY.get(name, 1)), chance.uniform(0, 2)
                 with self.lock:
-                    # A part takes its time to come back: meanwhile the others die.
+                    # A service takes its time to come back: meanwhile the others die.
                     if name in self.held or (name in BACKING and not self.backing.is_up(name)):
                         continue
                     self.kill(name)
@@ -327,10 +327,10 @@ class Reaper:
 
 
 def test_whatever_dies_each_effect_arrives_once(stack: Stack, backing: BackingServices) -> None:
-    world, stop = World.of(stack), Event()
+    cast, stop = Cast.of(stack), Event()
     reaper = Reaper(stack, backing, stop)
     with ThreadPoolExecutor(3) as pool:
-        tasks = (partial(world.live, stop), reaper.kill_at_random, reaper.keep_away)
+        tasks = (partial(cast.live, stop), reaper.kill_at_random, reaper.keep_away)
         jobs = [pool.submit(task) for task in tasks]
         # A job that fails ends the others.
         for job in jobs:
@@ -344,15 +344,18 @@ def test_whatever_dies_each_effect_arrives_once(stack: Stack, backing: BackingSe
         backing.wait_for(name)
     quiet(stack)
     eventually(
-        lambda: world.missing() - in_doubt(stack), lambda missing: not missing, seconds=PATIENCE
+        lambda: cast.missing() - unknown_outcomes(stack),
+        lambda missing: not missing,
+        seconds=PATIENCE,
     )
-    assert world.surplus() == 0
+    assert cast.surplus() == 0
     # What was acknowledged is there, once, however often it was sent.
-    assert world.written() == Counter(list(world.posts))
+    assert cast.written() == Counter(list(cast.posts))
     audit(stack)
     assert {queue: stack.waiting(queue + DEAD) for queue in QUEUES} == dict.fromkeys(QUEUES, 0)
-    tally = f"{len(in_doubt(stack))} mails in doubt, {len(world.missing())} of them not sent"
+    unknown, missing = unknown_outcomes(stack), cast.missing()
+    tally = f"{len(unknown)} mails of unknown outcome, {len(missing)} of them not sent"
     print(  # noqa: T201 # for -rP
-        f"seed {SEED}: {len(world.posts)} posts, {world.due()} mails due, {dict(reaper.kills)},"
-        f" {world.unavailable()} answers of 503, {tally}"
+        f"seed {SEED}: {len(cast.posts)} posts, {cast.due()} mails due, {dict(reaper.kills)},"
+        f" {cast.unavailable()} answers of 503, {tally}"
     )

@@ -45,7 +45,7 @@ def test_effects_survive_the_death_of_everything_between(stack: Stack) -> None:
     counts = eventually(lambda: totals(ann, uuid), lambda counts: counts["likes"] == 1)
     assert (counts["posts"], counts["followers"]) == (1, len(readers))
 
-    # Whatever might still come a second time would have come before this one.
+    # What might still come a second time would have come before this one.
     ann.post(f"/pages/{uuid}/posts", content="Good.", expect=201)
     for reader in readers:
         eventually(reader.inbox, lambda mails: len(mails) == 2)
@@ -71,10 +71,12 @@ def test_a_burst_survives_kills_in_its_middle(stack: Stack) -> None:
         lambda: totals(ann, uuid), lambda counts: counts.get("posts", 0) >= posts, seconds=60
     )
     # What waits together leaves as one mail.
-    told = eventually(lambda: posts_in(bob.inbox()), lambda told: len(told) >= posts, seconds=60)
+    mailed = eventually(
+        lambda: posts_in(bob.inbox()), lambda mailed: len(mailed) >= posts, seconds=60
+    )
     assert totals(ann, uuid)["posts"] == posts
-    # The worker lives, so that no mail is in doubt: each was told once.
-    assert sorted(told) == sorted(f"Post {n}" for n in range(posts))
+    # The worker lives, so that no outcome is unknown: each was sent once.
+    assert sorted(mailed) == sorted(f"Post {n}" for n in range(posts))
 
 
 def posts_in(mails: list[dict[str, Any]]) -> list[str]:
@@ -98,7 +100,7 @@ def test_who_is_asked_to_stop_finishes_what_it_has_begun(stack: Stack) -> None:
                 stack.start(name)
 
     eventually(lambda: totals(ann, uuid), lambda counts: counts.get("posts") == len(posts))
-    # None is in doubt: whoever was asking SES has written down the answer.
+    # No outcome is unknown: the run that asked SES has recorded the answer.
     for words in posts:
         found = eventually(lambda words=words: [m for m in bob.inbox() if words in str(m)], len)  # type: ignore[misc]
         assert len(found) == 1

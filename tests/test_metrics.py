@@ -1,4 +1,4 @@
-"""Each process tells what it counts, at a port that is not the public's."""
+"""Each process serves its metrics at a port that is not public."""
 
 import re
 
@@ -59,7 +59,7 @@ def test_the_public_does_not_reach_the_figures(stack: Stack) -> None:
     inner = httpx.URL(stack.metrics_url("core"))
     for headers in ({}, {"Host": inner.netloc.decode()}):
         assert httpx.get(f"{stack.core_url}/metrics", headers=headers).status_code == 404
-    # And whoever reaches that port finds nothing else there.
+    # That port serves nothing else.
     assert "innotter_request" in httpx.get(inner.join("/api/v1/pages")).text
 
 

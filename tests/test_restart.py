@@ -1,7 +1,7 @@
 """Each process is replaced under load, as a new version does it: nothing is lost, nothing doubled.
 
 What the gateway does for its callers is done here by the caller: it opens a connection for each
-request, and one that is refused is tried again. Whatever was accepted has to be answered.
+request, and one that is refused is tried again. Every accepted request has to be answered.
 """
 
 import itertools
@@ -67,10 +67,10 @@ def test_every_process_can_be_replaced_under_load(stack: Stack) -> None:
     assert ann.get(f"/pages/{uuid}")["posts_count"] == len(written)
     eventually(lambda: totals(ann, uuid), lambda counts: counts["posts"] == len(written))
     # What waits together leaves as one mail.
-    told = eventually(
-        lambda: posts_in(bob.inbox()), lambda told: len(told) >= len(written), seconds=60
+    mailed = eventually(
+        lambda: posts_in(bob.inbox()), lambda mailed: len(mailed) >= len(written), seconds=60
     )
-    assert sorted(told) == sorted(written)
+    assert sorted(mailed) == sorted(written)
 
 
 def reload_core(stack: Stack) -> None:

@@ -15,7 +15,7 @@ from dev.stack import Stack, manage
 from innotter.conftest import new_page, new_user
 from innotter.statistics.selectors import differences
 from innotter.statistics.services import recount
-from innotter.statistics.tests.deeds import random_deed, told
+from innotter.statistics.tests.actions import random_action, recorded
 from innotter_contracts.events import Event
 from innotter_contracts.ids import new_id
 from innotter_stats.store import Store, create_client, create_table
@@ -96,9 +96,9 @@ def test_any_history_however_delivered_is_the_truth(
             if chance.random() < 0.04:
                 recount(page_id=chance.choice(pages).id)
             else:
-                random_deed(chance, people, pages)
+                random_action(chance, people, pages)
     client: Any = Crashing(create_client(), chance)
-    deliver(told(), Store(client, table), chance)
+    deliver(recorded(), Store(client, table), chance)
     assert client.crashes
     monkeypatch.setenv("STATISTICS_TABLE", table)
     assert differences([page.id for page in pages]) == []
@@ -115,7 +115,7 @@ def run(stack: Stack, *words: str) -> tuple[int, str]:
 
 
 def spoil(stack: Stack, page_id: str) -> None:
-    """As if five likes had been counted that nobody gave, on a day when nothing was told."""
+    """As if five likes had been counted that nobody gave, on a day without events."""
     table = boto3.client("dynamodb", endpoint_url=os.environ["AWS_ENDPOINT_URL"])
     for row in ("totals", "day#2026-01-31"):
         table.update_item(

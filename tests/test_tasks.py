@@ -1,5 +1,5 @@
-"""Whatever is away, and for however long, each task is done: a worker on a database and a broker of
-its own, whose delays are short and whose consumer timeout is some seconds."""
+"""Each task is done, whatever is unavailable and for however long. A worker runs on a database and
+a broker of its own, with short delays and a consumer timeout of some seconds."""
 
 import json
 import os
@@ -260,13 +260,13 @@ def test_a_bug_is_a_dead_letter_with_its_reason_and_is_replayed_when_it_is_mende
     line = a_line()
     bench.send("innotter.mail.test.stumble", line=line)
     for deaths in (1, 2):
-        [letter] = eventually(bench.dead, len)
-        assert (letter.type, letter.reason) == (
+        [dead] = eventually(bench.dead, len)
+        assert (dead.type, dead.reason) == (
             "innotter.mail.test.stumble",
             f"LookupError: no {line}",
         )
-        assert letter.count == deaths
-        assert letter.since
+        assert dead.count == deaths
+        assert dead.since
         if deaths == 2:
             (bench.folder / "mended").touch()
         assert replay(bench.amqp_url, MAIL_QUEUE) == 1
@@ -276,8 +276,8 @@ def test_a_bug_is_a_dead_letter_with_its_reason_and_is_replayed_when_it_is_mende
 
 def test_what_no_task_of_ours_can_be_made_of_is_a_dead_letter(bench: Bench) -> None:
     bench.send("innotter.mail.test.write", another="argument")
-    [letter] = eventually(bench.dead, len)
-    assert letter.reason.startswith("TypeError: ")
+    [dead] = eventually(bench.dead, len)
+    assert dead.reason.startswith("TypeError: ")
     bench.send("innotter.mail.of.another.version")
     eventually(bench.dead, lambda dead: len(dead) == 2)
     with Connection(bench.amqp_url) as broker, broker.Producer() as producer:
@@ -293,7 +293,7 @@ def test_ten_minutes_of_the_clock_leave_nothing_behind_without_a_database(bench:
                 # Without the expiry that would hide a second try.
                 app.send_task(name, connection=broker)
     eventually(bench.messages, lambda messages: not messages)
-    # It has been tried, once each, and is no dead letter.
+    # It has been tried, once each, and is no dead dead.
     tried = [said["task_id"] for said in bench.said("deferred") if said["task"] in EVERY]
     assert tried
     assert len(tried) == len(set(tried))

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.xdist_group("stack")
 TOUR = (ROOT / "docs" / "tour.md").read_text()
 
 
-def test_the_tour_can_be_taken_in_the_demo_world() -> None:
+def test_the_tour_can_be_taken_in_the_demo_data() -> None:
     """Nobody there has the names of those who arrive."""
     [arriving] = re.findall(r"^for name in (.*); do$", TOUR, re.MULTILINE)
     founded = set(re.findall(r'"uuid": "([\w-]+)"', TOUR))

@@ -1,4 +1,4 @@
-"""The events that the core tells others, and the names of the places they travel through.
+"""The events that the core publishes, and the names of the exchanges and queues they use.
 
 An event is a past-tense fact. Its `id` is also the idempotency key: a reader that has
 seen an id has seen the event. Adding an optional field keeps the version; anything

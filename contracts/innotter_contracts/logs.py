@@ -10,7 +10,7 @@ import structlog
 from innotter_contracts.ids import new_id
 
 REQUEST_ID_HEADER = "X-Request-ID"
-# Libraries whose lines below a warning repeat ours, or tell nothing.
+# Libraries whose lines below a warning repeat ours, or say nothing.
 CHATTY = ("amqp", "botocore", "celery.app.trace", "celery.worker.strategy", "kombu")
 # What a line never shows: values under such a name, and such pieces of any text.
 _SECRET_NAMES = re.compile(
@@ -21,7 +21,7 @@ _SECRET_TEXTS = [
     for pattern, shown in (
         (r"\beyJ[\w-]+\.[\w-]+\.[\w-]*", "[secret]"),
         (r"\b(bearer|basic)\s+[\w.~+/-]+=*", r"\1 [secret]"),
-        # The password in an address.
+        # The password in a URL.
         (r"(\b[a-z][a-z0-9+.-]*://[^\s:/@\"']*:)[^\s/@\"']+@", r"\1[secret]@"),
         (r"(/unsubscribe/)[\w.:~-]+", r"\1[secret]"),
         # As JSON, and as Python shows a call or a dict; the quotes may be escaped.
@@ -37,7 +37,7 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 def configure_logs(*, service: str, style: Literal["json", "console"], level: str = "INFO") -> None:
     """Every line of this process to standard output: one JSON object, or columns for people.
 
-    Lines of libraries that use `logging` take the same road.
+    Lines of libraries that use `logging` are formatted alike.
     """
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,

@@ -71,7 +71,7 @@ def key_id(token: str) -> str:
         raise InvalidToken("The token is not an access token.")
     kid = header.get("kid")
     if not isinstance(kid, str):
-        raise InvalidToken("The token names no key.")
+        raise InvalidToken("The token has no key id.")
     return kid
 
 
@@ -93,11 +93,11 @@ def verify(token: str, *, keys: Keys, issuer: str) -> Claims:
     except jwt.ExpiredSignatureError:
         raise InvalidToken("The token has expired.") from None
     except jwt.InvalidTokenError:
-        raise InvalidToken("The token is not valid.") from None
+        raise InvalidToken("Invalid token.") from None
     try:
         return Claims.model_validate(claims)
     except ValidationError:
-        raise InvalidToken("The token's claims are not valid.") from None
+        raise InvalidToken("Invalid token claims.") from None
 
 
 def _parts(token: str) -> tuple[dict[str, Any], dict[str, Any]]:

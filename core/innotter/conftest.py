@@ -87,13 +87,13 @@ def ann(db: None) -> User:
 
 @pytest.fixture
 def page(ann: User) -> Page:
-    """Ann's, public, at the address `ann`."""
+    """Ann's, public, with the uuid `ann`."""
     return new_page(ann, uuid="ann")
 
 
 @pytest.fixture
 def private_page(ann: User) -> Page:
-    """Ann's, private, at the address `ann-private`."""
+    """Ann's, private, with the uuid `ann-private`."""
     return new_page(ann, uuid="ann-private", is_private=True)
 
 
@@ -192,7 +192,7 @@ class Caller:
         self._client = Client()
 
     def get(self, path: str, **query: Any) -> "Answer":
-        return self._client.get(_address(path), query or None, headers=self._headers())
+        return self._client.get(_url(path), query or None, headers=self._headers())
 
     def post(self, path: str, body: Any = None) -> "Answer":
         return self._send("POST", path, body)
@@ -213,7 +213,7 @@ class Caller:
         body = {"image": [SimpleUploadedFile(name, file) for file in files]}
         return self._client.generic(
             "PUT",
-            _address(path),
+            _url(path),
             encode_multipart(BOUNDARY, body),
             f"{MULTIPART_CONTENT}; charset={charset}",
             headers=self._headers(),
@@ -251,7 +251,7 @@ class Caller:
     def _send(self, method: str, path: str, body: Any) -> "Answer":
         data = "" if body is None else json.dumps(body)
         return self._client.generic(
-            method, _address(path), data, "application/json", headers=self._headers()
+            method, _url(path), data, "application/json", headers=self._headers()
         )
 
     def _headers(self) -> dict[str, str]:
@@ -273,7 +273,7 @@ def api(db: None) -> Api:
     return caller
 
 
-def _address(path: str) -> str:
+def _url(path: str) -> str:
     return path if path.startswith("http") else f"/api/v1{path}"
 
 

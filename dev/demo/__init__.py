@@ -1,9 +1,9 @@
-"""The demo world that `make run` creates on its first start: people, pages, posts of five weeks."""
+"""The demo data that `make run` creates on its first start: people, pages, posts of five weeks."""
 
-# Of everybody in it.
+# Of every demo account.
 PASSWORD = "innotter-demo"
 
-# Username, password, what they are: those that a newcomer should sign in as.
+# Username, password, what they are: the accounts to log in with first.
 ACCOUNTS: list[tuple[str, str, str]] = [
     ("admin", PASSWORD, "administrator"),
     ("moderator", PASSWORD, "moderator"),

@@ -1,4 +1,4 @@
-"""Pictures of the demo world's people and pages, drawn of their names: the same at every run."""
+"""Pictures of the demo data's people and pages, drawn of their names: the same at every run."""
 
 import colorsys
 import io
@@ -20,7 +20,7 @@ FIELDS, FIELD = 5, 80
 
 
 def give_pictures() -> str:
-    """To everybody and every page; what became of it. Where no storage is, the world has none."""
+    """To everybody and every page; what became of it. Without storage there are none."""
     # Made by ourselves: a program of its own for each would take longer than all the rest.
     with patch("innotter.media.services._avatars", avatars):
         try:

@@ -1,4 +1,4 @@
-"""The people of the demo world, their pages and what they write, as the TOML files tell it."""
+"""The people of the demo data, their pages and what they write, as the TOML files tell it."""
 
 import tomllib
 from pathlib import Path

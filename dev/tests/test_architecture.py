@@ -1,4 +1,4 @@
-"""docs/architecture.md, the linter's configuration and the database tell the same of directions.
+"""docs/architecture.md, the linter's configuration and the database describe the same directions.
 
 import-linter holds the code to its contracts. It sees neither the page, nor a relation by name
 (`ForeignKey("posts.Post")`), nor what a migration depends on.

@@ -1,4 +1,4 @@
-"""The pictures of the demo world: everybody has one, of their own and always the same."""
+"""The pictures of the demo data: everybody has one, of their own and always the same."""
 
 import pytest
 

@@ -49,7 +49,7 @@ def create_app(config: Settings) -> FastAPI:
         version="1",
         description="What happened on a page, for its owner: in total and per UTC day.",
         lifespan=lifespan,
-        # Addresses have no trailing slash; one that does is unknown.
+        # Paths have no trailing slash; one that does is unknown.
         redirect_slashes=False,
         # Swagger UI is served by `document`, from this machine.
         docs_url=None,
@@ -84,7 +84,7 @@ def create_app(config: Settings) -> FastAPI:
 
 
 def _quieten_uvicorn() -> None:
-    """Its lines take the same road as ours; that of each request is RequestLogMiddleware's."""
+    """Its lines are formatted like ours; that of each request is RequestLogMiddleware's."""
     for name in ("uvicorn", "uvicorn.access"):
         logging.getLogger(name).handlers.clear()
     logging.getLogger("uvicorn").propagate = True

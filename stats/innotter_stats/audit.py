@@ -4,10 +4,10 @@
 writes as many answers to standard output, in the same order:
 
     {"page": "<id>"}    {"page": "<id>", "uuid": …, "name": …, "owner_id": …, "totals": {…},
-                         "days": {"2026-11-20": {…}, …}}; null for what no event has told
+                         "days": {"2026-11-20": {…}, …}}; null for what no event has named
     {"event": "<id>"}   {"event": "<id>", "counted": true}
 
-A command and not an endpoint: whoever may run it holds the table's credentials already, so that
+A command and not an endpoint: its operator holds the table's credentials already, so that
 there is nothing for strangers to reach. It only reads. Ends with 1 when the table does not answer.
 """
 

@@ -13,8 +13,8 @@ from innotter_contracts.direction import within_text
 from innotter_contracts.events import Metric
 from innotter_stats.schemas import Statistics
 
-# It looks for plugins by a protocol that Python 3.12 has dropped; whoever asks all finders, as
-# pytest does, stumbles over it.
+# It looks for plugins by a protocol that Python 3.12 has dropped; code that asks all finders, as
+# pytest does, fails on it.
 sys.meta_path[:] = [each for each in sys.meta_path if type(each).__name__ != "PluginImportFixer"]
 
 type Language = Literal["en", "ru"]
@@ -51,7 +51,7 @@ STYLE = Style(
     major_label_font_size=13,
     title_font_size=17,
 )
-# What XML cannot hold, whatever it is written as.
+# Characters that XML cannot hold, even escaped.
 NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
@@ -159,7 +159,7 @@ def _number(number: float) -> str:
 
 def _plain(root: Element) -> Element:
     """Without scripts and remarks. What a script would show at a bar, the browser shows; and who
-    has the picture read out hears that it is one."""
+    uses a screen reader learns that it is one."""
     for parent in list(root.iter()):
         for child in list(parent):
             tag: Any = child.tag

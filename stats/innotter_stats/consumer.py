@@ -1,7 +1,7 @@
 """Takes events from RabbitMQ in batches and has them counted; the only module that knows AMQP.
 
 `python -m innotter_stats.consumer`. A message is acknowledged only after DynamoDB has said that
-its event is counted; whatever happens in between, the broker delivers it again, and the store
+its event is counted; after any failure in between the broker delivers it again, and the store
 counts it once. SIGTERM finishes the running batch.
 """
 
@@ -137,7 +137,7 @@ class Consumer:
         self.pulse.beat()
 
     def _count(self, connection: Connection, events: list[Event]) -> bool:
-        """Tries until the events are counted; False if it was told to stop before."""
+        """Tries until the events are counted; False if it was stopped before."""
         for delay in delays(first=0.2, longest=10):
             try:
                 repeated = self._store.apply(events, lambda: self._keep_alive(connection))

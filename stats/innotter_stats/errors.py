@@ -24,13 +24,13 @@ class Usual(NamedTuple):
 
 
 USUAL = {
-    400: Usual("invalid", "The request is not valid."),
+    400: Usual("invalid", "Invalid request."),
     401: Usual("unauthenticated", "Authentication required."),
     403: Usual("forbidden", "Only the page's owner sees its statistics."),
     404: Usual("not_found", "Not found."),
     405: Usual("method_not_allowed", "Method not allowed."),
-    414: Usual("target_too_long", "The request target is too long."),
-    431: Usual("headers_too_large", "The request headers are too large."),
+    414: Usual("target_too_long", "Request target too long."),
+    431: Usual("headers_too_large", "Request headers too large."),
     500: Usual("internal", "Internal server error."),
     503: Usual("unavailable", "Service unavailable. Try again later."),
 }

@@ -1,8 +1,8 @@
-"""What an event tells that is not counted. Pure.
+"""The facts of an event that are not counted. Pure.
 
 A fact overwrites, so it may be written any number of times, as long as an older one never wins:
-each has the revision of the row in the core that it tells of, and the higher revision wins.
-What is counted, and so must be added exactly once, is told by innotter_contracts.counting.
+each has the revision of the row in the core that it is about, and the higher revision wins.
+What is counted, and so must be added exactly once, is in innotter_contracts.counting.
 """
 
 from collections.abc import Sequence
@@ -40,7 +40,7 @@ class Block(NamedTuple):
 
 
 def facts(event: Event) -> Sequence[Fact | Block]:
-    """What the event tells about its page; the uuid last, because it makes the page findable.
+    """The facts that an event states about its page; the uuid last: it makes the page findable.
 
     Or about a user.
     """
@@ -58,7 +58,7 @@ def facts(event: Event) -> Sequence[Fact | Block]:
                 Fact(changed.page_id, "uuid", changed.uuid, event.revision),
             ]
         case PageDeleted(payload=gone):
-            # Final: nothing is told of the page that this could be older than.
+            # Final: no later event is about the page.
             return [Fact(gone.page_id, "deleted", "yes", milliseconds(event.occurred_at))]
         case UserBlocked() | UserUnblocked():
             blocked = isinstance(event, UserBlocked)

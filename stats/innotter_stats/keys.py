@@ -1,4 +1,4 @@
-"""The core's public keys, by which this service believes a token."""
+"""The core's public keys, with which this service verifies tokens."""
 
 import asyncio
 import json
@@ -60,7 +60,7 @@ class KeyCache:
         self._asked_at = time.monotonic()
         try:
             self._keys = await asyncio.to_thread(_fetch, self._url)
-        # Whatever is wrong with the answer, the keys from before are better than none.
+        # An invalid answer never replaces known keys.
         except Exception as error:  # noqa: BLE001
             log.warning("keys_unavailable", url=self._url, error=repr(error))
 

@@ -37,7 +37,11 @@ BATCH_EVENTS = Histogram(
     "Events that were counted together.",
     buckets=(1, 5, 10, 50, 100, 250, 500, 1000),
 )
-DOWN = Gauge("innotter_stats_down", "1 for a part that the consumer waits for.", ["part"])
+DOWN = Gauge(
+    "innotter_stats_down",
+    "1 for a dependency that the consumer waits for: table or broker.",
+    ["part"],
+)
 
 # Seconds. A batch whose every call to DynamoDB is as slow as it may be takes less.
 STUCK_AFTER = 300

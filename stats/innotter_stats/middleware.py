@@ -37,7 +37,7 @@ MAX_HEADERS = 32 * 1024
 # be used again.
 MAX_UNREAD_BODY = 64 * 1024
 BODY_TIMEOUT = 5
-# A name or an address, and perhaps a port.
+# A name or an IP, and perhaps a port.
 _HOST = re.compile(r"(?P<name>[^:\[\]]+|\[[0-9a-fA-F:.]+\])(:\d+)?")
 
 log = structlog.get_logger("innotter_stats.requests")
@@ -46,10 +46,10 @@ METHODS = {"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"}
 
 
 class JWTMiddleware:
-    """Verifies the access token of every request that carries one, on public addresses too.
+    """Verifies the access token of every request that carries one, on public endpoints too.
 
     `request.state.claims` is then who calls: verified Claims, or None for a stranger. A user
-    who was blocked since the token was made is refused: events told this service of it.
+    who was blocked since the token was issued is refused: this service learns of blocks by event.
     """
 
     def __init__(
@@ -257,7 +257,7 @@ def _refusal(code: str, reason: str) -> Response:
 
 
 def _measure(scope: Scope, status: int | None, started: float) -> None:
-    # What the router has found; without it, one name for whatever was asked for.
+    # The matched route; one name for everything unmatched.
     route = getattr(scope.get("route"), "path", "none")
     method = scope["method"] if scope["method"] in METHODS else "other"
     REQUESTS.labels(method, route, status).observe(time.perf_counter() - started)

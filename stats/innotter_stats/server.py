@@ -1,7 +1,7 @@
 """How uvicorn speaks HTTP here: `uvicorn --http innotter_stats.server:Protocol`.
 
-What never becomes a request is refused as everything else is, and whoever is slow to send one is
-hung up on, so that connections do not pile up.
+Malformed requests get a problem document like every other error. Clients that are slow to send a
+request are disconnected, so that connections do not pile up.
 """
 
 import asyncio
@@ -34,7 +34,7 @@ class Protocol(H11Protocol):
         super().connection_lost(exc)
 
     def send_400_response(self, msg: str) -> None:
-        """A target or header that is too long comes here too: h11 does not tell them apart."""
+        """A target or header that is too long comes here too: h11 does not distinguish them."""
         if self.conn.our_state not in (h11.IDLE, h11.SEND_RESPONSE):
             # The answer to this request has begun.
             self.transport.close()

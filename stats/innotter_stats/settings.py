@@ -23,7 +23,7 @@ _DEVELOPMENT_AMQP_URL = "amqp://guest:guest@localhost:5672//"
 def _http_url(url: str) -> str:
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError("must be an http or https address")
+        raise ValueError("must be an http or https URL")
     return url.rstrip("/")
 
 
@@ -58,9 +58,9 @@ class Settings(BaseSettings):
     metrics_host: str = "127.0.0.1"
     metrics_port: int | None = Field(default=None, ge=1, le=65_535)
 
-    # The core's public address. Tokens must name exactly this as their issuer.
+    # The core's public URL. Tokens must name exactly this as their issuer.
     core_url: HttpUrl = "http://localhost:8000"
-    # Apart from core_url, because this service may reach the core by another road than people do.
+    # Apart from core_url, because this service may reach the core at another URL than people do.
     jwks_url: HttpUrl = Field(
         default_factory=lambda data: f"{data['core_url']}/.well-known/jwks.json"
     )
@@ -106,7 +106,7 @@ def load() -> Settings:
 
     Ends the process with a sentence for each setting that makes no sense.
     """
-    # Into the environment and not just into Settings, so that boto3 finds its part there too.
+    # Into the environment and not just into Settings, so that boto3 reads its settings there too.
     load_dotenv(".env")
     try:
         return Settings()

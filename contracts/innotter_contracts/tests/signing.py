@@ -1,4 +1,4 @@
-"""Signs tokens as the core does, and as those do who would like to be believed."""
+"""Signs tokens as the core does, and as attackers do."""
 
 import base64
 import hashlib
@@ -104,7 +104,7 @@ def refused_tokens(signer: Signer) -> dict[str, str]:
         "its own key embedded, under a name of its own": stranger.token(
             headers={"jwk": stranger.jwk, "kid": "mine"}
         ),
-        "its own key at an address": stranger.token(headers={"jku": f"{evil}/jwks.json"}),
+        "its own key at a URL": stranger.token(headers={"jku": f"{evil}/jwks.json"}),
         "not an access token": signer.token(headers={"typ": "JWT"}),
         "no type": signer.token(headers={"typ": ""}),
         "unknown critical extension": signer.token(headers={"crit": ["x"], "x": 1}),

@@ -1,7 +1,7 @@
 """The keys that sign access tokens: a private JWKS in the file SIGNING_KEYS_FILE.
 
 Each key says from when on it signs (`signs_from`, in seconds since 1970); of those whose time has
-come the youngest does. The one before it is believed until its last token has expired. A process
+come the youngest does. The one before it is trusted until its last token has expired. A process
 looks at each use whether the file is another one now, so that no rotation needs a restart.
 """
 
@@ -23,7 +23,7 @@ from jwt.algorithms import OKPAlgorithm
 from innotter_contracts.ids import new_id
 from innotter_contracts.tokens import ALGORITHM, LEEWAY, Keys
 
-# What the world may know of a key.
+# The public members of a JWK (RFC 7517).
 PUBLIC = ("kty", "crv", "x", "kid", "alg", "use")
 
 
@@ -50,16 +50,16 @@ def signing_key() -> SigningKey:
 
 
 def public_jwks() -> dict[str, Any]:
-    """What the world may know of our keys: /.well-known/jwks.json.
+    """The public JWKS (RFC 7517), served at /.well-known/jwks.json.
 
     Those that do not sign yet are among them, so that caches know them when they begin.
     """
-    return {"keys": [{name: key.jwk[name] for name in PUBLIC} for key in _believed(_keys())]}
+    return {"keys": [{name: key.jwk[name] for name in PUBLIC} for key in _trusted(_keys())]}
 
 
 def public_keys() -> Keys:
     """What tokens are verified with."""
-    return {key.kid: key.public for key in _believed(_keys())}
+    return {key.kid: key.public for key in _trusted(_keys())}
 
 
 def create_signing_keys(file: Path, *, prefix: str) -> None:
@@ -72,12 +72,12 @@ def create_signing_keys(file: Path, *, prefix: str) -> None:
 
 
 def rotate_signing_keys(file: Path, *, prefix: str, lead: int, only: bool = False) -> str:
-    """Adds a key that signs in `lead` seconds, and drops those that are believed no more.
+    """Adds a key that signs in `lead` seconds, and drops those that are trusted no more.
 
-    With `only`, all others are dropped. The kid of the new key.
+    With `only`, all others are dropped. Returns the kid of the new key.
     """
     with _alone(file.parent):
-        kept = [] if only else [key.jwk for key in _believed(_read(file))]
+        kept = [] if only else [key.jwk for key in _trusted(_read(file))]
         added = _new_jwk(prefix, signs_from=int(time.time()) + lead)
         _replace(file, json.dumps({"keys": [*kept, added]}))
     return str(added["kid"])
@@ -107,7 +107,7 @@ def _read(file: Path) -> list[SigningKey]:
     return sorted(keys, key=lambda key: key.signs_from)
 
 
-def _believed(keys: list[SigningKey]) -> list[SigningKey]:
+def _trusted(keys: list[SigningKey]) -> list[SigningKey]:
     """Without those whose last token has expired."""
     past = time.time() - settings.ACCESS_TOKEN_SECONDS - LEEWAY
     # The last one that began before then is the first that may still have signed one.
@@ -133,7 +133,7 @@ def _alone(folder: Path) -> Iterator[None]:
 
 
 def _replace(file: Path, text: str) -> None:
-    """All of it or nothing, for whoever reads meanwhile; its owner stays."""
+    """Replaces the file atomically and keeps its owner."""
     owner = file.stat()
     new = file.with_name(f"{file.name}.new")
     new.unlink(missing_ok=True)

@@ -10,11 +10,11 @@ from innotter_contracts.tokens import InvalidToken, bearer_token
 
 
 class AccessTokenMiddleware:
-    """Says who calls the API: the user of the access token, or nobody.
+    """Sets `request.user` of API requests: the user of the access token, or AnonymousUser.
 
-    A token that is not good is refused here, on public endpoints too. The user is read
+    An invalid token is refused here, on public endpoints too. The user is read
     afresh on each request, so that a block, or the end of a session, works at once, and no
-    role is believed that the token tells. The admin panel's session counts for nothing here.
+    role in the token is trusted. The admin panel's session counts for nothing here.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:

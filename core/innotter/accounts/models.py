@@ -161,13 +161,13 @@ class User(Revised, Record, AbstractBaseUser):
 class Session(Record):
     """A user at one of their devices: begins at a login and is kept alive by refreshing.
 
-    Whatever changes a session or its tokens holds the lock of its row.
+    Every change of a session or its tokens holds the lock of its row.
     """
 
     user = models.ForeignKey(User, on_delete=models.CASCADE)
     user_agent = models.CharField(max_length=200, default="")
     last_used_at = models.DateTimeField()
-    # Access tokens in hand are refused from then on. Of a block there is no such mark: it refuses
+    # Access tokens of it are refused from then on. Of a block there is no such mark: it refuses
     # all tokens by itself, and what is left of their minutes comes back with its end.
     ended_at = models.DateTimeField(null=True)
 

@@ -24,7 +24,7 @@ def shown_to(viewer: Viewer) -> Q:
 
 
 def user_at(username: str, viewer: Viewer) -> User:
-    """The profile under a username, in any case of letters. Raises NotFound."""
+    """The profile under a username, in any case. Raises NotFound."""
     user = User.objects.filter(shown_to(viewer), username__lower=username.lower()).first()
     if user is None:
         raise NotFound
@@ -42,7 +42,7 @@ def user_named(username: str) -> User:
 def user_by_login(login: str) -> User | None:
     """Whom a username or an e-mail address names, in any case and form.
 
-    A row whose address could not be made canonical is found by the address as it is.
+    A row whose e-mail address could not be made canonical is found by the address as it is.
     """
     if "@" not in login:
         return User.objects.filter(username__lower=login.lower()).first()

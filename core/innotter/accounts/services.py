@@ -89,22 +89,22 @@ PRUNE_IPS = """
 
 class UsernameTaken(Conflict):
     code = "username_taken"
-    detail = "Another account has this username."
+    detail = "This username is taken."
 
 
 class EmailTaken(Conflict):
     code = "email_taken"
-    detail = "Another account has this e-mail address."
+    detail = "This e-mail address is taken."
 
 
 class WrongCredentials(Unauthenticated):
     code = "wrong_credentials"
-    detail = "There is no account with this name and password."
+    detail = "Invalid username, e-mail address or password."
 
 
 class WrongRefreshToken(Unauthenticated):
     code = "invalid_refresh_token"
-    detail = "The refresh token is unknown, spent or expired: log in again."
+    detail = "Invalid refresh token. Log in again."
 
 
 class InvalidEmail(Invalid):
@@ -118,7 +118,7 @@ class WeakPassword(Invalid):
 
 class WrongPassword(Invalid):
     code = "wrong_password"
-    detail = "This is not your password."
+    detail = "Wrong password."
 
 
 @dataclass(frozen=True)
@@ -138,7 +138,7 @@ def register(
     title: str = "",
     language: str = "",
 ) -> User:
-    """A new account with the role `user`, titled by its username and in English unless told.
+    """A new account with the role `user`, titled by its username and in English by default.
     Without a client nothing is counted: what the operator makes.
 
     Raises Throttled, Invalid, ReservedName, InvalidEmail, WeakPassword, UsernameTaken, EmailTaken.
@@ -199,7 +199,7 @@ def edit_user(
             changed |= {"password", "updated_at"}
         now.save(update_fields=changed)
         if password is not None:
-            _end(Session.objects.filter(user=now).exclude(pk__in=[session_id]))
+            _end_sessions(Session.objects.filter(user=now).exclude(pk__in=[session_id]))
         if "email_notifications" in changed:
             record(NotificationsChanged(actor=now.id, payload=UserRef(user_id=now.id)))
     return now
@@ -274,13 +274,13 @@ def refresh(*, token: str, client: Client) -> TokenPair:
 
 def log_out(*, token: str) -> None:
     """Ends the session that the refresh token belongs to, if any."""
-    _end(Session.objects.filter(refreshtoken__digest=digest(token)))
+    _end_sessions(Session.objects.filter(refreshtoken__digest=digest(token)))
 
 
 @action
 def end_session(*, actor: User, session_id: UUID) -> None:
     """Ends one of one's own sessions. Raises NotFound."""
-    if not _end(sessions_to_refresh(actor).filter(pk=session_id)):
+    if not _end_sessions(sessions_to_refresh(actor).filter(pk=session_id)):
         raise NotFound
 
 
@@ -359,7 +359,7 @@ def _next_pair(found: RefreshToken, asked_at: datetime) -> TokenPair | None:
     if session is None or token is None:
         return None
     if token.spent_at is not None and _is_replayed(token, token.spent_at, asked_at):
-        _end(Session.objects.filter(pk=session.pk))
+        _end_sessions(Session.objects.filter(pk=session.pk))
         return None
     session.last_used_at = timezone.now()
     session.save(update_fields=["last_used_at", "updated_at"])
@@ -377,8 +377,8 @@ def _is_replayed(token: RefreshToken, spent_at: datetime, asked_at: datetime) ->
 
 
 @transaction.atomic
-def _end(sessions: QuerySet[Session]) -> int:
-    """Tokens in hand are refused from now on. How many of the sessions were alive."""
+def _end_sessions(sessions: QuerySet[Session]) -> int:
+    """Ends the sessions: their tokens are refused from now on. Returns how many were alive."""
     # Locked, so that a refresh under way is over, and what it made is seen here.
     ids = [each.pk for each in sessions.select_for_update(of=("self",), no_key=True)]
     alive = Session.objects.filter(pk__in=ids, ended_at=None).update(ended_at=timezone.now())

@@ -17,7 +17,7 @@ from django.http import HttpRequest, HttpResponse
 # Nobody turns more pages than that: they search or filter.
 MOST_ROWS = 10_000
 # Of a table whose words no index has, a search reads so many rows: writing an index would cost
-# whoever writes a row, and reading all rows every search.
+# every write of a row, and reading all rows every search.
 SEARCHED_ROWS = 100_000
 
 

@@ -1,4 +1,4 @@
-"""What becomes of a task: done, published anew, or a dead letter. OwedTask and ClockTask are the
+"""The outcomes of a task: done, published anew, or a dead letter. OwedTask and ClockTask are the
 bases that a task may name.
 
 A task's message is acknowledged when what it asks for is done, or when the broker has confirmed
@@ -78,13 +78,13 @@ class BaseTask(Task[..., Any]):
         raise error
 
     def _report(self, error: Exception) -> None:
-        told = {"task": self.name, "task_id": self.request.id}
+        about = {"task": self.name, "task_id": self.request.id}
         if is_passing(error):
             TASKS.labels(self.name, "deferred").inc()
-            log.warning("deferred", **told, retries=self.request.retries, reason=reason_of(error))
+            log.warning("deferred", **about, retries=self.request.retries, reason=reason_of(error))
         else:
             TASKS.labels(self.name, "failure").inc()
-            log.error("failed", **told, reason=reason_of(error), exc_info=error)
+            log.error("failed", **about, reason=reason_of(error), exc_info=error)
 
 
 class OwedTask(BaseTask):
@@ -133,7 +133,7 @@ class ClockTask(BaseTask):
 
 
 def reason_of(error: Exception) -> str:
-    """One line for a log and for whoever looks at a dead letter."""
+    """The error in one line, for logs and dead letters; at most LONGEST_REASON characters."""
     return " ".join(f"{type(error).__name__}: {error}".split())[:LONGEST_REASON]
 
 

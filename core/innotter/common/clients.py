@@ -22,7 +22,7 @@ def client_of(request: HttpRequest) -> Client:
 
 
 def client_ip(request: HttpRequest) -> str:
-    """Where a request comes from, as far as it can be believed: the TRUSTED_PROXIES-th entry of
+    """Where a request comes from, as far as it can be trusted: the TRUSTED_PROXIES-th entry of
     X-Forwarded-For from its end; of IPv6 the network, whose every IP one client may use."""
     chain = request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")
     proxies = settings.TRUSTED_PROXIES

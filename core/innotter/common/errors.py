@@ -1,4 +1,4 @@
-"""What can go wrong in the domain. Apps subclass these; problems.py turns them into answers."""
+"""Errors of the domain. Apps subclass these; problems.py renders them."""
 
 import math
 from typing import ClassVar
@@ -16,17 +16,17 @@ class DomainError(Exception):
 
 class NotFound(DomainError):
     code = "not_found"
-    detail = "There is nothing here, or nothing that you may see."
+    detail = "Not found."
 
 
 class Forbidden(DomainError):
     code = "forbidden"
-    detail = "You may not do this."
+    detail = "Permission denied."
 
 
 class Conflict(DomainError):
     code = "conflict"
-    detail = "This does not go together with what is there already."
+    detail = "Conflict with the current state."
 
 
 class Unauthenticated(DomainError):
@@ -35,19 +35,19 @@ class Unauthenticated(DomainError):
 
 
 class Unavailable(DomainError):
-    """Something of ours that this needs is away or busy, which is nobody's mistake."""
+    """A dependency is unavailable or busy; the client may retry."""
 
     code = "unavailable"
-    detail = "This cannot be done at the moment."
+    detail = "Temporarily unavailable."
     # Seconds.
     retry_after: ClassVar[int] = 10
 
 
 class DatabaseUnavailable(Unavailable):
-    """Whether a write was committed that was under way is not known."""
+    """Whether a write in progress was committed is unknown."""
 
     code = "database_unavailable"
-    detail = "The database is unavailable at the moment."
+    detail = "The database is unavailable."
     retry_after = 5
 
 
@@ -57,7 +57,7 @@ class Throttled(DomainError):
 
     def __init__(self, seconds: float) -> None:
         super().__init__()
-        # Whole seconds, as the header has them.
+        # Whole seconds, as in the Retry-After header.
         self.retry_after = max(1, math.ceil(seconds))
 
 
@@ -65,7 +65,7 @@ class Invalid(DomainError):
     """One field of the input breaks a rule of the domain."""
 
     code = "invalid"
-    detail = "This value is not valid."
+    detail = "Invalid value."
 
     def __init__(self, field: str, detail: str | None = None) -> None:
         super().__init__(detail)

@@ -8,7 +8,7 @@ from innotter_contracts.ids import new_id
 
 class ChangedAt(models.DateTimeField):  # type: ignore[type-arg] # generic in its stubs alone
     """When a row was last saved; of a new row the very moment of `created_at`, so that one can
-    tell whether it was ever edited."""
+    show whether it was ever edited."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **{**kwargs, "auto_now": True})
@@ -42,7 +42,7 @@ def milliseconds_now() -> int:
 
 
 class Revised(models.Model):
-    """A row whose state events tell. `revision` orders what they tell, whatever clocks say."""
+    """A row whose state is published in events. `revision` orders them independently of clocks."""
 
     # Milliseconds to begin with, so that it also rises where a backup has brought an older one
     # back; one more than before where a clock has gone back. The database's default is for the

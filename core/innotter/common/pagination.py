@@ -159,7 +159,7 @@ def _decode(cursor: str, key: Key) -> tuple[str, Position]:
 
 class InvalidCursor(Invalid):
     code = "invalid"
-    detail = "This cursor is not one of ours."
+    detail = "Invalid cursor."
 
     def __init__(self) -> None:
         super().__init__("cursor")

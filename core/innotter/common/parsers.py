@@ -6,7 +6,7 @@ from rest_framework.parsers import JSONParser
 
 
 class Utf8JSONParser(JSONParser):
-    """JSON is UTF-8 (RFC 8259), whatever charset its sender claims."""
+    """JSON in UTF-8 (RFC 8259); a charset in the Content-Type is ignored."""
 
     def parse(
         self,
@@ -22,6 +22,6 @@ class Utf8JSONParser(JSONParser):
 
 
 class AnyJSONParser(Utf8JSONParser):
-    """JSON, whatever its sender calls it: Amazon SNS says text/plain."""
+    """JSON under any Content-Type: Amazon SNS sends text/plain."""
 
     media_type = "*/*"

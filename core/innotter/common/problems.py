@@ -38,7 +38,7 @@ CODE_OF = {
 }
 
 
-# What an answer says of a bad input at most, whatever came in.
+# Bounds of the errors in one response.
 MOST_ERRORS, LONGEST_DETAIL = 20, 300
 
 
@@ -70,7 +70,7 @@ def _of_domain(error: errors.DomainError) -> Problem:
     status = status_of(type(error))
     if isinstance(error, errors.Invalid):
         one = FieldError(field=error.field, code=error.code, detail=str(error))
-        return problem(status, "invalid", "The input is not valid.", errors=[one])
+        return problem(status, "invalid", "Invalid input.", errors=[one])
     return problem(status, error.code, str(error))
 
 
@@ -79,7 +79,7 @@ def _of_drf(error: exceptions.APIException) -> Problem:
         return problem(
             HTTPStatus.BAD_REQUEST,
             "invalid",
-            "The input is not valid.",
+            "Invalid input.",
             errors=list(islice(_field_errors(error.detail), MOST_ERRORS)),
         )
     code = str(error.get_codes())
@@ -123,9 +123,7 @@ def unauthorized(detail: str, code: str = "invalid_token") -> JsonResponse:
 
 
 def method_not_allowed() -> JsonResponse:
-    document = problem(
-        HTTPStatus.METHOD_NOT_ALLOWED, "method_not_allowed", "Only GET is answered here."
-    )
+    document = problem(HTTPStatus.METHOD_NOT_ALLOWED, "method_not_allowed", "Method not allowed.")
     return response(document, {"Allow": "GET, HEAD"})
 
 
@@ -136,8 +134,8 @@ def bad_request(request: HttpRequest, exception: Exception | None = None) -> Jso
     _refused(request, type(exception).__name__)
     if isinstance(exception, RequestDataTooBig):
         status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
-        return response(problem(status, "too_large", "The request's body is too large."))
-    return response(problem(HTTPStatus.BAD_REQUEST, "malformed", "The request is not valid."))
+        return response(problem(status, "too_large", "Request body too large."))
+    return response(problem(HTTPStatus.BAD_REQUEST, "malformed", "Invalid request."))
 
 
 def forbidden(
@@ -152,10 +150,10 @@ def not_found(request: HttpRequest, exception: Exception | None = None) -> JsonR
 
 
 def server_error(request: HttpRequest) -> JsonResponse:
-    """Says nothing of what happened: the log has it, under the request's id.
+    """Reveals nothing of the error: the log has it, under the request's id.
 
-    Django calls this while it handles the error, whoever raised it: a view, a middleware, a
-    template, the admin panel. So this is the one place that knows a database that is away.
+    Django calls this while it handles an error raised anywhere: in a view, a middleware, a
+    template, the admin panel. So this is the one place that detects an unavailable database.
     """
     error = sys.exception()
     if error is not None and is_database_away(error):
@@ -164,11 +162,9 @@ def server_error(request: HttpRequest) -> JsonResponse:
         connection.close()
         unavailable = errors.DatabaseUnavailable()
         return response(_of_domain(unavailable), _headers(unavailable))
-    return response(
-        problem(HTTPStatus.INTERNAL_SERVER_ERROR, "internal", "Something went wrong on our side.")
-    )
+    return response(problem(HTTPStatus.INTERNAL_SERVER_ERROR, "internal", "Internal server error."))
 
 
 def _refused(request: HttpRequest, reason: str) -> None:
-    """For the request's line in the log: the answer does not tell."""
+    """For the request's log line: the response does not contain the reason."""
     request.refused = reason  # type: ignore[attr-defined]

@@ -12,18 +12,18 @@ from drf_spectacular.utils import OpenApiExample, OpenApiResponse
 from rest_framework import serializers
 from rest_framework.parsers import MultiPartParser
 
-from innotter.common.errors import DatabaseUnavailable, DomainError, Throttled
+from innotter.common.errors import Conflict, DatabaseUnavailable, DomainError, NotFound, Throttled
 from innotter.common.examples import REQUESTS
 from innotter.common.problems import status_of
 from innotter_contracts.problems import MEDIA_TYPE, problem
 
 DETAILS = {
-    HTTPStatus.BAD_REQUEST: ("invalid", "The input is not valid."),
+    HTTPStatus.BAD_REQUEST: ("invalid", "Invalid input."),
     HTTPStatus.UNAUTHORIZED: ("invalid_token", "The token has expired."),
-    HTTPStatus.NOT_FOUND: ("not_found", "There is nothing here, or nothing that you may see."),
+    HTTPStatus.NOT_FOUND: ("not_found", NotFound.detail),
     HTTPStatus.TOO_MANY_REQUESTS: ("throttled", Throttled.detail),
-    HTTPStatus.CONFLICT: ("conflict", "This does not go together with what is there already."),
-    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: ("too_large", "The request's body is too large."),
+    HTTPStatus.CONFLICT: ("conflict", Conflict.detail),
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: ("too_large", "Request body too large."),
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: (
         "unsupported_media_type",
         'Unsupported media type "application/json" in request.',
@@ -35,9 +35,9 @@ DETAILS = {
 }
 
 # What a PUT of a picture may answer besides.
-STORAGE_UNAVAILABLE = ("storage_unavailable", "Pictures cannot be stored at the moment.")
+STORAGE_UNAVAILABLE = ("storage_unavailable", "Picture storage is unavailable.")
 
-# What a body may be refused for, whatever is in it.
+# Refusals that are possible for any body.
 OF_A_BODY = {
     HTTPStatus.BAD_REQUEST,
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE,

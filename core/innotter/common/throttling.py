@@ -87,7 +87,7 @@ def prune_usage() -> int:
 
 
 def keyed_id(text: str) -> UUID:
-    """Of a text, not to be turned back: a table of these tells nothing of who called from where."""
+    """A one-way keyed id of a text: a table of these does not reveal who called from where."""
     key = settings.SECRET_KEY.encode()[:64]
     digest = hashlib.blake2b(text.encode(errors="replace"), digest_size=16, key=key)
     return UUID(bytes=digest.digest())

@@ -37,7 +37,7 @@ class JsonAlways(DefaultContentNegotiation):
 
 
 class KeysetPagination(BasePagination):
-    """How OpenAPI tells of a list; BaseViewSet itself reads the window and writes the answer."""
+    """Describes lists in OpenAPI; BaseViewSet reads the window and writes the response."""
 
     def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
         return [
@@ -79,7 +79,7 @@ class BaseViewSet(GenericViewSet[Any]):
 
     def get_permissions(self) -> list[BasePermission]:
         if self.action in (None, "metadata"):
-            # No action has this method: the answer is 405, whoever asks.
+            # No action has this method: the response is 405 for everybody.
             return []
         return [self.access.get(self.action, Nobody)()]
 

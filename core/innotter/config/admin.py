@@ -14,7 +14,7 @@ from innotter.common.problems import not_found
 admin.site.site_title = admin.site.site_header = "Innotter"
 admin.site.index_title = "Admin panel"
 admin.site.index_template = "config/admin_index.html"
-# There is no site to view; and the lists need the room.
+# There is no site to view; and the lists need the space.
 admin.site.site_url = None
 admin.site.enable_nav_sidebar = False
 # Roles are ours.

@@ -120,7 +120,7 @@ async def _chunks(receive: Receive) -> AsyncIterator[bytes]:
 
 def _environ(scope: Message, body: BytesIO, length: int) -> dict[str, Any]:
     """As PEP 3333 has it. No header of the client's says what it did not come by: path, scheme and
-    addresses are those of the connection."""
+    client and server are those of the connection."""
     host, port = scope["server"]
     environ = {
         "REQUEST_METHOD": scope["method"],
@@ -146,7 +146,7 @@ def _environ(scope: Message, body: BytesIO, length: int) -> dict[str, Any]:
             text = value.decode("latin-1")
             environ[key] = f"{environ[key]},{text}" if key in environ else text
     environ["CONTENT_TYPE"] = environ.pop("HTTP_CONTENT_TYPE", "")
-    # Known now, whatever the framing was.
+    # Known now, with either framing.
     environ["CONTENT_LENGTH"] = str(length)
     environ.pop("HTTP_CONTENT_LENGTH", None)
     environ.pop("HTTP_TRANSFER_ENCODING", None)

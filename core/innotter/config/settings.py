@@ -67,14 +67,14 @@ class Environment(BaseSettings):
     log_style: Literal["json", "console"] = "json"
     log_level: str = "INFO"
     secret_key: SecretStr
-    # Former values of it: what was signed with them is still believed.
+    # Former values of it: what was signed with them stays valid.
     secret_key_fallbacks: Annotated[list[SecretStr], NoDecode, BeforeValidator(listed)] = []
     signing_keys_file: Path
     database_url: SecretStr
     amqp_url: SecretStr
     core_url: str = "http://localhost:8000"
     statistics_url: str = "http://localhost:8001"
-    # Proxies in front of the core that write X-Forwarded-For; none other is believed.
+    # Proxies in front of the core that write X-Forwarded-For; no other is trusted.
     trusted_proxies: int = Field(default=0, ge=0)
     # Limits other than those below: `writes=600/60,registrations_from_address=50/3600`.
     limits: Annotated[dict[str, tuple[int, int]], NoDecode, BeforeValidator(limits_of)] = {}
@@ -118,13 +118,13 @@ class Environment(BaseSettings):
         return self
 
     @model_validator(mode="after")
-    def require_an_address_of_pictures(self) -> Self:
+    def require_media_url(self) -> Self:
         """In development an endpoint of our own shows them too; AWS does not without a policy."""
         endpoint = self.aws_endpoint_url or ""
         if not self.media_url and (
             self.innotter_env == "production" or not endpoint.startswith("http")
         ):
-            raise ValueError("MEDIA_URL has to say where the world gets the pictures")
+            raise ValueError("MEDIA_URL must be the public URL of the pictures")
         return self
 
 
@@ -209,7 +209,7 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 256 * 1024
 # Bytes of a body with a file. Twice what a picture may have: one that is a little too large is
 # told so, and what is far too large is not read.
 FILE_UPLOAD_MAX_MEMORY_SIZE = 10 * 1024 * 1024
-# What the public address says is what browsers are held to.
+# HSTS and secure cookies follow the scheme of the public URL.
 HTTPS = CORE_URL.startswith("https://")
 SECURE_HSTS_SECONDS = 365 * 24 * 3600 if HTTPS else 0
 # Other hosts are not ours to bind: the operator says so.

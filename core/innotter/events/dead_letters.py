@@ -1,4 +1,4 @@
-"""What RabbitMQ could not have delivered: looked at, and sent to where it came from once more.
+"""Lists dead letters and replays them to the queues that they came from.
 
 AMQP knows no looking: a message is taken and given back, which its queue counts. That is why the
 queues of the dead have a delivery limit that nobody reaches.
@@ -112,7 +112,7 @@ def _send(producer: Producer, queue: str, message: Message) -> None:
     properties: dict[str, Any] = {
         name: value for name, value in message.properties.items() if name != "application_headers"
     }
-    # It begins anew. How often it has died is told by x-death, or by `deaths`.
+    # It starts anew. How often it has died is in x-death or `deaths`.
     over = ("x-delivery-count", "reason", "died_at")
     headers = {k: v for k, v in (message.headers or {}).items() if k not in over}
     # By the exchange without a name every queue can be reached.

@@ -1,4 +1,4 @@
-"""What the relay tells of the outbox and of the broker's queues.
+"""The relay's metrics of the outbox and of the broker's queues.
 
 The outbox and the queues are looked at when somebody asks for the figures, so that they are right
 though the relay itself is stuck. Of a part that is away there are no figures.
@@ -20,7 +20,7 @@ from prometheus_client.registry import Collector
 from innotter.events.models import OutboxEvent
 from innotter_contracts.events import DEAD, DELAYS, QUEUES
 
-PUBLISHED = Counter("innotter_outbox_published", "Events that the broker has taken charge of.")
+PUBLISHED = Counter("innotter_outbox_published", "Events confirmed by the broker.")
 DEFERRED = Counter("innotter_outbox_failed", "Attempts after which an event was deferred.")
 
 
@@ -58,7 +58,7 @@ class OutboxFigures(Collector):
 
 
 class QueueFigures(Collector):
-    """AMQP tells no more than this; RabbitMQ's own plugin for Prometheus tells the rest."""
+    """All that AMQP offers; RabbitMQ's own plugin for Prometheus has the rest."""
 
     def __init__(self, amqp_url: str) -> None:
         self._amqp_url = amqp_url
@@ -83,8 +83,8 @@ class QueueFigures(Collector):
                     ready.add_metric([queue], found.message_count)
                     readers.add_metric([queue], found.consumer_count)
             except (*broker.connection_errors, *broker.channel_errors):
-                yield GaugeMetricFamily("innotter_broker_up", "1: it answers.", 0)
+                yield GaugeMetricFamily("innotter_broker_up", "1 while RabbitMQ answers.", 0)
                 return
-        yield GaugeMetricFamily("innotter_broker_up", "1: it answers.", 1)
+        yield GaugeMetricFamily("innotter_broker_up", "1 while RabbitMQ answers.", 1)
         yield ready
         yield readers

@@ -1,4 +1,4 @@
-"""Publishing with confirms: many messages on the way at once, and none believed lost or sent."""
+"""Publishing with confirms: many messages on the way at once, and the outcome of each is known."""
 
 import json
 import socket
@@ -17,7 +17,7 @@ from innotter_contracts.events import EXCHANGE, Event
 
 # Seconds that the broker may take to confirm a batch, or to read what is written.
 PATIENCE = 30
-# Linux alone can be told that more is to come: a batch then wakes the broker some ten times and
+# TCP_CORK, Linux only: a batch then wakes the broker some ten times and
 # not some hundred.
 TCP_CORK: int | None = getattr(socket, "TCP_CORK", None)
 

@@ -52,7 +52,7 @@ LONGEST_ERROR = 2_000
 
 
 def run_relay(*, amqp_url: str, reactions: Reactions, stop: Flag) -> None:
-    """Until `stop` is set. Whatever is down is waited for."""
+    """Runs until `stop` is set. Waits for a database or broker that is down."""
     while not stop.is_set():
         try:
             _listen()

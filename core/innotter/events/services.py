@@ -40,7 +40,7 @@ REQUEUE_DUE = """
     ))
 """
 
-# Each page has one of so many locks: a deed on thousands of pages takes no more than these.
+# Pages share so many locks: a change of thousands of pages takes no more than these.
 STRIPES = 64
 # The first half of their keys; the second is the number of the stripe.
 LOCK = 0x1A07
@@ -63,7 +63,7 @@ class Busy(Exception):
 
 
 def record(*events: Event) -> None:
-    """Stores events to be published. Called in the transaction of the change that they tell of,
+    """Stores events to be published. Called in the transaction of the change that they report,
     so that both are kept or neither; the relay is woken when that transaction commits."""
     assert connection.in_atomic_block, "an event without its change"
     epochs = _epochs({delta.page_id for event in events for delta in deltas(event)})

@@ -1,4 +1,4 @@
-"""What Amazon SNS tells about mails that have left: who is not mailed any more."""
+"""Handles bounces and complaints from Amazon SNS: suppresses their addresses."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ Reason = Suppression.Reason
 
 class NotOurs(Forbidden):
     code = "unknown_sender"
-    detail = "This is not signed by Amazon SNS, or of a topic that is not ours."
+    detail = "Not signed by Amazon SNS, or from an unknown topic."
 
 
 def receive_message(*, body: Any) -> None:
@@ -28,7 +28,7 @@ def receive_message(*, body: Any) -> None:
     try:
         message = SnsMessage.model_validate(body)
     except ValidationError:
-        raise Invalid("", "This is no message of Amazon SNS.") from None
+        raise Invalid("", "Not an Amazon SNS message.") from None
     if message.topic not in settings.SNS_TOPIC_ARNS:
         raise NotOurs
     try:

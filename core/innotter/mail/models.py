@@ -36,7 +36,7 @@ def turn_of(due_at: datetime, *, urgent: bool = False) -> datetime:
 
 
 class Delivery(Record):
-    """What one follower is told of one post; there is never a second.
+    """The notification of one follower about one post; there is never a second.
 
     One mail may carry several deliveries: all that a reader is owed about one page when it leaves.
     """
@@ -44,7 +44,7 @@ class Delivery(Record):
     class State(models.TextChoices):
         # To be sent when `due_at` has come.
         WAITING = "waiting"
-        # SES is being asked; whoever asks has until `claimed_until` to write down the answer.
+        # SES is being asked; the worker has until `claimed_until` to record the answer.
         SENDING = "sending"
         SENT = "sent"
         # SES will not have it, or not after many attempts.
@@ -91,7 +91,7 @@ class Delivery(Record):
             models.Index(
                 name="delivery_claimed", fields=["claimed_until"], condition=Q(state="sending")
             ),
-            # For whoever looks after what went wrong.
+            # For the operator's lists of failures.
             models.Index(
                 name="delivery_failed",
                 fields=["state", "-id"],
@@ -116,7 +116,7 @@ class Suppression(Record):
         COMPLAINT = "complaint"
         REFUSED = "refused"
 
-    # As folded_email() makes it; of whoever has it now.
+    # As folded_email() returns it; of any account that has it now.
     address = models.CharField(max_length=320, unique=True)
     reason = models.CharField(max_length=10, choices=Reason)
     # What the other side has said.

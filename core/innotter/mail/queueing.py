@@ -20,7 +20,7 @@ QUEUED_AT_ONCE = 5_000
 # smaller crowds go ahead of larger ones, by at most so many seconds.
 LONGEST_TURN = 3600
 
-# The post's lock comes before the page's, which the new rows take: whoever deletes the page takes
+# The post's lock comes before the page's, which the new rows take: deleting the page takes
 # both in that order. A post that is gone has no followers here.
 QUEUE_DELIVERIES = """
     WITH post AS (

@@ -1,5 +1,5 @@
 """Sends what is due: claims deliveries, writes their mails, asks SES, persists what it says.
-docs/mail.md tells the life of a delivery at length."""
+docs/mail.md describes the states of a delivery."""
 
 import random
 import time
@@ -44,8 +44,8 @@ UNAVAILABLE_ATTEMPTS = 5
 # How often SES's answers are written while the database fails.
 PERSIST_ATTEMPTS = 5
 
-# The oldest delivery that is due to a reader about a page stands for all of them: whoever locks
-# it has the mail. What is locked already is another worker's.
+# The oldest delivery that is due to a reader about a page stands for all of them: the worker
+# that locks it has the mail. What is locked already is another worker's.
 CLAIM = """
     WITH head AS (
         SELECT id, page_id, recipient_id

@@ -1,4 +1,4 @@
-"""Amazon SES. The address of the service and the keys come from the AWS_* variables."""
+"""Amazon SES. The endpoint and the keys come from the AWS_* variables."""
 
 import json
 import re
@@ -121,7 +121,7 @@ class _Batch:
         return [self._answer_of(place) for place in range(len(self.messages))]
 
     def _answer_of(self, place: int) -> Answer:
-        """Of a refusal without a word about the address, what SES has accepted beside it tells
+        """Of a refusal without a word about the address, what SES has accepted beside it shows
         that neither the account nor what all messages share is to blame."""
         answer = self.answers.get(place, NOT_ASKED)
         if answer.outcome is not Outcome.REFUSED:

@@ -1,4 +1,4 @@
-"""What SES tells about mails that it has sent: as a notification of an identity, or as an event of
+"""Events of SES about mails that it has sent: as a notification of an identity, or as an event of
 a configuration set, which differ in one word."""
 
 from email.utils import parseaddr

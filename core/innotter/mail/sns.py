@@ -75,7 +75,7 @@ class SnsMessage(BaseModel):
             raise NotFromSns from error
 
     def confirm(self) -> None:
-        """Tells SNS that we want the topic's messages. Only of a verified one. Raises NotFromSns,
+        """Confirms the subscription to the topic. Only of a verified one. Raises NotFromSns,
         SnsAway."""
         assert self.subscribe_url is not None
         _fetch(self.subscribe_url)
@@ -105,7 +105,7 @@ def _public_key(url: str) -> RSAPublicKey:
 
 @lru_cache(maxsize=8)
 def _certificate(url: str) -> bytes:
-    """There are few: a new one gets a new address."""
+    """There are few: a new one gets a new URL."""
     if not urlsplit(url).path.endswith(".pem"):
         raise NotFromSns
     return _fetch(url)

@@ -1,4 +1,4 @@
-"""Whether a reader gets mails about a page that they follow; the wish lies in the follow."""
+"""Whether a reader gets mails about a page that they follow; stored in the row of the follow."""
 
 from django.utils import timezone
 

@@ -27,7 +27,7 @@ ANSWERS = {
     (200, "text/html"): OpenApiTypes.STR,
     (200, "application/json"): SubscriptionSerializer,
 }
-# The address is a key: it goes to no other site, into no cache and into no index.
+# The URL is a secret: it goes to no other site, into no cache and into no index.
 HEADERS = {
     "Cache-Control": "no-store",
     "Referrer-Policy": "no-referrer",
@@ -61,7 +61,7 @@ class SubscriptionPage(BaseRenderer):
 
 
 class PageFirst(JsonAlways):
-    """The page, or JSON for who asks for it; whoever can read neither has the page."""
+    """The page, or JSON if the Accept header prefers it."""
 
     def select_renderer(
         self, request: Request, renderers: Any, format_suffix: str | None = None
@@ -75,7 +75,7 @@ class PageFirst(JsonAlways):
 
 
 class UnsubscribeViewSet(BaseViewSet):
-    """Whoever holds the link may use it: no login, no cookie, nothing to forge (RFC 8058)."""
+    """The link is the permission: no login, no cookie, no CSRF token (RFC 8058)."""
 
     access: ClassVar = {"retrieve": AllowAny, "unsubscribe": AllowAny}
     content_negotiation_class = PageFirst
@@ -107,7 +107,7 @@ class UnsubscribeViewSet(BaseViewSet):
 
 
 class FeedbackViewSet(BaseViewSet):
-    """Where Amazon SNS tells what became of mails. Its signature is what counts."""
+    """The endpoint for Amazon SNS notifications, authenticated by their signature."""
 
     access: ClassVar = {"receive": AllowAny}
     parser_classes = (AnyJSONParser,)

@@ -1,4 +1,4 @@
-"""Makes avatars of a picture that a stranger has sent, in a process of its own.
+"""Makes avatars of an uploaded, untrusted picture, in a separate process.
 
 What decodes such files is big, is written in C and has had holes. It runs where a crash, a trap
 for memory or a loop without end costs one refusal: `services` starts this file as a program, gives

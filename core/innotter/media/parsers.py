@@ -7,7 +7,7 @@ from rest_framework.parsers import DataAndFiles, MultiPartParser
 
 
 class PictureParser(MultiPartParser):
-    """A form with a file, whose names are UTF-8, whatever charset its sender claims."""
+    """A form with a file, whose names are UTF-8; a charset in the Content-Type is ignored."""
 
     def parse(
         self,

@@ -1,4 +1,4 @@
-"""Storing a picture that somebody has sent, and forgetting what nobody shows any more.
+"""Stores uploaded pictures and deletes unused ones.
 
 The row of a picture is there before its files and goes after them, and is locked while they go:
 see docs/decisions/0018.
@@ -43,32 +43,32 @@ FORGOTTEN_AT_ONCE = 100
 
 class TooLarge(Invalid):
     code = "too_large"
-    detail = "A picture has at most 5 MB."
+    detail = "Pictures are limited to 5 MB."
 
 
 class UnknownExtension(Invalid):
     code = "unknown_extension"
-    detail = f"The file's name ends with none of {', '.join(KINDS)}."
+    detail = f"The extension must be one of {', '.join(KINDS)}."
 
 
 class WrongExtension(Invalid):
     code = "wrong_extension"
-    detail = "The file holds another kind of picture than its extension says."
+    detail = "The content does not match the extension."
 
 
 class TooManyPixels(Invalid):
     code = "too_many_pixels"
-    detail = "A picture has at most 40 megapixels."
+    detail = "Pictures are limited to 40 megapixels."
 
 
 class Unreadable(Invalid):
     code = "unreadable"
-    detail = "The file is damaged, or no PNG, JPEG, WebP or GIF."
+    detail = "Damaged file, or not a PNG, JPEG, WebP or GIF."
 
 
 class Busy(Unavailable):
     code = "busy"
-    detail = "Other pictures are being made: try again in a moment."
+    detail = "Too many pictures are being processed. Try again later."
 
 
 REFUSALS: dict[str, type[Invalid]] = {
@@ -100,10 +100,10 @@ def forget_pictures() -> int:
 
     Raises StorageUnavailable.
     """
-    forgotten = 0
+    deleted = 0
     while some := _forget_some():
-        forgotten += some
-    return forgotten
+        deleted += some
+    return deleted
 
 
 def _avatars(file: bytes, kind: str) -> list[bytes]:
@@ -134,7 +134,7 @@ def _avatars(file: bytes, kind: str) -> list[bytes]:
 
 
 def _claim(name: str) -> None:
-    """Keeps the picture from being forgotten from now on; waits while it is."""
+    """Protects the picture from deletion from now on; waits for one in progress."""
     Picture.objects.bulk_create(
         [Picture(name=name)],
         update_conflicts=True,

@@ -1,4 +1,4 @@
-"""Amazon S3: where the files of pictures lie, and at which addresses the world gets them."""
+"""Amazon S3: stores the files of pictures and knows their public URLs."""
 
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
@@ -24,11 +24,11 @@ SIZES: tuple[Size, Size] = ("large", "small")
 
 class StorageUnavailable(Unavailable):
     code = "storage_unavailable"
-    detail = "Pictures cannot be stored at the moment."
+    detail = "Picture storage is unavailable."
 
 
 def image_url(name: str, size: Size = "large") -> str:
-    """The public address of a picture, for ever of the same bytes."""
+    """The public URL of a picture; its content never changes."""
     return f"{settings.MEDIA_URL}{_key(name, size)}"
 
 

@@ -39,7 +39,7 @@ from innotter.pages.selectors import findable_by, pages_for
 # How many candidates one text gives: those that begin with the question, in alphabetical order,
 # so that what is called exactly that is among them; and those that are like it.
 BEGINNING, ALIKE = 500, 3_000
-# Shorter questions have no trigrams to be told by, and are looked for at the beginning alone.
+# Shorter queries have no trigrams and are matched as prefixes only.
 SHORTEST_ALIKE = 3
 # How many of all their trigrams a question and some whole words in a row have to share: six letters
 # and the same six, two of which have changed places in the middle, share 3 of 11.

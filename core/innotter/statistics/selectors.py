@@ -43,13 +43,13 @@ class Difference(NamedTuple):
     truth: object
 
 
-def ids_at(addresses: Collection[str]) -> list[UUID]:
-    """Of the pages at these uuids, upper or lower case. Raises NotFound for one without."""
-    wanted = {address.lower() for address in addresses}
-    found = Page.objects.annotate(address=Lower("uuid")).filter(address__in=wanted)
-    ids = dict(found.values_list("address", "id"))
+def ids_of(uuids: Collection[str]) -> list[UUID]:
+    """The ids of the pages with these uuids, in any case. Raises NotFound for one without."""
+    wanted = {uuid.lower() for uuid in uuids}
+    found = Page.objects.annotate(lower=Lower("uuid")).filter(lower__in=wanted)
+    ids = dict(found.values_list("lower", "id"))
     if missing := wanted - ids.keys():
-        raise NotFound(f"There is no page at {', '.join(sorted(missing))}.")
+        raise NotFound(f"No page with the uuid {', '.join(sorted(missing))}.")
     return list(ids.values())
 
 
@@ -119,7 +119,7 @@ def first_kept_day() -> date:
 
 
 def changes_since(first: date, pages: Collection[UUID]) -> dict[UUID, dict[date, Counts]]:
-    """What the events of `first` and later days have told of each of the pages, by day.
+    """The changes by the events of `first` and later days of each of the pages, by day.
 
     Of a page that was recounted since then, what it was recounted with and what came after.
     """
@@ -131,11 +131,11 @@ def changes_since(first: date, pages: Collection[UUID]) -> dict[UUID, dict[date,
             if page in changes and event.epochs.get(page, 0) == epochs.get(page, 0):
                 changes[page][day_of(event)][metric] += amount
         if isinstance(event, PageRecounted):
-            told = event.payload
-            if told.epoch == epochs.get(told.page_id):
-                for day in told.days:
+            payload = event.payload
+            if payload.epoch == epochs.get(payload.page_id):
+                for day in payload.days:
                     if day.date >= first:
-                        changes[told.page_id][day.date].update(day.counts)
+                        changes[payload.page_id][day.date].update(day.counts)
     return {page: dict(days) for page, days in changes.items()}
 
 

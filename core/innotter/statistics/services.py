@@ -11,7 +11,7 @@ from innotter_contracts.events import PageRecounted
 
 @transaction.atomic
 def recount(*, page_id: UUID) -> None:
-    """Tells statistics all that is known of a page and counted for it, in place of all before.
+    """Publishes all that is known of a page and counted for it, which replaces all before.
 
     What is written meanwhile waits until the page is counted. Raises NotFound, and Busy when
     others are just writing and will not be kept from it.

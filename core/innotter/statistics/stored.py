@@ -24,7 +24,7 @@ class StatisticsUnavailable(Exception):
 
 
 class StoredPage(NamedTuple):
-    """None for what no event has told statistics yet."""
+    """None for a page that statistics does not know yet."""
 
     uuid: str | None
     name: str | None
@@ -36,14 +36,14 @@ class StoredPage(NamedTuple):
 
 def stored_pages(ids: Collection[UUID]) -> dict[UUID, StoredPage]:
     """What is stored of the pages, in the same order. Raises StatisticsUnavailable."""
-    told = _ask({"page": str(id)} for id in ids)  # noqa: A001
-    return {UUID(page["page"]): _page(page) for page in told}
+    answer = _ask({"page": str(id)} for id in ids)  # noqa: A001
+    return {UUID(page["page"]): _page(page) for page in answer}
 
 
 def is_counted(event_id: UUID) -> bool:
     """Raises StatisticsUnavailable."""
-    [told] = _ask([{"event": str(event_id)}])
-    return bool(told["counted"])
+    [answer] = _ask([{"event": str(event_id)}])
+    return bool(answer["counted"])
 
 
 def _ask(questions: Iterable[Mapping[str, str]]) -> list[dict[str, Any]]:
@@ -60,11 +60,11 @@ def _ask(questions: Iterable[Mapping[str, str]]) -> list[dict[str, Any]]:
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
-def _page(told: Mapping[str, Any]) -> StoredPage:
+def _page(answer: Mapping[str, Any]) -> StoredPage:
     return StoredPage(
-        told["uuid"],
-        told["name"],
-        told["owner_id"],
-        Counter(told["totals"]),
-        {date.fromisoformat(day): Counter(counts) for day, counts in told["days"].items()},
+        answer["uuid"],
+        answer["name"],
+        answer["owner_id"],
+        Counter(answer["totals"]),
+        {date.fromisoformat(day): Counter(counts) for day, counts in answer["days"].items()},
     )

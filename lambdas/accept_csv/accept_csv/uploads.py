@@ -61,10 +61,10 @@ def _body(event: Event) -> bytes:
 
 
 def _upload_in_form(body: bytes, boundary: str) -> Upload:
-    room = len(body) + 1
+    limit = len(body) + 1
     try:
         parts = MultipartParser(
-            io.BytesIO(body), boundary, strict=True, spool_limit=room, memory_limit=room
+            io.BytesIO(body), boundary, strict=True, spool_limit=limit, memory_limit=limit
         ).parts()
         # As the browser sends a form in which no file was chosen, the name is empty.
         files = [part for part in parts if part.filename]

@@ -3,7 +3,7 @@
 | variable     | meaning                                                     |
 | ------------ | ----------------------------------------------------------- |
 | `TABLE`      | the table of rows                                           |
-| `KEY_COLUMN` | the column that tells rows apart, in files that have it     |
+| `KEY_COLUMN` | the column that identifies a row, in files that have it     |
 """
 
 import functools

@@ -18,17 +18,17 @@ class Finding:
     examples: list[dict[str, Any]] = field(default_factory=list)
 
     @property
-    def room(self) -> int:
+    def free(self) -> int:
         return EXAMPLES - len(self.examples)
 
     def add(self, number: int, detail: str) -> None:
         self.count += 1
-        if self.room:
+        if self.free:
             self.examples.append({"row": number, "detail": detail})
 
 
 class Tally:
-    """Rows by their fate. The number of a row counts from the one after the header."""
+    """Rows by their outcome. The number of a row counts from the one after the header."""
 
     def __init__(self) -> None:
         self.read = 0

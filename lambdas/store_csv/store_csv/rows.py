@@ -29,7 +29,7 @@ SEPARATOR_LINE = re.compile(r'"?sep=([,;\t|])"?(?:\r\n|\r|\n|\Z)', re.IGNORECASE
 NUMBER = re.compile(r"[-+]?[0-9]+([.,][0-9]+)?([eE][-+]?[0-9]+)?")
 # Far more than any row may have; the csv module's own limit would refuse the file for one row.
 csv.field_size_limit(16 * 1024 * 1024)
-# What DynamoDB takes: the sort key, and an item less some room for keys and names.
+# What DynamoDB takes: the sort key, and an item less some space for keys and names.
 MAX_KEY_BYTES = 1024
 MAX_ROW_BYTES = 390_000
 
@@ -104,7 +104,7 @@ class Rows:
         self.key_column = key_column if key_column in layout.columns else None
 
     def look(self) -> tuple[Tally, set[str]]:
-        """All that the report tells, and the columns whose every value is a number.
+        """All that the report contains, and the columns whose every value is a number.
 
         Raises Refused: a file that breaks in the middle is not stored in part.
         """
@@ -149,7 +149,7 @@ def _without_nulls(frame: pd.DataFrame, tally: Tally) -> pd.DataFrame:
     bad = null.any(axis="columns")
     for name in frame.columns:
         tally.nulls[name] += int(null[name].sum())
-    for number in frame.index[bad][: tally.dropped.room].tolist():
+    for number in frame.index[bad][: tally.dropped.free].tolist():
         names = ", ".join(name for name in frame.columns if null.loc[number, name])
         tally.dropped.examples.append({"row": number, "detail": f"no value in {names}"})
     tally.dropped.count += int(bad.sum())
@@ -188,7 +188,7 @@ def _with_new_keys(
 
 @contextmanager
 def _records(file: Path, delimiter: str, *, strict: bool = True) -> Iterator[Iterator[Record]]:
-    """From the beginning, without blank lines. Whatever is no CSV in there raises Refused."""
+    """Yields records from the beginning, without blank lines. Raises Refused for invalid CSV."""
     try:
         # Newlines stay as they are: one within quotes belongs to the value.
         with file.open(encoding="utf-8-sig", newline="") as text:

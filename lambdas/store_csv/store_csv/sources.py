@@ -44,11 +44,11 @@ class Source(NamedTuple):
 
 
 class Gone(Exception):
-    """The version is not there any more: deleted or replaced. Another event tells of that."""
+    """The version is not there any more: deleted or replaced, which has an event of its own."""
 
 
 def sources_in(event: Mapping[str, Any]) -> Iterator[Source]:
-    """What has been written, according to an event of S3. Its test event tells of nothing."""
+    """What has been written, according to an event of S3. Its test event names nothing."""
     for record in event.get("Records", []):
         written = record["s3"]["object"]
         key = unquote_plus(written["key"])

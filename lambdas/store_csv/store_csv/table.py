@@ -41,11 +41,11 @@ type Item = dict[str, Any]
 
 
 class OutOfTime(Exception):
-    """DynamoDB takes too little at a time. Whoever called the function calls it again."""
+    """DynamoDB throttles. The caller has to retry the function."""
 
 
 class Table:
-    """One file of it. `remaining` tells the seconds that are left."""
+    """One file of it. `remaining()` returns the seconds that are left."""
 
     def __init__(
         self, client: "DynamoDBClient", name: str, file: str, *, remaining: Callable[[], float]

@@ -22,7 +22,7 @@ async def live() -> Health:
     responses=documented(503),
 )
 async def ready(request: Request) -> Health | Response:
-    """503 names the parts that are down: `table` (DynamoDB) or `keys` (the core's JWKS)."""
+    """503 names the dependencies that are down: `table` (DynamoDB) or `keys` (the core's JWKS)."""
     store: Store = request.app.state.store
     keys: KeyCache = request.app.state.keys
     down = []

@@ -44,9 +44,9 @@ CALLS_FOR_UUID = 3
 
 def calls_for(event: Event) -> int:
     """About how many calls to DynamoDB the event needs when it shares none with others."""
-    told = sum(CALLS_FOR_UUID if fact[1] == "uuid" else 1 for fact in facts(event))
+    stated = sum(CALLS_FOR_UUID if fact[1] == "uuid" else 1 for fact in facts(event))
     recounting = calls_to_begin(event.payload) if isinstance(event, PageRecounted) else 0
-    return max(1, told + recounting)
+    return max(1, stated + recounting)
 
 
 class Store:
@@ -90,7 +90,7 @@ class Store:
 
     @failure_is_unavailability()
     def stored_page(self, page_id: UUID) -> StoredPage:
-        """All that is stored of a page, whoever owns it: for the audit."""
+        """All that is stored of a page, for the audit."""
         return reading.stored_page(self._table, page_id)
 
     @failure_is_unavailability()
@@ -99,5 +99,5 @@ class Store:
 
     @failure_is_unavailability()
     def is_blocked(self, user_id: UUID) -> bool:
-        """Whether the user is shut out, as far as events have told."""
+        """Whether the user is blocked, according to the events so far."""
         return reading.is_blocked(self._table, user_id)

@@ -20,7 +20,7 @@ from innotter_stats.store.table import (
     page_pk,
 )
 
-# Longer than any redelivery: what lies in a dead-letter queue is looked at within that time.
+# Longer than any redelivery: dead letters have to be handled within that time.
 MARKER_LIFE = timedelta(days=30)
 # Another transaction holds an item, or the table is too busy: the same transaction passes later.
 _TRANSIENT = {"None", "TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"}

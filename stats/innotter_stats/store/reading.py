@@ -33,7 +33,7 @@ class PageStatistics(NamedTuple):
 
 
 class StoredPage(NamedTuple):
-    """All that is stored of a page; None for what no event has told yet."""
+    """All that is stored of a page; None for a page that no event has named yet."""
 
     uuid: str | None
     name: str | None
@@ -77,7 +77,7 @@ def is_blocked(table: Table, user_id: UUID) -> bool:
 
 
 def _profile_at(table: Table, uuid: str) -> tuple[str, Item] | None:
-    """The page that has this uuid, by its own profile; of several, the one that was told last."""
+    """The page that has this uuid, by its own profile; of several, the latest."""
     claims = table.items(uuid_pk(uuid), consistent=False).values()
     profiles = {claim["page_id"]["S"]: _profile(table, claim["page_id"]["S"]) for claim in claims}
     found = [

@@ -1,4 +1,4 @@
-"""Writes what overwrites: the higher revision wins, in whatever order facts come."""
+"""Writes what overwrites: the higher revision wins, in any order of arrival."""
 
 from uuid import UUID
 

@@ -9,12 +9,12 @@ One table, keys `pk` and `sk`:
 | page#<id>    | day#<YYYY-MM-DD> | the same counters, the change on that UTC day                 |
 | uuid#<lower> | page#<id>        | page_id: a page that has, or had, this uuid                   |
 | user#<id>    | user             | blocked (yes or no), with its revision; only of who ever was  |
-| event#<id>   | event            | the marker that this event is counted; vanishes by expires_at |
+| event#<id>   | event            | the marker that this event is counted; expires by expires_at |
 
 A page that was recounted has rows of counters by epoch, each with `@<epoch>` behind its key: what
 that epoch's events add, and, with `@<epoch>:base`, what it begins with. Its numbers are the base
 of the epoch in its profile and what the events of that epoch and of later ones add; rows of
-earlier epochs are over and vanish by expires_at.
+earlier epochs are over and expire by expires_at.
 
 Several pages may claim a uuid while events are on their way; the profile, which knows the page's
 present uuid, decides.
@@ -69,7 +69,7 @@ class TransactionCancelled(Exception):
 
 
 def create_client() -> "DynamoDBClient":
-    """DynamoDB as the environment says; its timeouts leave room for the broker's heartbeats."""
+    """DynamoDB as the environment says; its timeouts leave time for the broker's heartbeats."""
     return boto3.client(
         "dynamodb",
         config=Config(
@@ -170,7 +170,7 @@ class Table:
         self._after_call()
 
     def put_all(self, items: Iterable[Item]) -> None:
-        """Writes items whole, whatever was there. Raises StoreUnavailable."""
+        """Replaces whole items. Raises StoreUnavailable."""
         for some in batched(items, MAX_PUTS, strict=False):
             left: Mapping[str, Sequence[WriteRequestOutputTypeDef | WriteRequestTypeDef]] = {
                 self.name: [{"PutRequest": {"Item": item}} for item in some]

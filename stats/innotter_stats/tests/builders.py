@@ -126,7 +126,7 @@ def _state(user: UUID, at: datetime, revision: int | None) -> UserState:
 
 
 def new_uuid() -> str:
-    """An address that no other test's page has."""
+    """A uuid that no other test's page has."""
     return f"Page_{new_id().hex[-20:]}"
 
 

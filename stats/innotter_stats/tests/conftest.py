@@ -1,4 +1,4 @@
-"""The real parts: DynamoDB at AWS_ENDPOINT_URL, RabbitMQ at AMQP_URL.
+"""The real services: DynamoDB at AWS_ENDPOINT_URL, RabbitMQ at AMQP_URL.
 
 `python -m dev test` gives both.
 Each worker of pytest-xdist has a table of its own and a vhost with its own name.
@@ -186,19 +186,19 @@ class Client:
             transport=httpx.ASGITransport(app), base_url="http://localhost"
         )
 
-    def request(self, method: str, address: str, headers: Headers | None = None) -> httpx.Response:
+    def request(self, method: str, url: str, headers: Headers | None = None) -> httpx.Response:
         return self._runner.run(
-            self._http.request(method, address, headers=headers)  # type: ignore[arg-type]
+            self._http.request(method, url, headers=headers)  # type: ignore[arg-type]
         )
 
-    def head(self, address: str, headers: Headers | None = None) -> httpx.Response:
-        return self.request("HEAD", address, headers)
+    def head(self, url: str, headers: Headers | None = None) -> httpx.Response:
+        return self.request("HEAD", url, headers)
 
-    def get(self, address: str, headers: Headers | None = None) -> httpx.Response:
-        return self._runner.run(self._http.get(address, headers=headers))  # type: ignore[arg-type]
+    def get(self, url: str, headers: Headers | None = None) -> httpx.Response:
+        return self._runner.run(self._http.get(url, headers=headers))  # type: ignore[arg-type]
 
-    def post(self, address: str, headers: dict[str, str]) -> httpx.Response:
-        return self._runner.run(self._http.post(address, headers=headers))
+    def post(self, url: str, headers: dict[str, str]) -> httpx.Response:
+        return self._runner.run(self._http.post(url, headers=headers))
 
 
 @contextmanager

@@ -55,7 +55,7 @@ class Page:
     def __init__(self, store: Store, core: Core) -> None:
         self.id, self.uuid, self.owner = new_id(), new_uuid(), new_id()
         store.apply([page_created(self.id, self.uuid, owner=self.owner, name="Утренний кофе")])
-        self.address = f"/api/v1/pages/{self.uuid}/statistics"
+        self.path = f"/api/v1/pages/{self.uuid}/statistics"
         self.token = core.signer.token(self.owner)
         self.auth = {"Authorization": f"Bearer {self.token}"}
 
@@ -83,7 +83,7 @@ def assert_problem(answer: Any, status: int, code: str) -> None:
 def test_the_owner_sees_totals_and_every_day(client: Client, store: Store, page: Page) -> None:
     later = NOON + timedelta(days=2)
     store.apply([posted(page.id), followed(page.id), liked(page.id), liked(page.id, at=later)])
-    answer = client.get(f"{page.address}?from=2026-11-19&to=2026-11-22", headers=page.auth)
+    answer = client.get(f"{page.path}?from=2026-11-19&to=2026-11-22", headers=page.auth)
     assert answer.status_code == 200
     body = answer.json()
     as_of = datetime.fromisoformat(body.pop("as_of"))
@@ -101,11 +101,11 @@ def test_the_owner_sees_totals_and_every_day(client: Client, store: Store, page:
 
 
 def test_times_are_utc_with_z(client: Client, page: Page) -> None:
-    assert client.get(page.address, headers=page.auth).json()["as_of"].endswith("Z")
+    assert client.get(page.path, headers=page.auth).json()["as_of"].endswith("Z")
 
 
 def test_the_case_of_the_uuid_makes_no_difference(client: Client, page: Page) -> None:
-    answer = client.get(page.address.replace(page.uuid, page.uuid.upper()), headers=page.auth)
+    answer = client.get(page.path.replace(page.uuid, page.uuid.upper()), headers=page.auth)
     assert answer.json()["page"]["uuid"] == page.uuid
 
 
@@ -128,7 +128,7 @@ def test_the_period(
     with time_machine.travel(datetime(2026, 11, 24, 23, 30, tzinfo=UTC), tick=True):
         page = Page(store, core)
         with client_of(core, table) as client:
-            daily = client.get(page.address + query, headers=page.auth).json()["daily"]
+            daily = client.get(page.path + query, headers=page.auth).json()["daily"]
     assert (daily[0]["date"], daily[-1]["date"], len(daily)) == days
 
 
@@ -152,7 +152,7 @@ def test_the_period(
 def test_a_period_that_makes_no_sense_is_400(
     client: Client, page: Page, form: str, query: str, field: str, code: str
 ) -> None:
-    answer = client.get(f"{page.address}{form}?{query}", headers=page.auth)
+    answer = client.get(f"{page.path}{form}?{query}", headers=page.auth)
     assert_problem(answer, 400, "invalid")
     (error,) = answer.json()["errors"]
     assert (error["field"], error["code"]) == (field, code)
@@ -161,7 +161,7 @@ def test_a_period_that_makes_no_sense_is_400(
 
 def test_every_field_that_is_wrong_is_named(client: Client, page: Page) -> None:
     query = "from=x&to=y&metric=shares&lang=de"
-    answer = client.get(f"{page.address}.svg?{query}", headers=page.auth)
+    answer = client.get(f"{page.path}.svg?{query}", headers=page.auth)
     assert_problem(answer, 400, "invalid")
     fields = {error["field"] for error in answer.json()["errors"]}
     assert fields == {"from", "to", "metric", "lang"}
@@ -172,19 +172,19 @@ def test_every_field_that_is_wrong_is_named(client: Client, page: Page) -> None:
 def test_nobody_but_the_owner_sees_them(
     client: Client, page: Page, core: Core, role: str, form: str
 ) -> None:
-    answer = client.get(page.address + form, headers=as_user(core, new_id(), role=role))
+    answer = client.get(page.path + form, headers=as_user(core, new_id(), role=role))
     assert_problem(answer, 403, "forbidden")
     assert page.uuid not in answer.text
 
 
 def test_a_stranger_is_asked_for_a_token_before_anything_else(client: Client, page: Page) -> None:
-    for address in (
-        page.address,
-        f"{page.address}?from=x",
-        f"{page.address}.svg",
+    for url in (
+        page.path,
+        f"{page.path}?from=x",
+        f"{page.path}.svg",
         "/api/v1/pages/none/statistics",
     ):
-        answer = client.get(address)
+        answer = client.get(url)
         assert_problem(answer, 401, "unauthenticated")
         assert answer.headers["www-authenticate"] == 'Bearer realm="innotter"'
 
@@ -201,10 +201,10 @@ def test_a_page_that_is_counted_but_not_yet_created_is_404(
 ) -> None:
     page_id, uuid = new_id(), new_uuid()
     store.apply([liked(page_id)])
-    address = f"/api/v1/pages/{uuid}/statistics"
-    assert_problem(client.get(address, headers=page.auth), 404, "not_found")
+    url = f"/api/v1/pages/{uuid}/statistics"
+    assert_problem(client.get(url, headers=page.auth), 404, "not_found")
     store.apply([page_created(page_id, uuid, owner=page.owner)])
-    assert client.get(address, headers=page.auth).json()["totals"]["likes"] == 1
+    assert client.get(url, headers=page.auth).json()["totals"]["likes"] == 1
 
 
 def test_without_the_table_it_is_503(core: Core) -> None:
@@ -222,26 +222,26 @@ def test_without_the_table_it_is_503(core: Core) -> None:
 def test_an_answer_that_still_holds_is_304(
     client: Client, store: Store, page: Page, form: str
 ) -> None:
-    address = f"{page.address}{form}?to=2026-11-20&metric=likes"
-    first = client.get(address, headers=page.auth)
+    url = f"{page.path}{form}?to=2026-11-20&metric=likes"
+    first = client.get(url, headers=page.auth)
     etag = first.headers["etag"]
     for known in (etag, f'"other", {etag}', etag.removeprefix("W/"), "*"):
-        again = client.get(address, headers={**page.auth, "If-None-Match": known})
+        again = client.get(url, headers={**page.auth, "If-None-Match": known})
         assert (again.status_code, again.content) == (304, b"")
         assert again.headers["etag"] == etag
         assert again.headers["cache-control"] == "no-store"
     store.apply([liked(page.id)])
-    changed = client.get(address, headers={**page.auth, "If-None-Match": etag})
+    changed = client.get(url, headers={**page.auth, "If-None-Match": etag})
     assert changed.status_code == 200
     assert changed.headers["etag"] != etag
     assert changed.headers["cache-control"] == "no-store"
 
 
-def test_knowing_an_answer_opens_no_door(client: Client, page: Page, core: Core) -> None:
-    known = {"If-None-Match": client.get(page.address, headers=page.auth).headers["etag"]}
-    assert client.get(page.address, headers=known).status_code == 401
+def test_knowing_an_etag_grants_no_access(client: Client, page: Page, core: Core) -> None:
+    known = {"If-None-Match": client.get(page.path, headers=page.auth).headers["etag"]}
+    assert client.get(page.path, headers=known).status_code == 401
     another = {**as_user(core, new_id()), **known}
-    assert client.get(page.address, headers=another).status_code == 403
+    assert client.get(page.path, headers=another).status_code == 403
 
 
 # --- The chart
@@ -251,7 +251,7 @@ def test_the_chart_is_a_picture_of_the_same_numbers(
     client: Client, store: Store, page: Page
 ) -> None:
     store.apply([liked(page.id) for _ in range(7)])
-    answer = client.get(f"{page.address}.svg?metric=likes&to=2026-11-20", headers=page.auth)
+    answer = client.get(f"{page.path}.svg?metric=likes&to=2026-11-20", headers=page.auth)
     assert answer.status_code == 200
     assert answer.headers["content-type"] == "image/svg+xml"
     assert "default-src 'none'" in answer.headers["content-security-policy"]
@@ -278,32 +278,32 @@ def test_its_words_are_in_the_readers_language(
     client: Client, page: Page, query: str, accepted: str | None, language: str
 ) -> None:
     headers = {**page.auth, **({"Accept-Language": accepted} if accepted else {})}
-    answer = client.get(f"{page.address}.svg{query}", headers=headers)
+    answer = client.get(f"{page.path}.svg{query}", headers=headers)
     assert answer.headers["content-language"] == language
     assert answer.headers["vary"] == "Accept-Language, Authorization"
     assert ("Подписчики" in answer.text) == (language == "ru")
     assert ("Followers" in answer.text) == (language == "en")
 
 
-# --- Addresses
+# --- Paths
 
 
-def test_unknown_addresses_and_methods_are_problems(client: Client, page: Page) -> None:
+def test_unknown_paths_and_methods_are_problems(client: Client, page: Page) -> None:
     assert_problem(client.get("/api/v1/nowhere"), 404, "not_found")
     assert_problem(client.get("/docs/assets/nothing.js"), 404, "not_found")
-    assert_problem(client.get(f"{page.address}/", headers=page.auth), 404, "not_found")
-    refused = client.post(page.address, headers=page.auth)
+    assert_problem(client.get(f"{page.path}/", headers=page.auth), 404, "not_found")
+    refused = client.post(page.path, headers=page.auth)
     assert_problem(refused, 405, "method_not_allowed")
     assert refused.headers["allow"] == "GET, HEAD"
 
 
 def test_head_goes_wherever_get_goes_and_has_no_body(client: Client, page: Page) -> None:
-    for url in (page.address, f"{page.address}.svg", "/health/live", "/health/ready", "/docs"):
+    for url in (page.path, f"{page.path}.svg", "/health/live", "/health/ready", "/docs"):
         get, head = (ask(url, headers=page.auth) for ask in (client.get, client.head))
         assert (head.status_code, head.content) == (get.status_code, b"") == (200, b"")
         for name in ("content-type", "content-length", "etag", "vary", "cache-control"):
             assert head.headers.get(name) == get.headers.get(name)
-    assert client.head(page.address).status_code == 401
+    assert client.head(page.path).status_code == 401
     assert client.head("/api/v1/nowhere").status_code == 404
 
 
@@ -320,7 +320,7 @@ def test_allow_names_what_is_allowed(client: Client, url: str) -> None:
 def test_caches_keep_nothing_that_depends_on_the_caller(
     client: Client, page: Page, core: Core
 ) -> None:
-    for url in (page.address, f"{page.address}.svg", "/health/live", "/nowhere", "/openapi.json"):
+    for url in (page.path, f"{page.path}.svg", "/health/live", "/nowhere", "/openapi.json"):
         for headers in ({}, page.auth, as_user(core, new_id()), {"Authorization": "Bearer x"}):
             answer = client.get(url, headers=headers)
             assert answer.headers["cache-control"] == "no-store"
@@ -414,7 +414,7 @@ def test_the_printed_document_is_the_served_one_and_always_the_same(
     assert json.loads(first) == client.get("/openapi.json").json()
 
 
-# --- The front door
+# --- Middleware
 
 
 @pytest.mark.parametrize("path", ["/health/live", "/docs", "/openapi.json", "/nothing"])
@@ -449,7 +449,7 @@ def test_our_own_hosts_are_answered(client: Client, host: str) -> None:
 
 def test_only_named_origins_may_read_answers(core: Core, table: str) -> None:
     with client_of(core, table, cors_origins="https://app.example") as client:
-        for origin, told in (("https://app.example", True), ("https://evil.example", False)):
+        for origin, allowed in (("https://app.example", True), ("https://evil.example", False)):
             answer = client.get("/health/live", headers={"Origin": origin})
-            assert (answer.headers.get("access-control-allow-origin") == origin) is told
+            assert (answer.headers.get("access-control-allow-origin") == origin) is allowed
             assert "access-control-allow-credentials" not in answer.headers

@@ -218,7 +218,7 @@ def test_what_is_no_event_is_kept_aside_and_the_rest_counted(
     assert "secret" not in json.dumps(lines)
 
 
-# --- Whatever happens to the consumer
+# --- Failures of the consumer
 
 
 def test_a_consumer_killed_before_it_has_counted_loses_nothing(
@@ -305,7 +305,7 @@ def test_told_to_stop_it_finishes_the_batch_that_it_has(
     assert broker.waiting() == 0
 
 
-# --- Whatever happens around it
+# --- Failures around it
 
 
 def test_while_the_table_is_down_the_events_wait(broker: Broker, store: Store, page: Page) -> None:

@@ -93,7 +93,7 @@ CHANGES = {
     "post.liked.recounted.v2": Change(date(2026, 11, 24), [Delta(COFFEE, "likes", 1)], []),
     "post.unliked.v2": Change(date(2026, 11, 22), [Delta(COFFEE, "likes", -1)], []),
 }
-# The same was told without a revision before.
+# Earlier versions had no revision.
 STATES = ("page.created", "page.changed", "page.recounted", "user.blocked", "user.unblocked")
 CHANGES |= {f"{name}.v3": CHANGES[f"{name}.v2"] for name in STATES}
 

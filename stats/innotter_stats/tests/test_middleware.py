@@ -81,12 +81,12 @@ WRONG = list(refused_headers(Signer()))
 
 
 @pytest.mark.parametrize("what", WRONG)
-def test_any_other_authorization_is_401_on_public_addresses_too(
+def test_any_other_authorization_is_401_on_public_endpoints_too(
     client: Client, core: Core, what: str
 ) -> None:
     header = refused_headers(core.signer)[what].encode("latin-1")
-    for address in ("/whoami", "/nowhere"):
-        assert_invalid_token(client.get(address, headers={"Authorization": header}))
+    for path in ("/whoami", "/nowhere"):
+        assert_invalid_token(client.get(path, headers={"Authorization": header}))
 
 
 def test_two_authorization_headers_are_401(client: Client, core: Core) -> None:
@@ -112,9 +112,9 @@ def test_without_the_cores_keys_tokens_are_503_and_strangers_served() -> None:
         assert client.get("/whoami").status_code == 200
 
 
-def test_a_blocked_user_is_refused_on_public_addresses_too(client: Client, core: Core) -> None:
-    for address in ("/whoami", "/nowhere"):
-        answer = client.get(address, headers=bearer(core.signer.token(BLOCKED)))
+def test_a_blocked_user_is_refused_on_public_endpoints_too(client: Client, core: Core) -> None:
+    for path in ("/whoami", "/nowhere"):
+        answer = client.get(path, headers=bearer(core.signer.token(BLOCKED)))
         assert (answer.status_code, answer.json()["code"]) == (401, "user_blocked")
         assert "www-authenticate" in answer.headers
 

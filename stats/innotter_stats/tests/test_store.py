@@ -357,7 +357,7 @@ def test_a_deleted_page_is_unknown_whatever_comes_later(
     assert store.statistics(uuid, DAY, DAY) is None
     store.apply([liked(page_id), page_created(page_id, uuid)])
     assert store.statistics(uuid, DAY, DAY) is None
-    # Its address is free for another.
+    # Its uuid is free for another.
     another = page_created(new_id(), uuid, name="Another", at=NOON + timedelta(hours=1))
     store.apply([another])
     assert read(store, uuid).name == "Another"
@@ -395,7 +395,7 @@ def test_the_higher_revision_wins_whatever_clocks_say_and_in_any_order(
 ) -> None:
     page_id, owner = new_id(), new_id()
     first, second, third = new_uuid(), new_uuid(), new_uuid()
-    # Told by three hosts: one in the future, one right, one in the past.
+    # From three hosts: one in the future, one right, one in the past.
     events: list[Event] = [
         page_created(
             page_id, first, owner=owner, name="1", at=NOON + timedelta(days=9), revision=1
@@ -535,7 +535,7 @@ def test_a_recount_holds_what_was_told_before_it_and_nothing_after_however_it_co
     store: Store, page: tuple[UUID, str], seed: int
 ) -> None:
     page_id, uuid = page
-    # The core has seen 5 likes of the first 6: one was taken back in a way that nobody told of.
+    # The core has seen 5 likes of the first 6: one was taken back in a way without an event.
     before = [liked(page_id) for _ in range(6)]
     recount = recounted(page_id, uuid, 1, {EVE: {"posts": 2}, DAY: {"likes": 5}})
     after = [liked(page_id, epoch=1) for _ in range(3)]

@@ -40,7 +40,7 @@ WRONG = list(refused_headers(Signer()))
 
 
 @pytest.mark.parametrize("what", WRONG)
-def test_any_other_authorization_is_401_on_public_addresses_too(settings: Any, what: str) -> None:
+def test_any_other_authorization_is_401_on_public_endpoints_too(settings: Any, what: str) -> None:
     key = signing_key()
     core = Signer(key.kid, key=key.private.key, issuer=settings.CORE_URL)
     header = refused_headers(core)[what]

@@ -30,12 +30,12 @@ def test_without_a_title_the_username_is_shown(api: Api) -> None:
 
 
 def test_nobody_chooses_a_role_an_id_or_a_block(api: Api) -> None:
-    wishes = {"role": "admin", "is_blocked": True, "id": "00000000-0000-0000-0000-000000000000"}
-    answer = api().post("/auth/register", {**DORA, **wishes, "is_staff": True})
+    forbidden = {"role": "admin", "is_blocked": True, "id": "00000000-0000-0000-0000-000000000000"}
+    answer = api().post("/auth/register", {**DORA, **forbidden, "is_staff": True})
     assert answer.status_code == 201
     dora = User.objects.get()
     assert (dora.role, dora.is_blocked, dora.is_staff) == ("user", False, False)
-    assert str(dora.id) != wishes["id"]
+    assert str(dora.id) != forbidden["id"]
 
 
 def test_the_password_is_stored_as_a_hash(api: Api, settings: Any) -> None:
@@ -59,7 +59,7 @@ def test_argon2_is_what_the_settings_ask_for() -> None:
         ({"email": "Ann@Example.COM"}, "email_taken"),
     ],
 )
-def test_a_name_or_address_that_is_taken_in_any_case_is_a_conflict(
+def test_a_name_or_email_that_is_taken_in_any_case_is_a_conflict(
     api: Api, ann: User, change: dict[str, str], code: str
 ) -> None:
     with no_trace():

@@ -59,7 +59,7 @@ def refresh(api: Api, token: str) -> Any:
 
 
 @pytest.mark.parametrize("login", ["ann", "ANN", "ann@example.com", "Ann@EXAMPLE.com"])
-def test_ann_logs_in_by_name_or_address_in_any_case(api: Api, ann: User, login: str) -> None:
+def test_ann_logs_in_by_name_or_email_in_any_case(api: Api, ann: User, login: str) -> None:
     answer = log_in(api, login)
     assert answer.status_code == 200
     pair = answer.json()
@@ -79,7 +79,7 @@ def test_a_wrong_password_and_an_unknown_name_get_the_same_answer(api: Api, ann:
 def test_a_wrong_password_and_an_unknown_name_cost_one_hash_each(
     api: Api, settings: Any, db: None
 ) -> None:
-    """Or else the time of the answer would tell which names exist."""
+    """Or else the response time would reveal which names exist."""
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
     new_user("ann")
     for login in ("ann", "nobody"):
@@ -181,8 +181,8 @@ def test_a_tab_that_asked_in_time_may_wait_for_long(api: Api, ann: User) -> None
 
 @pytest.mark.django_db(transaction=True)
 def test_thieves_and_owners_at_once_end_the_family(api: Api, ann: User) -> None:
-    """The owner has used the successor; whoever comes with the first token now is refused, and
-    so is whoever comes after them, in whatever order they are let in."""
+    """The owner has used the successor; the first token is refused now, and so is every later
+    request, in any order."""
     for _ in range(5):
         first = log_in(api).json()
         second = refresh(api, first["refresh"]).json()
@@ -290,11 +290,11 @@ def test_ann_ends_a_session(api: Api, ann: User) -> None:
     here, there = log_in(api).json(), log_in(api).json()
     sessions = with_token("GET", "/users/me/sessions", here).json()["results"]
     other = next(each["id"] for each in sessions if not each["is_current"])
-    address = f"/users/me/sessions/{other}"
-    assert with_token("DELETE", address, here).status_code == 204
+    url = f"/users/me/sessions/{other}"
+    assert with_token("DELETE", url, here).status_code == 204
     assert refusal(me(there)) == (401, "invalid_token")
     assert refusal(refresh(api, there["refresh"])) == (401, "invalid_refresh_token")
-    assert refusal(with_token("DELETE", address, here)) == (404, "not_found")
+    assert refusal(with_token("DELETE", url, here)) == (404, "not_found")
     assert refresh(api, here["refresh"]).status_code == 200
 
 
@@ -361,7 +361,7 @@ def test_no_login_with_the_old_password_outlives_its_change(api: Api, ann: User)
 def test_what_no_token_can_come_back_to_is_deleted(api: Api, ann: User) -> None:
     now = timezone.now()
     with time_machine.travel(now - timedelta(days=31)):
-        forgotten = log_in(api).json()
+        abandoned = log_in(api).json()
         kept = log_in(api).json()
     with time_machine.travel(now - timedelta(days=29)):
         kept = refresh(api, kept["refresh"]).json()
@@ -373,4 +373,4 @@ def test_what_no_token_can_come_back_to_is_deleted(api: Api, ann: User) -> None:
     assert prune_sessions() == 4
     assert Session.objects.count() == 2
     assert refresh(api, kept["refresh"]).status_code == 200
-    assert refusal(refresh(api, forgotten["refresh"])) == (401, "invalid_refresh_token")
+    assert refusal(refresh(api, abandoned["refresh"])) == (401, "invalid_refresh_token")

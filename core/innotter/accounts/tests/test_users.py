@@ -46,7 +46,7 @@ def test_ann_changes_what_she_may(api: Api, ann: User) -> None:
 
 
 def test_nobody_makes_themselves_another_by_editing(api: Api, ann: User) -> None:
-    wishes = {
+    changes = {
         "id": "x",
         "username": "root",
         "role": "admin",
@@ -55,7 +55,7 @@ def test_nobody_makes_themselves_another_by_editing(api: Api, ann: User) -> None
         "is_staff": True,
     }
     with no_trace():
-        assert api(ann).patch("/users/me", wishes).json()["role"] == "user"
+        assert api(ann).patch("/users/me", changes).json()["role"] == "user"
         assert api(ann).patch("/users/me", {}).status_code == 200
 
 
@@ -86,7 +86,7 @@ def test_an_edit_outside_the_limits_is_bad_input(
         assert set(bad_fields(answer)) == {field}
 
 
-def test_an_address_of_another_is_taken_in_any_case(api: Api, ann: User, bob: User) -> None:
+def test_an_email_of_another_is_taken_in_any_case(api: Api, ann: User, bob: User) -> None:
     with no_trace():
         body = {"title": "x", "email": "BOB@example.com", "current_password": PASSWORD}
         assert refusal(api(ann).patch("/users/me", body)) == (409, "email_taken")
@@ -100,7 +100,7 @@ def test_anonymous_visitors_edit_nobody(api: Api, ann: User) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_of_ten_who_want_an_address_at_once_one_gets_it(api: Api) -> None:
+def test_of_ten_who_want_an_email_at_once_one_gets_it(api: Api) -> None:
     people = [new_user(f"user-{number}") for number in range(10)]
     body = {"email": "same@example.com", "current_password": PASSWORD}
     answers = at_once(*(lambda who=who: api(who).patch("/users/me", body) for who in people))

@@ -1,4 +1,4 @@
-"""Which failures of a task pass by themselves, told by PostgreSQL's own errors."""
+"""Which failures of a task pass by themselves, judged by PostgreSQL's own errors."""
 
 import pytest
 from django.db import Error, InternalError, connection, transaction

@@ -19,7 +19,7 @@ limits = st.integers(1, 13)
 
 
 def add_pages(owner: User, count: int) -> list[str]:
-    """The addresses of new pages, as a list shows them: newest first."""
+    """The uuids of new pages, as a list shows them: newest first."""
     pages = Page.objects.bulk_create(Page(owner=owner, name="One of many") for _ in range(count))
     return [page.uuid for page in pages][::-1]
 

@@ -18,7 +18,7 @@ NOT_FOUND = {
     "type": "about:blank",
     "title": "Not Found",
     "status": 404,
-    "detail": "There is nothing here, or nothing that you may see.",
+    "detail": "Not found.",
     "code": "not_found",
 }
 
@@ -120,7 +120,7 @@ def test_bad_input_names_every_field_down_to_the_place_in_a_list(api: Api, ann: 
     assert sorted(bad_fields(answer)) == ["is_private", "name", "tags.1"]
 
 
-def test_a_domain_error_of_a_room_keeps_its_code() -> None:
+def test_a_domain_error_of_an_app_keeps_its_code() -> None:
     class Busy(errors.Conflict):
         code = "busy"
         detail = "Somebody else is at it."

@@ -1,4 +1,4 @@
-"""What strangers can have refused fills no log: each refusal is one line, and tells why."""
+"""What strangers can have refused fills no log: each refusal is one line with the reason."""
 
 import pytest
 from django.test import Client

@@ -1,4 +1,4 @@
-"""While PostgreSQL is away whatever needs it answers 503, and nothing is half done."""
+"""While PostgreSQL is away every request that needs it answers 503, and nothing is half done."""
 
 import json
 import socket

@@ -81,7 +81,7 @@ def test_no_core_starts_without_secrets(
             Environment(**{n: value for n, value in production.items() if n != name})
 
 
-def test_pictures_need_an_address(production: dict[str, Any]) -> None:
+def test_production_needs_media_url(production: dict[str, Any]) -> None:
     endpoint = {"aws_endpoint_url": "http://localhost:4566", "media_url": None}
     with pytest.raises(ValidationError, match="MEDIA_URL"):
         Environment(**{**production, **endpoint})

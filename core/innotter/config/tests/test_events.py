@@ -65,8 +65,8 @@ def recount_page_with_liked_post(page: Page, user: User) -> None:
 
 
 # Each sample, and something that a person does to make the core emit such an event.
-type Deed = Callable[[User, User], Any]
-DEEDS: dict[str, Deed] = {
+type Action = Callable[[User, User], Any]
+ACTIONS: dict[str, Action] = {
     "page.created.v3": lambda ann, _: new_page(ann),
     "page.changed.v3": lambda ann, _: edit_page(actor=ann, page=new_page(ann), name="Another"),
     "page.deleted.v2": lambda ann, _: delete_page(actor=ann, page=new_page(ann)),
@@ -101,19 +101,19 @@ DEEDS: dict[str, Deed] = {
 }
 
 
-@pytest.mark.parametrize("name", DEEDS)
+@pytest.mark.parametrize("name", ACTIONS)
 def test_emitted_events_have_the_form_of_the_golden_samples(
     name: str, ann: User, eve: User
 ) -> None:
     sample = json.loads((SAMPLES / f"{name}.json").read_text())
-    DEEDS[name](ann, eve)
+    ACTIONS[name](ann, eve)
     emitted = OutboxEvent.objects.filter(type=sample["type"]).latest("id")
     assert form(emitted.body) == form(sample)
 
 
 def test_every_type_has_its_deed() -> None:
     types = {t.model_fields["type"].default for t in get_args(get_args(Event)[0])}
-    done = {json.loads((SAMPLES / f"{name}.json").read_text())["type"] for name in DEEDS}
+    done = {json.loads((SAMPLES / f"{name}.json").read_text())["type"] for name in ACTIONS}
     assert done == types
 
 
@@ -153,14 +153,14 @@ TASKS = {
 }
 
 
-@pytest.mark.parametrize("name", DEEDS)
+@pytest.mark.parametrize("name", ACTIONS)
 def test_a_post_is_mailed_and_a_choice_about_mails_moves_them(name: str) -> None:
     event = parse_event((SAMPLES / f"{name}.json").read_text())
     tasks = [(str(task.task), task.kwargs) for task in reactions_to(event)]
     assert tasks == TASKS.get(name, [])
 
 
-def test_the_broker_is_told_of_the_same_names() -> None:
+def test_the_broker_has_the_same_names() -> None:
     definitions = json.loads(DEFINITIONS.read_text())
     assert EXCHANGE in {exchange["name"] for exchange in definitions["exchanges"]}
     queues = {queue["name"]: queue["arguments"] for queue in definitions["queues"]}
@@ -171,8 +171,8 @@ def test_the_broker_is_told_of_the_same_names() -> None:
         dead = (queues[name]["x-dead-letter-exchange"], queues[name]["x-dead-letter-routing-key"])
         bound = {(b["source"], b["routing_key"]): b["destination"] for b in definitions["bindings"]}
         assert bound[dead] == name + DEAD
-        # Whoever looks at a dead letter gives it back, and from RabbitMQ 4 on a queue that has no
-        # limit of its own throws away what was given back twenty times.
+        # Looking at a dead letter requeues it, and from RabbitMQ 4 on a queue without a limit of
+        # its own drops what was requeued twenty times.
         assert queues[name + DEAD]["x-delivery-limit"] > 1_000
 
 
@@ -182,7 +182,7 @@ def test_each_delay_leads_a_task_back_to_its_queue_later_than_the_one_before() -
     queues = {queue["name"]: queue["arguments"] for queue in definitions["queues"]}
     bound = {(b["source"], b["destination"]) for b in definitions["bindings"]}
     for name in DELAYS:
-        # Whatever its routing key, which names its queue and stays.
+        # With any routing key, which names its queue and stays.
         assert kinds[name] == "fanout"
         assert (name, name) in bound
         assert queues[name] == {

@@ -50,8 +50,8 @@ def test_no_other_origin_may_read_an_answer(api: Api, ann: User, origin: str) ->
 
 def test_an_origin_that_is_named_may_call_the_api(db: None, settings: Any) -> None:
     settings.CORS_ALLOWED_ORIGINS = ["https://app.example"]
-    asking = {"Origin": "https://app.example", "Access-Control-Request-Method": "POST"}
-    preflight = Client().options("/api/v1/pages", headers=asking)
+    headers = {"Origin": "https://app.example", "Access-Control-Request-Method": "POST"}
+    preflight = Client().options("/api/v1/pages", headers=headers)
     assert preflight.status_code == 200
     assert "authorization" in preflight["Access-Control-Allow-Headers"]
     answer = Client().get("/api/v1/pages", headers={"Origin": "https://app.example"})

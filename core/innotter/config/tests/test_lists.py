@@ -1,4 +1,4 @@
-"""The laws of the links of every list, whatever becomes of its rows."""
+"""The links of every list hold, whatever happens to its rows."""
 
 from collections.abc import Iterator
 from typing import Any

@@ -17,7 +17,7 @@ from innotter.conftest import CLIENT, PASSWORD, all_rows, new_page, new_post, ne
 from innotter.pages.services import follow
 
 SOMEBODY = "01900000-0000-7000-8000-000000000000"
-WISHES: dict[str, Any] = {
+FOREIGN: dict[str, Any] = {
     "id": SOMEBODY,
     "pk": SOMEBODY,
     "role": "admin",
@@ -74,12 +74,12 @@ def test_a_field_that_is_not_asked_for_changes_nothing(
     body = bodies(refresh=log_in(login="target", password=PASSWORD, client=CLIENT).refresh)[
         str(route)
     ]
-    wishes = {name: value for name, value in WISHES.items() if name not in body}
+    foreign = {name: value for name, value in FOREIGN.items() if name not in body}
     known = ids()
     plain = done(route, values, ann, body, known)
-    wishful = done(route, values, ann, {**wishes, **body}, known)
+    with_foreign = done(route, values, ann, {**foreign, **body}, known)
     assert plain[0] in {200, 201, 204, 409}
-    assert wishful == plain
+    assert with_foreign == plain
 
 
 def done(
@@ -103,7 +103,7 @@ def done(
 
 
 def comparable(row: dict[str, Any], known: set[Any]) -> dict[str, Any]:
-    """Without what is new each time: ids, moments of now, hashes; but with those of the wishes."""
+    """Without what is new each time: ids, moments of now, hashes; but with those of the foreign."""
     return {name: settled(name, value, known) for name, value in row.items()}
 
 

@@ -21,9 +21,9 @@ from innotter.posts.models import Post
 
 PANELS = [pytest.param(panel, id=panel.opts.label) for panel in admin.site._registry.values()]
 LOOKUPS = ["", "__exact", "__startswith", "__regex", "__gt", "__in", "__isnull", "__isempty"]
-# In addresses and forms: a NUL, half a character, what is no number, no choice or no UUID.
+# In URLs and forms: a NUL, half a character, what is no number, no choice or no UUID.
 BAD = ["", "a%00b", "%ED%A0%80", "abc", "-1", "9" * 400, "%27%25%5B"]
-# What the panel itself puts into addresses.
+# What the panel itself puts into URLs.
 OWN = ["q", "p", "o", "e", "_popup", "_to_field"]
 
 
@@ -61,7 +61,7 @@ def test_a_list_is_a_read_only_one(panel: object) -> None:
 
 @pytest.mark.parametrize("panel", PANELS)
 def test_no_column_can_be_asked_for_but_by_a_declared_filter(panel: "ModelAdmin[Any]") -> None:
-    """A list that is narrowed by a hidden column tells it letter by letter."""
+    """A filter on a hidden column would reveal it character by character."""
     asked = {f"{name}{lookup}" for name in columns(panel.model) for lookup in LOOKUPS}
     for parameter in sorted(asked - declared(panel)):
         with pytest.raises((IncorrectLookupParameters, DisallowedModelAdminLookup)):

@@ -1,4 +1,4 @@
-"""Whatever the clock prunes keeps up with what comes in, and stands on an index."""
+"""Every scheduled pruning keeps up with new rows and uses an index."""
 
 from datetime import timedelta
 from typing import Any

@@ -1,4 +1,4 @@
-"""What happens by the clock: each of it a task that there is, on the queue of housekeeping."""
+"""What happens by the clock: each is an existing task, on the queue of housekeeping."""
 
 import socket
 from datetime import timedelta

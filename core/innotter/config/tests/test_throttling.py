@@ -1,4 +1,4 @@
-"""Limits: counted by all processes together, told by 429, and no weapon against others."""
+"""Limits are counted by all processes together, answered with 429, and lock out nobody else."""
 
 from typing import Any
 
@@ -40,12 +40,12 @@ def later(*, seconds: int) -> None:
         )
 
 
-def post(path: str, body: Any, address: str = HERE) -> Any:
-    return Client(REMOTE_ADDR=address).post(f"/api/v1{path}", body, "application/json")
+def post(path: str, body: Any, ip: str = HERE) -> Any:
+    return Client(REMOTE_ADDR=ip).post(f"/api/v1{path}", body, "application/json")
 
 
-def login(password: str, address: str = HERE, name: str = "ann") -> Any:
-    return post("/auth/login", {"login": name, "password": password}, address)
+def login(password: str, ip: str = HERE, name: str = "ann") -> Any:
+    return post("/auth/login", {"login": name, "password": password}, ip)
 
 
 def assert_throttled(answer: Any, *, at_most: int) -> None:
@@ -146,12 +146,12 @@ def test_writes_are_limited_for_each_user_and_reading_is_not(
 # Registering
 
 
-def test_registrations_are_limited_for_each_address(db: None, limits: Limits) -> None:
+def test_registrations_are_limited_for_each_ip(db: None, limits: Limits) -> None:
     limits(registrations_from_address=(2, 3600))
 
-    def register(name: str, address: str) -> Any:
+    def register(name: str, ip: str) -> Any:
         body = {"username": name, "email": f"{name}@example.com", "password": PASSWORD}
-        return post("/auth/register", body, address)
+        return post("/auth/register", body, ip)
 
     assert [register(name, HERE).status_code for name in ("dora", "dina")] == [201, 201]
     with no_trace():
@@ -163,7 +163,7 @@ def test_registrations_are_limited_for_each_address(db: None, limits: Limits) ->
 
 
 @pytest.mark.parametrize("name", ["ann", "nobody"])
-def test_wrong_passwords_are_limited_for_an_account_and_an_address(
+def test_wrong_passwords_are_limited_for_an_account_and_an_ip(
     ann: User, limits: Limits, name: str
 ) -> None:
     """Whether there is such an account or not."""
@@ -198,7 +198,7 @@ def test_a_stranger_shuts_nobody_out(ann: User, limits: Limits) -> None:
     assert login(PASSWORD, HERE).status_code == 200
 
 
-def test_many_strangers_slow_only_addresses_that_are_new(ann: User, limits: Limits) -> None:
+def test_many_strangers_slow_only_ips_that_are_new(ann: User, limits: Limits) -> None:
     limits(failures_of_account=(2, 300))
     assert login(PASSWORD, HERE).status_code == 200
     for number in range(2):
@@ -211,7 +211,7 @@ def test_many_strangers_slow_only_addresses_that_are_new(ann: User, limits: Limi
     assert login(PASSWORD, THERE).status_code == 200
 
 
-def test_one_address_does_not_try_one_password_on_everybody(db: None, limits: Limits) -> None:
+def test_one_ip_does_not_try_one_password_on_everybody(db: None, limits: Limits) -> None:
     limits(failures_from_address=(2, 300))
     for name in ("a", "b"):
         assert login(WRONG, name=name).status_code == 401
@@ -233,7 +233,7 @@ def test_the_current_password_cannot_be_guessed_with_a_stolen_token(
 # Refreshing
 
 
-def test_refreshes_are_limited_for_each_account_and_each_address(ann: User, limits: Limits) -> None:
+def test_refreshes_are_limited_for_each_account_and_each_ip(ann: User, limits: Limits) -> None:
     new_user("zoe")
     limits(refreshes_of_account=(2, 300))
     token = log_in(login="ann", password=PASSWORD, client=CLIENT).refresh
@@ -249,11 +249,11 @@ def test_refreshes_are_limited_for_each_account_and_each_address(ann: User, limi
     assert post("/auth/refresh", {"refresh": token}).status_code == 200
 
 
-# Addresses
+# IPs
 
 
 @pytest.mark.parametrize(
-    ("proxies", "forwarded", "address"),
+    ("proxies", "forwarded", "ip"),
     [
         (0, None, HERE),
         # Anybody may say anything.
@@ -261,7 +261,7 @@ def test_refreshes_are_limited_for_each_account_and_each_address(ann: User, limi
         (1, THERE, THERE),
         (1, f"10.0.0.9, {THERE}", THERE),
         (2, f"10.0.0.9, {THERE}, 10.0.0.1", THERE),
-        # Somebody came by another road than through the proxies.
+        # A request that bypassed the proxies.
         (2, THERE, HERE),
         (1, None, HERE),
         (1, "nonsense", HERE),
@@ -270,13 +270,13 @@ def test_refreshes_are_limited_for_each_account_and_each_address(ann: User, limi
     ],
 )
 def test_where_a_request_comes_from(
-    settings: Any, proxies: int, forwarded: str | None, address: str
+    settings: Any, proxies: int, forwarded: str | None, ip: str
 ) -> None:
     settings.TRUSTED_PROXIES = proxies
     headers = {} if forwarded is None else {"X-Forwarded-For": forwarded}
     request = RequestFactory().get("/", headers=headers, REMOTE_ADDR=HERE)
-    assert client_ip(request) == address
+    assert client_ip(request) == ip
 
 
-def test_without_an_address_all_share_one(settings: Any) -> None:
+def test_without_an_ip_all_share_one(settings: Any) -> None:
     assert client_ip(RequestFactory().get("/", REMOTE_ADDR="")) == ""

@@ -312,7 +312,7 @@ def listed(rows: Iterable[Any]) -> dict[str, Any]:
 # What is compared
 
 
-def told(path: str, answer: Any) -> Any:
+def masked(path: str, answer: Any) -> Any:
     """What an answer says of the rule: status and code of a refusal, or its JSON."""
     document = answer.json()
     if answer.status_code != 200:
@@ -391,7 +391,7 @@ def test_every_endpoint_shows_each_viewer_what_the_rule_says(
             for path, expected in endpoints(model, viewer):
                 shut_out = viewer is not None and viewer.is_blocked
                 right = (401, "user_blocked") if shut_out else expected
-                assert told(path, api(viewer).get(path)) == right, f"{viewer} at {path}"
+                assert masked(path, api(viewer).get(path)) == right, f"{viewer} at {path}"
         transaction.set_rollback(True)
 
 
@@ -406,7 +406,7 @@ PEOPLE = {
     "max": "Eiderdown",
 }
 NAMES = ["Harbour", "Windmill", "Quicksand", "Jetty", "Volcano"]
-ADDRESSES = ["xylem", "oboe-9", "guppy", "tundra", "kiwi_3"]
+UUIDS = ["xylem", "oboe-9", "guppy", "tundra", "kiwi_3"]
 
 
 def settle(model: Model, everybody: list[Person], somewhere: list[Place]) -> None:
@@ -417,7 +417,7 @@ def settle(model: Model, everybody: list[Person], somewhere: list[Place]) -> Non
     model.pages = Page.objects.bulk_create(
         Page(
             owner=nth(model.users, place.owner),
-            uuid=ADDRESSES[number],
+            uuid=UUIDS[number],
             name=NAMES[number],
             is_private=place.is_private,
             **BLOCKS[place.block],

@@ -147,31 +147,31 @@ def test_the_command_lists_and_replays(amqp_url: str, broker: Connection) -> Non
 
 # In the admin panel
 
-ADDRESS = "/admin/events/outboxevent/dead-letters/"
+URL = "/admin/events/outboxevent/dead-letters/"
 
 
 def test_the_panel_shows_and_replays(browser: Client, amqp_url: str, broker: Connection) -> None:
     first, second = an_event(), an_event()
     die(broker, amqp_url, first, second)
     with override_settings(AMQP_URL=amqp_url):
-        assert ADDRESS in browser.get("/admin/events/outboxevent/").content.decode()
-        shown = browser.get(ADDRESS).content.decode()
+        assert URL in browser.get("/admin/events/outboxevent/").content.decode()
+        shown = browser.get(URL).content.decode()
         assert str(first.id) in shown
         assert "innotter.mail.greet" in shown
         one = {"queue": STATS_QUEUE, "id": str(first.id)}
-        done = browser.post(ADDRESS, one, follow=True)
+        done = browser.post(URL, one, follow=True)
         assert [str(message) for message in done.context["messages"]] == ["Replayed: 1."]
-        gone = browser.post(ADDRESS, one, follow=True)
+        gone = browser.post(URL, one, follow=True)
         assert "no longer" in str(*gone.context["messages"])
-        browser.post(ADDRESS, {"queue": STATS_QUEUE})
+        browser.post(URL, {"queue": STATS_QUEUE})
     assert ids(arrived(broker, STATS_QUEUE)) == [str(first.id), str(second.id)]
-    assert browser.post(ADDRESS, {"queue": "no.such.queue"}).status_code == 404
+    assert browser.post(URL, {"queue": "no.such.queue"}).status_code == 404
 
 
 def test_the_panel_says_that_the_broker_is_away(browser: Client) -> None:
     with override_settings(AMQP_URL="amqp://guest:guest@127.0.0.1:1//"):
-        assert "RabbitMQ does not answer" in browser.get(ADDRESS).content.decode()
-        done = browser.post(ADDRESS, {"queue": STATS_QUEUE}, follow=True)
+        assert "RabbitMQ does not answer" in browser.get(URL).content.decode()
+        done = browser.post(URL, {"queue": STATS_QUEUE}, follow=True)
         assert "RabbitMQ does not answer" in done.content.decode()
 
 
@@ -180,5 +180,5 @@ def test_nobody_but_an_admin_sees_them(eve: User, moderator: User) -> None:
     for outsider in (None, eve, moderator):
         if outsider is not None:
             browser.force_login(outsider)
-        assert browser.get(ADDRESS).status_code == 302
-        assert browser.post(ADDRESS, {"queue": STATS_QUEUE})["Location"].startswith("/admin/login")
+        assert browser.get(URL).status_code == 302
+        assert browser.post(URL, {"queue": STATS_QUEUE})["Location"].startswith("/admin/login")

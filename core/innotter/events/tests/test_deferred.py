@@ -147,13 +147,13 @@ def test_the_panel_shows_and_requeues_them(admin: User) -> None:
     [event_id] = long_deferred()
     browser = Client()
     browser.force_login(admin)
-    address = "/admin/events/outboxevent/"
-    shown = browser.get(address, {"state": "deferred"})
+    url = "/admin/events/outboxevent/"
+    shown = browser.get(url, {"state": "deferred"})
     assert [row.id for row in shown.context["cl"].result_list] == [event_id]
     assert "no queue" in shown.content.decode()
-    assert not browser.get(address, {"state": "waiting"}).context["cl"].result_list
+    assert not browser.get(url, {"state": "waiting"}).context["cl"].result_list
 
     chosen = {"action": "requeue", "_selected_action": [str(event_id)], "index": 0}
-    done = browser.post(address, chosen, follow=True)
+    done = browser.post(url, chosen, follow=True)
     assert [str(message) for message in done.context["messages"]] == ["Requeued: 1."]
     assert OutboxEvent.objects.get(id=event_id).next_attempt_at is None

@@ -234,7 +234,7 @@ def test_a_broker_that_is_away_is_waited_for(
 ) -> None:
     monkeypatch.setattr(relay, "RETRY_SECONDS", 0.05)
     credentials, _, rest = amqp_url.rpartition("@")
-    address, _, vhost = rest.partition("/")
+    server, _, vhost = rest.partition("/")
     owed()
     with socket.create_server(("127.0.0.1", 0)) as nobody:
         nobody.settimeout(30)
@@ -244,7 +244,7 @@ def test_a_broker_that_is_away_is_waited_for(
                 nobody.accept()[0].close()
             nobody.close()
             assert waiting() == 1
-            command = [sys.executable, "-m", "dev.tcp_proxy", str(port), address]
+            command = [sys.executable, "-m", "dev.tcp_proxy", str(port), server]
             with subprocess.Popen(command) as proxy:
                 try:
                     until(lambda: waiting() == 0)

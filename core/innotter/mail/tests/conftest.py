@@ -1,4 +1,4 @@
-"""SES as the tests have it: takes every mail, unless it is told otherwise."""
+"""SES as the tests have it: accepts every mail unless configured otherwise."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field

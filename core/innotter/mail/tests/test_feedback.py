@@ -90,7 +90,7 @@ def signed(
         "SigningCertURL": CERTIFICATE_URL,
         **fields,
     }
-    # As Amazon's documentation tells it.
+    # As in Amazon's documentation.
     names = ["Message", "MessageId", "Subject", "Timestamp", "TopicArn", "Type"]
     if body["Type"] != "Notification":
         names = ["Message", "MessageId", "SubscribeURL", "Timestamp", "Token", "TopicArn", "Type"]
@@ -100,7 +100,7 @@ def signed(
     return {**body, "Signature": base64.b64encode(signature).decode()}
 
 
-def tell(body: Any) -> "Answer":
+def notify(body: Any) -> "Answer":
     return Client().post(
         "/api/v1/mail/feedback", json.dumps(body), content_type="text/plain; charset=UTF-8"
     )
@@ -144,14 +144,14 @@ def active() -> list[tuple[str, str]]:
 def test_a_bounce_for_good_stops_mail(
     amazon: Amazon, ses: Ses, bob: User, page: Page, version: str
 ) -> None:
-    assert tell(signed(bounce("Bob <BOB@Example.com>"), version=version)).status_code == 204
+    assert notify(signed(bounce("Bob <BOB@Example.com>"), version=version)).status_code == 204
     assert active() == [("bob@example.com", "bounce")]
     notify_followers(new_post(page).id)
     assert ses.mailed == []
 
 
 def test_a_complaint_stops_mail(amazon: Amazon, ses: Ses, bob: User, page: Page) -> None:
-    tell(signed(complaint(bob.email), Subject="Amazon SES"))
+    notify(signed(complaint(bob.email), Subject="Amazon SES"))
     assert active() == [("bob@example.com", "complaint")]
     notify_followers(new_post(page).id)
     assert ses.mailed == []
@@ -160,7 +160,7 @@ def test_a_complaint_stops_mail(amazon: Amazon, ses: Ses, bob: User, page: Page)
 def test_another_address_of_the_same_user_is_another_matter(
     amazon: Amazon, ses: Ses, bob: User, page: Page
 ) -> None:
-    tell(signed(bounce(bob.email)))
+    notify(signed(bounce(bob.email)))
     edit_user(actor=bob, client=CLIENT, email="bob@elsewhere.example", current_password=PASSWORD)
     notify_followers(new_post(page).id)
     assert ses.mailed == ["bob@elsewhere.example"]
@@ -183,30 +183,30 @@ def test_everything_else_is_taken_note_of_and_stops_nothing(
     amazon: Amazon, db: None, message: Any
 ) -> None:
     with no_trace():
-        assert tell(signed(message)).status_code == 204
+        assert notify(signed(message)).status_code == 204
 
 
-def test_what_is_told_twice_counts_once_and_a_lift_holds(
+def test_what_is_notified_twice_counts_once_and_a_lift_holds(
     amazon: Amazon, ses: Ses, bob: User, page: Page
 ) -> None:
-    told = signed(bounce(bob.email))
-    tell(told)
+    notification = signed(bounce(bob.email))
+    notify(notification)
     with no_trace():
-        tell(told)
+        notify(notification)
     assert lift_suppressions(Suppression.objects.values_list("id", flat=True)) == 1
     # The same bounce, late; and another one.
-    tell(told)
+    notify(notification)
     assert active() == []
     notify_followers(new_post(page).id)
     assert ses.mailed == [bob.email]
     later = datetime.now(UTC) + timedelta(hours=1)
-    tell(signed(bounce(bob.email, timestamp=later.isoformat())))
+    notify(signed(bounce(bob.email, timestamp=later.isoformat())))
     assert active() == [("bob@example.com", "bounce")]
 
 
 def test_the_certificate_is_fetched_once(amazon: Amazon, db: None) -> None:
     for n in range(3):
-        tell(signed(bounce(f"{n}@example.com")))
+        notify(signed(bounce(f"{n}@example.com")))
     assert amazon.asked == [CERTIFICATE_URL]
 
 
@@ -214,19 +214,19 @@ def test_our_topic_is_confirmed(amazon: Amazon, db: None) -> None:
     body = signed(
         {}, Type="SubscriptionConfirmation", SubscribeURL=SUBSCRIBE_URL, Token="t", Message="Hello"
     )
-    assert tell(body).status_code == 204
+    assert notify(body).status_code == 204
     assert amazon.asked == [CERTIFICATE_URL, SUBSCRIBE_URL]
 
 
 def forgeries() -> list[dict[str, str]]:
-    told = signed(bounce("bob@example.com"))
+    notification = signed(bounce("bob@example.com"))
     elsewhere = "https://sns.eu-west-1.amazonaws.com.evil.example/x.pem"
     return [
-        {**told, "Message": json.dumps(bounce("eve@example.com"))},
-        {**told, "Subject": "added"},
-        {**told, "SignatureVersion": "1"},
-        {**told, "Signature": "none"},
-        {**told, "Signature": ""},
+        {**notification, "Message": json.dumps(bounce("eve@example.com"))},
+        {**notification, "Subject": "added"},
+        {**notification, "SignatureVersion": "1"},
+        {**notification, "Signature": "none"},
+        {**notification, "Signature": ""},
         signed(bounce("bob@example.com"), key=OTHER_KEY),
         signed(bounce("bob@example.com"), TopicArn=f"{TOPIC}-of-another"),
         *(
@@ -258,7 +258,7 @@ def test_what_amazon_has_not_signed_leaves_no_trace(
     amazon: Amazon, db: None, body: dict[str, str]
 ) -> None:
     with no_trace():
-        assert refusal(tell(body)) == (403, "unknown_sender")
+        assert refusal(notify(body)) == (403, "unknown_sender")
     assert set(amazon.asked) <= {CERTIFICATE_URL, CERTIFICATE_URL.replace("-1.pem", "-2.pem")}
 
 
@@ -272,20 +272,20 @@ def test_a_certificate_of_somebody_else_or_of_the_past_proves_nothing(
 ) -> None:
     amazon.files[CERTIFICATE_URL] = pem
     with no_trace():
-        assert refusal(tell(signed(bounce("bob@example.com")))) == (403, "unknown_sender")
+        assert refusal(notify(signed(bounce("bob@example.com")))) == (403, "unknown_sender")
 
 
 def test_while_amazon_is_away_it_is_asked_to_tell_us_again(amazon: Amazon, db: None) -> None:
     with patch.object(sns, "_get", side_effect=sns.SnsAway), no_trace():
-        assert refusal(tell(signed(bounce("bob@example.com")))) == (503, "unavailable")
+        assert refusal(notify(signed(bounce("bob@example.com")))) == (503, "unavailable")
 
 
 @pytest.mark.parametrize("body", [{}, [], "words", None, 5, {"Type": "Notification"}])
 def test_what_is_no_message_is_400(amazon: Amazon, db: None, body: Any) -> None:
-    assert refusal(tell(body)) == (400, "invalid")
+    assert refusal(notify(body)) == (400, "invalid")
 
 
 def test_without_a_topic_of_ours_nobody_is_believed(amazon: Amazon, db: None) -> None:
     with override_settings(SNS_TOPIC_ARNS=frozenset()):
-        assert refusal(tell(signed(bounce("bob@example.com"))))[0] == 403
+        assert refusal(notify(signed(bounce("bob@example.com"))))[0] == 403
     assert amazon.asked == []

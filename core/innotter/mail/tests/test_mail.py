@@ -393,7 +393,7 @@ def test_a_new_post_does_not_wait_behind_another_pages_crowd(
 def test_what_waits_leaves_though_more_comes_than_may_leave(
     ses: Ses, ann: User, bob: User, eve: User, followers: int
 ) -> None:
-    """Each second two new mails and room for one; the newest first, the first would never leave."""
+    """Each second two new mails and capacity for one; newest first, the first would never leave."""
     with time_machine.travel(timezone.now(), tick=False) as clock:
         Quota.objects.create(rate=1, tokens=1, left_today=0, checked_at=timezone.now())
         crowded = new_page(ann)

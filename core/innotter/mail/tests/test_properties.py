@@ -1,4 +1,4 @@
-"""Over worlds drawn at random: who is mailed is what the rule says, and nobody is mailed twice."""
+"""On random networks exactly those are mailed whom the rule names, and nobody twice."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -83,10 +83,10 @@ places = st.builds(
 lives = st.lists(st.tuples(readers, readers), min_size=4, max_size=8)
 
 
-def make_so(users: list[User], page: Page, world: list[Reader], place: Place) -> None:
+def make_so(users: list[User], page: Page, readers: list[Reader], place: Place) -> None:
     Follow.objects.all().delete()
     Suppression.objects.all().delete()
-    for user, reader in zip(users, world, strict=True):
+    for user, reader in zip(users, readers, strict=True):
         user.role, user.is_blocked = reader.role, reader.is_blocked
         user.email_notifications = reader.frequency
         user.save()
@@ -169,7 +169,7 @@ steps = st.lists(
 
 @property_tests(30)
 @given(steps=steps)
-def test_each_is_told_once_of_each_post_but_for_the_doubtful_case(
+def test_each_is_mailed_once_of_each_post_but_for_unknown_outcomes(
     *, ses: Ses, db: None, steps: list[tuple[str, Any]]
 ) -> None:
     ses.messages.clear()
@@ -191,13 +191,13 @@ def test_each_is_told_once_of_each_post_but_for_the_doubtful_case(
             for post in posts:
                 queue_deliveries(post.id)
             send_due()
-        told = Counter(
+        mailed = Counter(
             (message.to, post.id)
             for message in ses.messages
             for post in posts
             if f"/posts/{post.id}" in message.text
         )
-        assert max(told.values(), default=0) <= 1
+        assert max(mailed.values(), default=0) <= 1
         states = {
             (delivery.recipient.email, delivery.post_id): delivery.state
             for delivery in Delivery.objects.select_related("recipient")
@@ -206,7 +206,7 @@ def test_each_is_told_once_of_each_post_but_for_the_doubtful_case(
         assert set(states.values()) <= {"sent", "unknown"}
         doubts = {"dies with the answer", "an answer is lost"} & {step for step, _ in steps}
         for one, state in states.items():
-            assert told[one] == 1 or (state == "unknown" and doubts), one
+            assert mailed[one] == 1 or (state == "unknown" and doubts), one
         transaction.set_rollback(True)
 
 

@@ -148,10 +148,10 @@ def test_where_page_or_reader_is_gone_no_mail_comes(
         assert ("Письма" if gone == "reader" else "You get no e-mail about this page") in shown.text
         assert "<form" not in shown.text
         assert (name in shown.text) == (gone == "reader")
-        told = getattr(client, method)(link + query, headers={"Accept": "application/json"})
-        assert told.status_code == 200
+        answer = getattr(client, method)(link + query, headers={"Accept": "application/json"})
+        assert answer.status_code == 200
         known = {"uuid": page.uuid, "name": name} if gone == "reader" else None
-        assert told.json() == {"page": known, "active": False}
+        assert answer.json() == {"page": known, "active": False}
 
 
 def test_services_are_idempotent(bob: User, page: Page) -> None:

@@ -72,8 +72,8 @@ def test_more_than_a_mail_holds_comes_in_another(ses: Ses, bob: User, page: Page
         queue_deliveries(new_post(page, f"Post {n}").id)
     with patch.object(sending, "POSTS_IN_MAIL", 2):
         assert send_due() == 3
-    told = [re.findall(r"Post \d", mail.text) for mail in ses.messages]
-    assert told == [["Post 0", "Post 1"], ["Post 2", "Post 3"], ["Post 4"]]
+    mailed = [re.findall(r"Post \d", mail.text) for mail in ses.messages]
+    assert mailed == [["Post 0", "Post 1"], ["Post 2", "Post 3"], ["Post 4"]]
 
 
 def test_each_page_is_a_mail_of_its_own(
@@ -125,7 +125,7 @@ def test_who_chooses_a_shorter_window_has_what_waits_at_once(
 def test_who_chooses_a_longer_window_waits_for_its_resolve(
     ses: Ses, bob: User, page: Page, clock: time_machine.Traveller
 ) -> None:
-    """Even where the task that tells of the choice has not run yet."""
+    """Even where the task that handles the choice has not run yet."""
     queue_deliveries(new_post(page).id)
     edit_user(actor=bob, client=CLIENT, email_notifications=Window.DAILY)
     assert send_due() == 0

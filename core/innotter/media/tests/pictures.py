@@ -51,7 +51,7 @@ def _chunk(name: bytes, data: bytes) -> bytes:
 
 
 def stored(answer: "Answer", size: str = "large") -> bytes:
-    """The file at the address that a profile tells of."""
+    """The file at the URL in a profile."""
     key = answer.json()["image"].removeprefix(settings.MEDIA_URL).replace("large", size)
     found = boto3.client("s3").get_object(Bucket=settings.MEDIA_BUCKET, Key=key)
     return found["Body"].read()

@@ -96,8 +96,8 @@ def test_a_form_whose_charset_is_none_is_read_all_the_same(api: Api, ann: User) 
 
 
 def test_more_than_5_mb_are_too_much(api: Api, ann: User) -> None:
-    room = services.MAX_BYTES - len(png())
-    most, more = (png() + b"\0" * extra for extra in (room, room + 1))
+    space = services.MAX_BYTES - len(png())
+    most, more = (png() + b"\0" * extra for extra in (space, space + 1))
     assert api(ann).upload("/users/me/image", most).status_code == 200
     with no_trace():
         answer = api(ann).upload("/users/me/image", more)

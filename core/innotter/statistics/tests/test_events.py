@@ -24,7 +24,7 @@ from innotter.posts.models import Post
 from innotter.posts.services import delete_post, like
 from innotter.statistics.selectors import changes_since, days_of, totals_of
 from innotter.statistics.services import recount
-from innotter.statistics.tests.deeds import random_deed, told
+from innotter.statistics.tests.actions import random_action, recorded
 from innotter_contracts.counting import deltas
 from innotter_contracts.events import (
     METRICS,
@@ -38,8 +38,8 @@ from innotter_contracts.ids import new_id
 
 def counted(page: UUID) -> Counter[str]:
     """What a reader of all events makes of them, in whatever order: the last base of the page,
-    and what is told in its epoch and in later ones."""
-    events = told()
+    and what events report in its epoch and in later ones."""
+    events = recorded()
     bases = [
         event.payload
         for event in events
@@ -70,7 +70,7 @@ def test_what_is_told_adds_up_to_what_there_is(ann: User, seed: int) -> None:
     people = [new_user(f"user-{n}") for n in range(4)]
     pages = [new_page(ann, is_private=n == 0) for n in range(4)]
     for _ in range(80):
-        random_deed(chance, people, pages)
+        random_action(chance, people, pages)
     assert_told(*pages)
     # The days too: all of it happened today, and none of it was deleted from the outbox.
     today = datetime.now(UTC).date()
@@ -100,7 +100,7 @@ def test_a_page_takes_along_what_it_gave_to_others(ann: User, page: Page) -> Non
 def test_a_recount_tells_all_of_the_page(bob: User, page: Page) -> None:
     like(actor=bob, post=new_post(page))
     recount(page_id=page.id)
-    base = told()[-1]
+    base = recorded()[-1]
     assert isinstance(base, PageRecounted)
     told_of = (base.payload.uuid, base.payload.name, base.payload.owner_id)
     assert told_of == (page.uuid, page.name, page.owner_id)
@@ -114,10 +114,10 @@ def test_events_tell_the_epoch_of_each_page_that_they_count_for(ann: User, page:
     other, third = new_page(ann), new_page(ann)
     for again in (page, page, other):
         recount(page_id=again.id)
-    bases = [event.payload for event in told() if isinstance(event, PageRecounted)]
+    bases = [event.payload for event in recorded() if isinstance(event, PageRecounted)]
     assert bases[0].epoch < bases[1].epoch
     new_post(page, reply_to=new_post(other))
-    assert told()[-1].epochs == {page.id: bases[1].epoch, other.id: bases[2].epoch}
+    assert recorded()[-1].epochs == {page.id: bases[1].epoch, other.id: bases[2].epoch}
     new_post(third)
     assert "epochs" not in OutboxEvent.objects.latest("id").body
 
@@ -165,7 +165,7 @@ def test_in_a_storm_nothing_is_told_twice_or_lost_around_a_recount(
     def storm(seed: int) -> None:
         chance = random.Random(seed)
         for _ in range(50):
-            random_deed(chance, people, pages)
+            random_action(chance, people, pages)
 
     def recounter() -> int:
         rounds = 0
@@ -234,7 +234,7 @@ def test_each_change_of_a_row_has_a_higher_revision_though_the_clock_goes_back(
             block_user(actor=admin, user=bob)
             unblock_user(actor=admin, user=bob)
         recount(page_id=page.id)
-    events = [event for event in told() if isinstance(event, State)]
+    events = [event for event in recorded() if isinstance(event, State)]
     of_page = [event for event in events if getattr(event.payload, "page_id", None) == page.id]
     of_user = [event for event in events if event.type.startswith("user.")]
     *changes, recounted = [event.payload.revision for event in of_page]

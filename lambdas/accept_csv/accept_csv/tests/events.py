@@ -1,4 +1,4 @@
-"""Requests as API Gateway tells a function of them."""
+"""Requests as API Gateway passes them to a function."""
 
 import base64
 from typing import Any

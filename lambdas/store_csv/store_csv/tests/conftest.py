@@ -10,7 +10,7 @@ import boto3
 import pytest
 
 from store_csv import handler
-from store_csv.tests.world import Bucket, TableOfRows
+from store_csv.tests.resources import Bucket, TableOfRows
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

@@ -8,7 +8,7 @@ import pytest
 from store_csv import handler
 from store_csv.sources import sources_in
 from store_csv.table import OutOfTime, Table
-from store_csv.tests.world import Bucket, Context, Event, TableOfRows, event_of
+from store_csv.tests.resources import Bucket, Context, Event, TableOfRows, event_of
 
 pytestmark = pytest.mark.usefixtures("_deployed")
 

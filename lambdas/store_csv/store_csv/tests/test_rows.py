@@ -1,4 +1,4 @@
-"""From the bytes of a file to the rows that are kept, and to what is told of the others."""
+"""From the bytes of a file to the rows that are kept, and to what is reported of the others."""
 
 import random
 import tracemalloc
@@ -25,7 +25,7 @@ def kept(file: Path) -> list[list[str]]:
     return [list(row) for frame in frames for row in frame.itertuples(index=False)]
 
 
-def told(file: Path) -> Any:
+def reported(file: Path) -> Any:
     return reading(file).look()[0].as_document()
 
 
@@ -121,7 +121,7 @@ def test_each_row_has_one_fate(written: Written) -> None:
         "1,Again,Riga\n"
         "6,Emil,Bonn\n"
     )
-    assert told(file) == {
+    assert reported(file) == {
         "rows": {"read": 7, "kept": 2, "dropped": 2, "rejected": 3},
         "dropped": {
             "null_value": {
@@ -166,21 +166,21 @@ def test_what_dynamodb_would_not_take(written: Written) -> None:
         f"2,{','.join(['я' * 60_000] * 4)}\n"
         f"3,{','.join(['x' * 90_000] * 4)}\n"
     )
-    document = told(file)
+    document = reported(file)
     assert document["rows"] == {"read": 3, "kept": 1, "dropped": 0, "rejected": 2}
     assert set(document["rejected"]) == {"key_too_long", "row_too_large"}
     assert [row[0] for row in kept(file)] == ["3"]
 
 
 def test_one_long_field_is_the_matter_of_its_row(written: Written) -> None:
-    document = told(written(f"id,name\n1,{'x' * 140_000}\n2,{'x' * 400_000}\n3,y\n"))
+    document = reported(written(f"id,name\n1,{'x' * 140_000}\n2,{'x' * 400_000}\n3,y\n"))
     assert document["rows"] == {"read": 3, "kept": 2, "dropped": 0, "rejected": 1}
     assert document["rejected"]["row_too_large"]["examples"][0]["row"] == 2
 
 
 def test_a_report_stays_small(written: Written) -> None:
     file = written("id,name\n" + "1,\n" * 300 + "1\n" * 300)
-    document = told(file)
+    document = reported(file)
     assert document["rows"] == {"read": 600, "kept": 0, "dropped": 300, "rejected": 300}
     assert len(document["dropped"]["null_value"]["examples"]) == EXAMPLES
     assert len(document["rejected"]["wrong_number_of_fields"]["examples"]) == EXAMPLES
@@ -202,9 +202,9 @@ def test_chunks_change_nothing(written: Written, monkeypatch: pytest.MonkeyPatch
     values = ["1", "2", "x", "", "NA", '"a\nb"', "1,2", "я"]
     lines = [f"{draw.randrange(40)},{draw.choice(values)}" for _ in range(90)]
     file = written("id,name\n" + "\n".join(lines))
-    whole = told(file), kept(file), reading(file).look()[1]
+    whole = reported(file), kept(file), reading(file).look()[1]
     monkeypatch.setattr(rows, "CHUNK", 20)
-    assert (told(file), kept(file), reading(file).look()[1]) == whole
+    assert (reported(file), kept(file), reading(file).look()[1]) == whole
 
 
 def test_memory_grows_with_the_hashes_of_keys_alone(

@@ -7,7 +7,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from store_csv.sources import Gone, Source, downloaded, put_report, sources_in
-from store_csv.tests.world import Bucket, event_of
+from store_csv.tests.resources import Bucket, event_of
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,7 @@ def test_the_report_of_a_newer_version_stays(bucket: Bucket) -> None:
 
 
 def test_another_may_write_the_report_in_between(bucket: Bucket) -> None:
-    """Whoever is overtaken looks again, and does not overwrite what it has not seen."""
+    """The run that is overtaken looks again, and does not overwrite what it has not seen."""
     older, newer = (source_of(event_of(bucket.name, "race.csv")) for _ in range(2))
     put_report(
         bucket.client,

@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 
 from store_csv import table
 from store_csv.table import OutOfTime, Table
-from store_csv.tests.world import TableOfRows
+from store_csv.tests.resources import TableOfRows
 
 
 def table_of(rows: TableOfRows, file: str, *, client: Any = None, seconds: float = 60) -> Table:

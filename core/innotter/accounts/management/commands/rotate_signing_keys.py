@@ -7,7 +7,7 @@ from django.core.management.base import BaseCommand
 from innotter.accounts.keys import rotate_signing_keys
 from innotter.accounts.management.commands.create_signing_keys import prefix
 
-# Twice as long as anybody is told to keep /.well-known/jwks.json.
+# Seconds: twice the max-age of /.well-known/jwks.json.
 LEAD = 600
 
 

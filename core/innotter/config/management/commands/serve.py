@@ -22,7 +22,7 @@ STOP_BOUND = 25
 
 
 class Command(BaseCommand):
-    help = "Serves the API until it is told to stop; SIGHUP replaces its processes one by one."
+    help = "Serves the API until SIGTERM; SIGHUP replaces its processes one by one."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--host", default="127.0.0.1")

@@ -79,7 +79,7 @@ def about_mail(post_id: UUID) -> Iterator[str]:
     for state, count, last in states:
         yield f"{state}: {count}, the last {last}"
     if not states:
-        yield "none yet, or nobody to tell"
+        yield "none yet, or no recipients"
 
 
 def about_statistics(event: OutboxEvent | None) -> Iterator[str]:

@@ -13,7 +13,7 @@ from innotter.events.relay import run_relay
 
 
 class Command(BaseCommand):
-    help = "Publishes events from the outbox to RabbitMQ until it is told to stop."
+    help = "Publishes events from the outbox to RabbitMQ until SIGTERM."
 
     def handle(self, *args: Any, **options: Any) -> None:
         stop = Event()

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from django.core.management.base import BaseCommand, CommandError
 
-from innotter.statistics.selectors import Difference, differences, ids_at, page_ids
+from innotter.statistics.selectors import Difference, differences, ids_of, page_ids
 from innotter.statistics.stored import StatisticsUnavailable
 
 PAGES_AT_ONCE = 5_000
@@ -32,7 +32,7 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, page: list[str] | None, wait: float, **options: Any) -> None:
-        pages: Iterable[list[UUID]] = [ids_at(page)] if page else page_ids(at_once=PAGES_AT_ONCE)
+        pages: Iterable[list[UUID]] = [ids_of(page)] if page else page_ids(at_once=PAGES_AT_ONCE)
         looked_at, found = 0, 0
         for some in pages:
             looked_at += len(some)

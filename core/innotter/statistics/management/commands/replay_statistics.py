@@ -8,7 +8,7 @@ from django.core.management.base import BaseCommand
 
 from innotter.common.errors import NotFound
 from innotter.events.services import Busy
-from innotter.statistics.selectors import ids_at, page_ids
+from innotter.statistics.selectors import ids_of, page_ids
 from innotter.statistics.services import recount
 
 PAGES_AT_ONCE = 500
@@ -28,7 +28,7 @@ class Command(BaseCommand):
         which.add_argument("--all", action="store_true")
 
     def handle(self, *args: Any, page: list[str] | None, **options: Any) -> None:
-        pages: Iterable[list[UUID]] = [ids_at(page)] if page else page_ids(at_once=PAGES_AT_ONCE)
+        pages: Iterable[list[UUID]] = [ids_of(page)] if page else page_ids(at_once=PAGES_AT_ONCE)
         recounted = 0
         for some in pages:
             recounted += sum(map(patiently_recount, some))

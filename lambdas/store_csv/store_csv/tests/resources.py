@@ -31,7 +31,7 @@ class Bucket(NamedTuple):
     def write(
         self, key: str, content: bytes | str, *, metadata: Mapping[str, str] | None = None
     ) -> Event:
-        """The event that S3 would tell of it."""
+        """The event that S3 would send for it."""
         body = content.encode() if isinstance(content, str) else content
         answer = self.client.put_object(
             Bucket=self.name, Key=key, Body=body, Metadata=metadata or {}
@@ -86,7 +86,7 @@ def event_of(
     sequencer: str | None = None,
     name: str = "ObjectCreated:Put",
 ) -> Event:
-    """Keys travel as in the query of an address; each event has a greater sequencer."""
+    """Keys travel as in the query of a URL; each event has a greater sequencer."""
     written = {
         "key": quote_plus(key, safe="/"),
         "size": 1,

@@ -1,4 +1,4 @@
-"""Makes the demo world through the core's own services, so that events, statistics and mail
+"""Creates the demo data through the core's own services, so that events, statistics and mail
 are real too.
 
 Everything is planned first and then done in the order of time, with the clock set back to each
@@ -35,20 +35,20 @@ ALL_FOUNDED = timedelta(hours=36)
 PRIVATE_CLOSE = timedelta(days=3)
 # There is no service for these two yet.
 ROLES = {"admin": User.Role.ADMIN, "moderator": User.Role.MODERATOR}
-# Few at once: else a new world begins with minutes of mail, at the rate that SES allows.
+# Few instant ones: otherwise mail takes minutes at the rate that SES allows.
 NOTIFICATIONS = {"instant": 5, "hourly": 25, "daily": 40, "off": 30}
 
 
 class Refused(Exception):
-    """This is no place for a demo world."""
+    """Demo data is not allowed here."""
 
 
 class NotEmpty(Refused):
-    """There is a world already."""
+    """The database has users already."""
 
 
 @dataclass(frozen=True)
-class World:
+class DemoData:
     users: int
     pages: int
     posts: int
@@ -66,8 +66,11 @@ class World:
 
 
 @transaction.atomic
-def create_world(now: datetime) -> World:
-    """All of it or nothing. Raises Refused in production, and where there is any user."""
+def create_demo_data(now: datetime) -> DemoData:
+    """Creates all of it in one transaction.
+
+    Raises Refused in production and NotEmpty where there is any user.
+    """
     if settings.INNOTTER_ENV == "production":
         raise Refused("Demo data has no place in production.")
     if User.objects.exists():
@@ -75,7 +78,7 @@ def create_world(now: datetime) -> World:
     _Story(read_people(), now).happen()
     replies = Post.objects.filter(reply_to__isnull=False).count()
     waiting = Follow.objects.filter(accepted_at=None).count()
-    return World(
+    return DemoData(
         users=User.objects.count(),
         pages=Page.objects.count(),
         posts=Post.objects.count() - replies,
@@ -93,7 +96,7 @@ class _Story:
         self.people = people
         self.now = now
         self.beginning = now - LENGTH
-        self.random = Random(SEED)  # noqa: S311 # the same world every time
+        self.random = Random(SEED)  # noqa: S311 # the same data every time
         self.steps: list[tuple[datetime, Callable[[], object]]] = []
         # What there is so far, while it happens.
         self.users: dict[str, User] = {}

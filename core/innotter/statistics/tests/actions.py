@@ -1,4 +1,4 @@
-"""What people do on pages, at random; and what was told of it."""
+"""What people do on pages, at random; and the events of it."""
 
 import json
 import random
@@ -16,17 +16,17 @@ from innotter.posts.services import delete_post, like, unlike
 from innotter_contracts.events import Event, parse_event
 
 
-def told() -> list[Event]:
+def recorded() -> list[Event]:
     bodies = OutboxEvent.objects.order_by("id").values_list("body", flat=True)
     return [parse_event(json.dumps(body)) for body in bodies]
 
 
-def random_deed(chance: random.Random, people: list[User], pages: list[Page]) -> None:
+def random_action(chance: random.Random, people: list[User], pages: list[Page]) -> None:
     """One that somebody may do; nothing where it makes no sense just now."""
     user, page = chance.choice(people), chance.choice(pages)
     posts = list(Post.objects.filter(page__in=pages).order_by("id"))
     post = chance.choice(posts) if posts else None
-    deeds: list[Callable[[], object]] = [
+    actions: list[Callable[[], object]] = [
         lambda: new_post(page),
         lambda: new_post(page, reply_to=post),
         lambda: post and like(actor=user, post=post),
@@ -42,4 +42,4 @@ def random_deed(chance: random.Random, people: list[User], pages: list[Page]) ->
         lambda: edit_page(actor=page.owner, page=page, name=f"Name {chance.random()}"),
     ]
     with suppress(Conflict, NotFound):
-        chance.choice(deeds)()
+        chance.choice(actions)()
