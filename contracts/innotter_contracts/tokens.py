@@ -33,7 +33,7 @@ type Keys = Mapping[str, jwt.PyJWK]
 
 
 class InvalidToken(ValueError):
-    """The token does not prove who is calling; the message says why, without quoting it."""
+    """The token does not authenticate the caller; the message says why, without quoting it."""
 
 
 def _canonical_uuid(given: object) -> object:

@@ -25,7 +25,7 @@ def test_people_and_pages_get_pictures_of_their_own(db: None) -> None:
     assert (user.image_id, page.image_id) == names
 
 
-def test_without_storage_there_is_a_world_all_the_same(
+def test_without_storage_there_is_demo_data_all_the_same(
     db: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     user = register(

@@ -9,7 +9,7 @@ class System(Enum):
     """What acts for nobody, with the rights of an admin. Events and the moderation log name no
     actor then; no limit counts."""
 
-    # Whoever runs the server: manage.py promote.
+    # The operator of the server: manage.py promote.
     COMMAND = "command"
 
     @property

@@ -18,7 +18,7 @@ LONGEST_NAME, LONGEST_DESCRIPTION = 100, 1_000
 MAX_TAGS, LONGEST_TAG = 10, 30
 
 
-def new_address() -> str:
+def new_uuid() -> str:
     """A uuid for a page whose owner chose none: 11 characters, 64 bits."""
     return secrets.token_urlsafe(8)
 
@@ -52,7 +52,7 @@ class Page(Revised, Record):
     owner = models.ForeignKey(User, on_delete=models.PROTECT, related_name="pages", db_index=False)
     uuid = models.CharField(
         max_length=30,
-        default=new_address,
+        default=new_uuid,
         validators=[RegexValidator(r"^[A-Za-z0-9_-]+\Z", "Letters a-z, digits, '_' and '-'.")],
     )
     name = models.CharField(max_length=LONGEST_NAME)
@@ -111,7 +111,7 @@ class Follow(Record):
     # And here follow_by_user does.
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="follows", db_index=False)
     accepted_at = models.DateTimeField(null=True)
-    # Since when the follower wants no mail about this page; whoever follows anew begins anew.
+    # Since when the follower wants no mail about this page; following anew resets it.
     muted_at = models.DateTimeField(null=True)
 
     class Meta:

@@ -24,7 +24,7 @@ from innotter.pages.models import (
     Follow,
     Page,
     Tag,
-    new_address,
+    new_uuid,
     normal_tag,
 )
 from innotter.pages.policies import require_findable, require_not_owner, require_owner
@@ -82,7 +82,7 @@ def create_page(
     page = Page(
         owner=actor,
         name=visible_line("name", name, LONGEST_NAME),
-        uuid=uuid or new_address(),
+        uuid=uuid or new_uuid(),
         description=bounded("description", description, LONGEST_DESCRIPTION),
         is_private=is_private,
     )

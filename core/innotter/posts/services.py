@@ -248,8 +248,8 @@ def _locked_page_of(post: Post | UUID) -> Page:
 
 
 def _locked(post: Post | UUID, viewer: User) -> Post:
-    """The post as it is now, with all that is shown of it, and its page with its owner. Whoever
-    changes its likes waits here for the others. Raises NotFound."""
+    """The post as it is now, with all that is shown of it, and its page with its owner.
+    Concurrent changes of its likes wait here. Raises NotFound."""
     rows = Post.objects.select_for_update(no_key=True, of=("self",)).filter(pk=_id(post))
     found = with_context(rows, viewer).select_related("page__owner", "reply_to__page").first()
     if found is None:
@@ -258,8 +258,8 @@ def _locked(post: Post | UUID, viewer: User) -> Post:
 
 
 def _lock_posts(which: Q) -> list[Post]:
-    """In the order of their ids, as everybody does who locks several. Whoever likes, answers or
-    mails one of them is through before this returns."""
+    """In the order of their ids, as in every place that locks several. Concurrent likes, replies
+    and mails about one of them end before this returns."""
     return list(Post.objects.select_for_update().filter(which).order_by("id"))
 
 

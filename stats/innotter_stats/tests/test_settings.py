@@ -28,7 +28,7 @@ def test_the_environment_decides(monkeypatch: pytest.MonkeyPatch) -> None:
     assert settings.statistics_table == "numbers"
 
 
-def test_the_core_may_be_reached_by_another_road(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_core_may_be_reached_at_another_url(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("JWKS_URL", "http://core:8000/.well-known/jwks.json")
     assert load().jwks_url == "http://core:8000/.well-known/jwks.json"
 

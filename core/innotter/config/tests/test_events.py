@@ -111,7 +111,7 @@ def test_emitted_events_have_the_form_of_the_golden_samples(
     assert form(emitted.body) == form(sample)
 
 
-def test_every_type_has_its_deed() -> None:
+def test_every_type_has_its_action() -> None:
     types = {t.model_fields["type"].default for t in get_args(get_args(Event)[0])}
     done = {json.loads((SAMPLES / f"{name}.json").read_text())["type"] for name in ACTIONS}
     assert done == types

@@ -25,7 +25,7 @@ BLOCKS: dict[str, dict[str, Any]] = {
 
 
 @dataclass(frozen=True)
-class PageOfTheWorld:
+class PlannedPage:
     owner: str  # "viewer", "somebody" or "blocked"
     follow: str  # "none", "requested" or "following"
     is_private: bool
@@ -40,7 +40,7 @@ class PageOfTheWorld:
 
 
 pages = st.builds(
-    PageOfTheWorld,
+    PlannedPage,
     owner=st.sampled_from(["viewer", "somebody", "somebody", "somebody", "blocked"]),
     follow=st.sampled_from(["none", "requested", "following", "following", "following"]),
     is_private=st.booleans(),
@@ -50,25 +50,25 @@ pages = st.builds(
 
 @property_test
 @given(
-    world=st.lists(pages, max_size=8),
+    plan=st.lists(pages, max_size=8),
     # Who posts, from the oldest post to the newest.
     posts=st.lists(st.integers(0, 7), max_size=30),
     role=st.sampled_from(["user", "user", "moderator", "admin"]),
     limit=st.integers(1, 5),
 )
 def test_the_feed_is_what_the_rule_says_both_ways(
-    *, api: Api, db: None, world: list[PageOfTheWorld], posts: list[int], role: str, limit: int
+    *, api: Api, db: None, plan: list[PlannedPage], posts: list[int], role: str, limit: int
 ) -> None:
     with transaction.atomic():
-        viewer, made_pages = build(world, role)
-        posts = [number for number in posts if number < len(world)]
+        viewer, made_pages = build(plan, role)
+        posts = [number for number in posts if number < len(plan)]
         made = Post.objects.bulk_create(
             Post(page=made_pages[number], content=f"{place}") for place, number in enumerate(posts)
         )
         expected = [
             str(post.id)
             for post, number in zip(made, posts, strict=True)
-            if world[number].in_feed(role)
+            if plan[number].in_feed(role)
         ][::-1]
         there, back = api(viewer).there_and_back("/feed", limit=limit)
         assert [row["id"] for row in there] == expected
@@ -76,7 +76,7 @@ def test_the_feed_is_what_the_rule_says_both_ways(
         transaction.set_rollback(True)
 
 
-def build(world: list[PageOfTheWorld], role: str) -> tuple[User, list[Page]]:
+def build(plan: list[PlannedPage], role: str) -> tuple[User, list[Page]]:
     owners = {
         name: User(
             username=name,
@@ -89,7 +89,7 @@ def build(world: list[PageOfTheWorld], role: str) -> tuple[User, list[Page]]:
     User.objects.bulk_create(owners.values())
     made = Page.objects.bulk_create(
         Page(owner=owners[page.owner], name="x", is_private=page.is_private, **BLOCKS[page.block])
-        for page in world
+        for page in plan
     )
     Follow.objects.bulk_create(
         Follow(
@@ -97,7 +97,7 @@ def build(world: list[PageOfTheWorld], role: str) -> tuple[User, list[Page]]:
             user=owners["viewer"],
             accepted_at=NOW if page.follow == "following" else None,
         )
-        for page, row in zip(world, made, strict=True)
+        for page, row in zip(plan, made, strict=True)
         if page.follow != "none" and page.owner != "viewer"
     )
     return owners["viewer"], made

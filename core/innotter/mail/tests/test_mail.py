@@ -190,8 +190,8 @@ def test_a_mail_that_ses_stumbles_over_is_sent_later_and_the_others_now(
 ) -> None:
     make_follower(eve, page)
     post = new_post(page)
-    stumbled = Answer(Outcome.TRANSIENT_FAILURE, "TRANSIENT_FAILURE")
-    ses.answer = lambda message: stumbled if message.to.startswith("bob") else SENT
+    transient = Answer(Outcome.TRANSIENT_FAILURE, "TRANSIENT_FAILURE")
+    ses.answer = lambda message: transient if message.to.startswith("bob") else SENT
     notify_followers(post_id=str(post.id))
     assert ses.mailed == ["eve@example.com"]
     [waiting] = Delivery.objects.filter(state=State.WAITING)

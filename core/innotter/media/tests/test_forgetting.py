@@ -176,7 +176,7 @@ def test_who_sends_a_picture_while_it_goes_waits_and_stores_it_anew(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_whoever_comes_first_a_picture_that_is_shown_is_there(ann: User) -> None:
+def test_in_either_order_a_picture_that_is_shown_is_there(ann: User) -> None:
     for _ in range(8):
         file = a_file()
         name = sent(file)

@@ -117,7 +117,7 @@ def test_the_present_moment_is_past(api: Api, admin: User, page: Page) -> None:
         assert bad_fields(api(admin).post("/pages/ann/block", until(TOMORROW))) == ["until"]
 
 
-def test_every_deed_is_in_the_log(
+def test_every_action_is_in_the_log(
     api: Api, moderator: User, admin: User, page: Page, post: Post
 ) -> None:
     moment = datetime(2100, 1, 1, tzinfo=UTC)

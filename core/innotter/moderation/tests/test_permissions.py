@@ -49,17 +49,17 @@ def cast(ann: User, bob: User, eve: User, moderator: User, admin: User) -> Cast:
 
 
 @pytest.mark.parametrize(
-    ("deed", "role", "status"),
+    ("action", "role", "status"),
     [
-        (deed, role, int(status))
-        for deed, row in TABLE.items()
+        (action, role, int(status))
+        for action, row in TABLE.items()
         for role, status in zip(ROLES, row[-1].split(), strict=True)
     ],
 )
 def test_each_role_may_do_what_the_table_says_and_a_refusal_leaves_no_trace(
-    api: Api, cast: Cast, page: Page, post: Post, *, deed: str, role: str, status: int
+    api: Api, cast: Cast, page: Page, post: Post, *, action: str, role: str, status: int
 ) -> None:
-    method, path, body, block, _ = TABLE[deed]
+    method, path, body, block, _ = TABLE[action]
     Page.objects.filter(pk=page.pk).update(**block)
     call = getattr(api(cast(role)), method)
 

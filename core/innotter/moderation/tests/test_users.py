@@ -45,7 +45,7 @@ def test_a_blocked_user_is_shut_out_until_unblocked(
     assert api().post("/auth/login", login).status_code == 200
 
 
-def test_the_world_is_told_once(api: Api, admin: User, ann: User, events: Events) -> None:
+def test_one_event_is_published(api: Api, admin: User, ann: User, events: Events) -> None:
     for _ in range(2):
         assert api(admin).post("/users/ann/block", {"reason": "rude"}).status_code == 204
     assert events() == ["user.blocked"]
@@ -105,7 +105,7 @@ def one_is_left() -> bool:
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize(
-    "deeds",
+    "actions",
     [
         (block_user, block_user),
         (partial(set_role, role="user"), partial(set_role, role="moderator")),
@@ -114,22 +114,22 @@ def one_is_left() -> bool:
     ids=["block", "demote", "both"],
 )
 def test_of_two_admins_against_each_other_one_stays(
-    deeds: tuple[Callable[..., object], Callable[..., object]],
+    actions: tuple[Callable[..., object], Callable[..., object]],
 ) -> None:
     for attempt in range(5):
         first, second = (
             new_user(f"{name}-{attempt}", role=User.Role.ADMIN) for name in ("first", "second")
         )
 
-        def against(deed: Callable[..., object], actor: User, user: User) -> str:
+        def against(action: Callable[..., object], actor: User, user: User) -> str:
             try:
-                deed(actor=actor, user=user)
+                action(actor=actor, user=user)
             except DomainError as error:
                 return error.code
             return "done"
 
         outcomes = at_once(
-            partial(against, deeds[0], first, second), partial(against, deeds[1], second, first)
+            partial(against, actions[0], first, second), partial(against, actions[1], second, first)
         )
         assert sorted(outcomes) == ["done", "forbidden"]
         assert one_is_left()

@@ -36,7 +36,7 @@ class Migration(migrations.Migration):
                 ('id', models.UUIDField(default=innotter_contracts.ids.new_id, editable=False, primary_key=True, serialize=False)),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('updated_at', models.DateTimeField(auto_now=True)),
-                ('uuid', models.CharField(default=innotter.pages.models.new_address, max_length=30, validators=[django.core.validators.RegexValidator('^[A-Za-z0-9_-]+\\Z', "Letters a-z, digits, '_' and '-'.")])),
+                ('uuid', models.CharField(default=innotter.pages.models.new_uuid, max_length=30, validators=[django.core.validators.RegexValidator('^[A-Za-z0-9_-]+\\Z', "Letters a-z, digits, '_' and '-'.")])),
                 ('name', models.CharField(max_length=100)),
                 ('description', models.CharField(blank=True, max_length=1000)),
                 ('is_private', models.BooleanField(default=False)),

@@ -65,8 +65,8 @@ def test_a_page_without_an_address_gets_one(api: Api, ann: User) -> None:
 
 
 def test_nobody_chooses_the_counts_the_owner_or_a_block(api: Api, ann: User, eve: User) -> None:
-    wishes = {"id": str(eve.id), "owner": "eve", "followers_count": 1000, "blocked_for_good": True}
-    made = api(ann).post("/pages", {"name": "Garden", **wishes}).json()
+    foreign = {"id": str(eve.id), "owner": "eve", "followers_count": 1000, "blocked_for_good": True}
+    made = api(ann).post("/pages", {"name": "Garden", **foreign}).json()
     assert made["id"] != str(eve.id)
     assert made["owner"]["username"] == "ann"
     assert (made["followers_count"], made["is_blocked"]) == (0, False)

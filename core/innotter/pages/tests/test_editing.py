@@ -101,9 +101,9 @@ def test_a_blocked_page_may_still_be_edited(api: Api, ann: User, page: Page) -> 
 
 def test_changing_nothing_leaves_no_trace(api: Api, ann: User, page: Page) -> None:
     same = {"name": page.name, "uuid": "ann", "description": "", "tags": [], "is_private": False}
-    wishes = {"id": "x", "owner": "eve", "followers_count": 9, "blocked_for_good": True}
+    foreign = {"id": "x", "owner": "eve", "followers_count": 9, "blocked_for_good": True}
     with no_trace():
-        for body in ({}, same, wishes):
+        for body in ({}, same, foreign):
             assert api(ann).patch("/pages/ann", body).status_code == 200
 
 

@@ -1,4 +1,4 @@
-"""A page goes with all that is on it, and the world is told what it has to know."""
+"""A page goes with all that is on it, and events report what others have to know."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -44,7 +44,7 @@ def test_ann_deletes_a_page_with_all_that_is_on_it(
     assert not any(model.objects.exists() for model in (Post, Like, Delivery))
 
 
-def test_the_world_hears_of_each_reply_and_then_of_the_page(
+def test_each_reply_and_then_the_page_has_an_event(
     *, api: Api, ann: User, bob: User, eve: User, page: Page, post: Post, events: Events
 ) -> None:
     parent = new_post(new_page(eve, uuid="eve"))
@@ -111,7 +111,7 @@ def test_deleting_costs_the_same_for_few_posts_and_many(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_whoever_comes_at_the_moment_of_deletion_finds_it_there_or_gone(
+def test_a_request_at_the_moment_of_deletion_finds_it_there_or_gone(
     *, api: Api, ann: User, bob: User, eve: User, page: Page, post: Post
 ) -> None:
     new_page(eve, uuid="eve")

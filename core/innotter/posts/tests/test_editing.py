@@ -37,8 +37,8 @@ def test_the_same_words_are_no_edit(api: Api, ann: User, post: Post) -> None:
 def test_nothing_but_the_words_can_be_changed(api: Api, ann: User, page: Page, post: Post) -> None:
     other = new_post(page)
     before = api(ann).get(f"/posts/{post.id}").json()
-    wishes = {"reply_to": str(other.id), "likes_count": 9, "created_at": "2020-01-01T00:00:00Z"}
-    answer = api(ann).patch(f"/posts/{post.id}", {"content": "New", **wishes}).json()
+    foreign = {"reply_to": str(other.id), "likes_count": 9, "created_at": "2020-01-01T00:00:00Z"}
+    answer = api(ann).patch(f"/posts/{post.id}", {"content": "New", **foreign}).json()
     assert answer == {**before, "content": "New", "updated_at": answer["updated_at"]}
 
 

@@ -109,7 +109,7 @@ def test_values_are_what_the_file_says(
     assert kept(written(content)) == expected
 
 
-def test_each_row_has_one_fate(written: Written) -> None:
+def test_each_row_has_one_outcome(written: Written) -> None:
     file = written(
         "id,name,city\n"
         "1,Anna,Riga\n"
