@@ -10,12 +10,12 @@ from innotter.pages.models import Page
 
 class BlockForGood(Forbidden):
     code = "block_for_good"
-    detail = "Only an admin may block a page for good, or change or lift such a block."
+    detail = "Only an admin may set, change or lift a permanent block."
 
 
 class Oneself(Conflict):
     code = "oneself"
-    detail = "Nobody can do this to themselves."
+    detail = "You cannot do this to yourself."
 
 
 def require_moderator(actor: Actor) -> None:

@@ -42,7 +42,7 @@ def block_page(*, actor: User, page: Page | str, until: datetime | None, reason:
     page = locked_profile(page, actor)
     require_may_block(actor, page, until)
     if until is not None and until <= timezone.now():
-        raise Invalid("until", "This moment is past.")
+        raise Invalid("until", "Must be in the future.")
     _set_block(page, for_good=until is None, until=until)
     _log(Action.BLOCK, page, actor=actor, reason=reason, until=until)
     return page

@@ -8,7 +8,7 @@ from innotter.pages.selectors import PagePrivate, is_visible
 
 class OwnPage(Conflict):
     code = "own_page"
-    detail = "This page is your own: you see its posts without following it."
+    detail = "You own this page."
 
 
 def is_owner(actor: Actor, page: Page) -> bool:

@@ -35,7 +35,7 @@ BY_NAME = Key("name", is_text=True, newest_first=False)
 
 class PagePrivate(Forbidden):
     code = "page_private"
-    detail = "This page is private: follow it to see its posts."
+    detail = "This page is private. Follow it to see its posts."
 
 
 def is_blocked(page: str = "") -> Q:

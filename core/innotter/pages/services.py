@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 
 class UuidTaken(Conflict):
     code = "uuid_taken"
-    detail = "Another page has this uuid."
+    detail = "This uuid is taken."
 
 
 class PageChanges(TypedDict, total=False):
@@ -377,6 +377,6 @@ def _tags_named(names: Iterable[str]) -> list[Tag]:
         visible_line("tags", name, LONGEST_TAG)
         # A client reads these as parts of a path, and could never ask for such a tag.
         if "/" in name or name in {".", ".."}:
-            raise Invalid("tags", "A tag has no slash in it and is not a dot or two.")
+            raise Invalid("tags", "A tag must not contain a slash, or be one or two dots.")
     Tag.objects.bulk_create((Tag(name=name) for name in normal), ignore_conflicts=True)
     return list(Tag.objects.filter(name__in=normal))

@@ -8,7 +8,7 @@ from innotter.pages.policies import is_owner, require_owner, require_readable
 
 class PageBlocked(Forbidden):
     code = "page_blocked"
-    detail = "This page is blocked: nothing can be written on it."
+    detail = "This page is blocked."
 
 
 def require_writable(actor: Actor, page: Page) -> None:

@@ -45,7 +45,7 @@ KEYS_CLEARED = 100
 
 class KeyReused(Conflict):
     code = "idempotency_key_reused"
-    detail = "You have used this Idempotency-Key for something else."
+    detail = "This Idempotency-Key was used for another request."
 
 
 # Sent by delete_post() in its transaction, with `post`, `actor` and `reason`, where a moderator

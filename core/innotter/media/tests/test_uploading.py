@@ -22,7 +22,7 @@ def shown(api: Api, route: str) -> Any:
 
 
 @both
-def test_a_picture_comes_in_two_sizes_at_the_address_that_the_answer_tells(
+def test_a_picture_comes_in_two_sizes_at_the_url_in_the_answer(
     api: Api, ann: User, page: Page, events: Events, route: str
 ) -> None:
     answer = api(ann).upload(route, png("navy"))

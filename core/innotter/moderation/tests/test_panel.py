@@ -47,18 +47,18 @@ LISTS = [
 TOMORROW = (timezone.now() + timedelta(days=1)).strftime("%Y-%m-%dT%H:%M")
 
 
-def address(row: User | Page | Post, view: str = "changelist", *args: Any) -> str:
+def url_of(row: User | Page | Post, view: str = "changelist", *args: Any) -> str:
     return reverse(f"admin:{row._meta.app_label}_{row._meta.model_name}_{view}", args=args)
 
 
 def act(browser: Client, action: str, *rows: Any, **words: str) -> list[str]:
     """Chooses the action for the rows in their list and confirms it; what the panel says then."""
     chosen = {"action": action, ACTION_CHECKBOX_NAME: [row.pk for row in rows]}
-    asked = browser.post(address(rows[0]), {**chosen, "index": 0})
+    asked = browser.post(url_of(rows[0]), {**chosen, "index": 0})
     assert asked.status_code == 200
     assert all(str(row.pk) in asked.content.decode() for row in rows)
-    done = browser.post(address(rows[0]), {**chosen, "confirmed": "yes", **words}, follow=True)
-    assert done.redirect_chain == [(address(rows[0]), 302)]
+    done = browser.post(url_of(rows[0]), {**chosen, "confirmed": "yes", **words}, follow=True)
+    assert done.redirect_chain == [(url_of(rows[0]), 302)]
     return messages(done)
 
 
@@ -235,20 +235,20 @@ def test_a_list_costs_the_same_number_of_queries_at_any_size(browser: Client, pa
 
 def test_no_form_writes(browser: Client, page: Page, post: Post, eve: User) -> None:
     for row in (eve, page, post):
-        shown = browser.get(address(row, "change", row.pk))
+        shown = browser.get(url_of(row, "change", row.pk))
         assert shown.status_code == 200
         assert 'name="_save"' not in shown.content.decode()
         with no_trace():
             written = {"role": "admin", "is_blocked": "on", "content": "x", "name": "x"}
-            assert browser.post(address(row, "change", row.pk), written).status_code == 403
-            assert browser.post(address(row, "delete", row.pk), {"post": "yes"}).status_code == 403
-            assert browser.post(address(row, "add"), written).status_code == 403
+            assert browser.post(url_of(row, "change", row.pk), written).status_code == 403
+            assert browser.post(url_of(row, "delete", row.pk), {"post": "yes"}).status_code == 403
+            assert browser.post(url_of(row, "add"), written).status_code == 403
             deletion = {"action": "delete_selected", ACTION_CHECKBOX_NAME: [row.pk], "index": 0}
-            browser.post(address(row), deletion)
+            browser.post(url_of(row), deletion)
 
 
 def test_a_users_password_is_not_shown(browser: Client, eve: User) -> None:
-    shown = browser.get(address(eve, "change", eve.pk)).content.decode()
+    shown = browser.get(url_of(eve, "change", eve.pk)).content.decode()
     assert eve.email in shown
     assert eve.password not in shown
 
@@ -256,13 +256,13 @@ def test_a_users_password_is_not_shown(browser: Client, eve: User) -> None:
 def test_a_post_whose_parent_is_gone_is_shown(browser: Client, page: Page, post: Post) -> None:
     reply = new_post(page, reply_to=post)
     Post.objects.filter(pk=post.pk).delete()
-    assert browser.get(address(reply, "change", reply.pk)).status_code == 200
+    assert browser.get(url_of(reply, "change", reply.pk)).status_code == 200
 
 
 def test_the_log_of_one_target(browser: Client, ann: User, page: Page) -> None:
     act(browser, "block_for_good", page)
     act(browser, "block_user", ann)
-    history = browser.get(address(page, "history", page.pk), follow=True)
+    history = browser.get(url_of(page, "history", page.pk), follow=True)
     assert [row.target_id for row in history.context["cl"].result_list] == [page.id]
 
 
@@ -320,14 +320,14 @@ def test_posts_are_deleted_with_a_reason(
 def test_asking_changes_nothing(browser: Client, page: Page) -> None:
     chosen = {"action": "block_for_good", ACTION_CHECKBOX_NAME: [page.pk], "index": 0}
     with no_trace():
-        assert "For the moderation log" in browser.post(address(page), chosen).content.decode()
+        assert "For the moderation log" in browser.post(url_of(page), chosen).content.decode()
 
 
 @pytest.mark.parametrize("until", ["", "soon", "2020-13-01T00:00"])
 def test_a_wrong_end_is_asked_for_again(browser: Client, page: Page, until: str) -> None:
     chosen = {"action": "block_until", ACTION_CHECKBOX_NAME: [page.pk]}
     with no_trace():
-        answer = browser.post(address(page), {**chosen, "confirmed": "yes", "until": until})
+        answer = browser.post(url_of(page), {**chosen, "confirmed": "yes", "until": until})
     assert answer.context["form"].errors.keys() == {"until"}
 
 
@@ -335,19 +335,19 @@ def test_what_a_service_refuses_is_said_and_the_rest_is_done(
     browser: Client, admin: User, eve: User, page: Page
 ) -> None:
     said = act(browser, "block_user", admin, eve)
-    assert said == ["admin: Nobody can do this to themselves.", "Block user: 1 user."]
+    assert said == ["admin: You cannot do this to yourself.", "Block user: 1 user."]
     eve.refresh_from_db()
     assert eve.is_blocked
     with no_trace():
         [said_of_page] = act(browser, "block_until", page, until="2020-01-01T00:00")
-    assert said_of_page.endswith("This moment is past.")
+    assert said_of_page.endswith("Must be in the future.")
 
 
 def test_one_row_is_acted_on_from_its_own_page(browser: Client, page: Page) -> None:
-    own = address(page, "change", page.pk)
+    own = url_of(page, "change", page.pk)
     choice = {"CHANGE_FORM-action": "block_for_good", ACTION_CHECKBOX_NAME: page.pk}
     asked = browser.post(own, choice)
-    assert asked.context["list_url"] == address(page)
+    assert asked.context["list_url"] == url_of(page)
     assert act(browser, "block_for_good", page) == ["Block for good: 1 page."]
 
 
@@ -355,5 +355,5 @@ def test_not_too_many_at_once(browser: Client, page: Page) -> None:
     Page.objects.bulk_create(Page(owner=page.owner, name="x") for _ in range(100))
     chosen = {"action": "block_for_good", "select_across": 1, "index": 0}
     with no_trace():
-        answer = browser.post(address(page), {**chosen, ACTION_CHECKBOX_NAME: page.pk}, follow=True)
+        answer = browser.post(url_of(page), {**chosen, ACTION_CHECKBOX_NAME: page.pk}, follow=True)
     assert messages(answer) == ["At most 100 at a time."]

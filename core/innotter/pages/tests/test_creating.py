@@ -58,7 +58,7 @@ def test_the_event_says_whose_page_it_is(api: Api, ann: User) -> None:
     }
 
 
-def test_a_page_without_an_address_gets_one(api: Api, ann: User) -> None:
+def test_a_page_without_a_uuid_gets_one(api: Api, ann: User) -> None:
     made = [api(ann).post("/pages", {"name": "Garden"}).json()["uuid"] for _ in range(2)]
     assert made[0] != made[1]
     assert all(re.fullmatch("[A-Za-z0-9_-]{11}", uuid) for uuid in made)
@@ -78,7 +78,7 @@ def test_anonymous_visitors_create_nothing(api: Api, db: None) -> None:
 
 
 @pytest.mark.parametrize("uuid", ["ann", "ANN", "aNn"])
-def test_an_address_is_taken_in_any_case(api: Api, page: Page, eve: User, uuid: str) -> None:
+def test_a_uuid_is_taken_in_any_case(api: Api, page: Page, eve: User, uuid: str) -> None:
     with no_trace():
         answer = api(eve).post("/pages", {"name": "Mine now", "uuid": uuid, "tags": ["new"]})
         assert refusal(answer) == (409, "uuid_taken")
@@ -90,15 +90,13 @@ def test_a_page_is_found_in_any_case(api: Api, page: Page, uuid: str) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_of_twenty_who_want_an_address_at_once_exactly_one_gets_it(
-    api: Api, events: Events
-) -> None:
-    addresses = ["garden", "GARDEN", "Garden", "gARDEN"] * 5
+def test_of_twenty_who_want_a_uuid_at_once_exactly_one_gets_it(api: Api, events: Events) -> None:
+    uuids = ["garden", "GARDEN", "Garden", "gARDEN"] * 5
     people = [new_user(f"user-{number}") for number in range(20)]
     answers = at_once(
         *(
             lambda who=who, uuid=uuid: api(who).post("/pages", {"name": "Garden", "uuid": uuid})
-            for who, uuid in zip(people, addresses, strict=True)
+            for who, uuid in zip(people, uuids, strict=True)
         )
     )
     assert sorted(answer.status_code for answer in answers) == [201] + [409] * 19
@@ -107,7 +105,7 @@ def test_of_twenty_who_want_an_address_at_once_exactly_one_gets_it(
 
 
 @pytest.mark.parametrize("uuid", ["a", "-", "_a-B9", "x" * 30])
-def test_addresses_that_are_fine(api: Api, ann: User, uuid: str) -> None:
+def test_uuids_that_are_fine(api: Api, ann: User, uuid: str) -> None:
     assert api(ann).post("/pages", {"name": "x", "uuid": uuid}).json()["uuid"] == uuid
 
 

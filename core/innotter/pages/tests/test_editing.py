@@ -1,4 +1,4 @@
-"""An owner changes a page: profile, address, tags, privacy."""
+"""An owner changes a page: profile, uuid, tags, privacy."""
 
 from typing import Any
 from urllib.parse import quote
@@ -131,7 +131,7 @@ def test_an_event_tells_of_another_name_or_uuid(
         assert revision > page.revision
 
 
-def test_an_old_address_is_nobodys_at_once(api: Api, ann: User, eve: User, page: Page) -> None:
+def test_an_old_uuid_is_nobodys_at_once(api: Api, ann: User, eve: User, page: Page) -> None:
     assert api(ann).patch("/pages/ann", {"uuid": "garden"}).status_code == 200
     assert refusal(api(ann).get("/pages/ann")) == (404, "not_found")
     assert refusal(api(ann).get("/pages/ann/posts")) == (404, "not_found")
@@ -140,7 +140,7 @@ def test_an_old_address_is_nobodys_at_once(api: Api, ann: User, eve: User, page:
 
 
 @pytest.mark.parametrize("uuid", ["eve", "EVE"])
-def test_an_address_of_another_is_taken(api: Api, ann: User, page: Page, uuid: str) -> None:
+def test_a_uuid_of_another_is_taken(api: Api, ann: User, page: Page, uuid: str) -> None:
     new_page(new_user("eve"), uuid="eve")
     with no_trace():
         answer = api(ann).patch("/pages/ann", {"name": "x", "uuid": uuid, "tags": ["new"]})
@@ -174,7 +174,7 @@ def test_a_field_outside_its_limits_is_bad_input(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_of_ten_pages_that_want_an_address_at_once_one_gets_it(
+def test_of_ten_pages_that_want_a_uuid_at_once_one_gets_it(
     api: Api, ann: User, events: Events
 ) -> None:
     pages = [new_page(ann, uuid=f"page-{number}") for number in range(10)]

@@ -15,7 +15,7 @@ from innotter.pages.selectors import followers_of, requests_of
 
 @pytest.fixture
 def garden(ann: User) -> list[Page]:
-    """Ann's pages: public, private, blocked; all tagged `garden`, and with their own address."""
+    """Ann's pages: public, private, blocked; all tagged `garden`, and with their own uuid."""
     pages = [
         new_page(ann, uuid="public", tags=["garden", "gate", "public"]),
         new_page(ann, uuid="private", tags=["garden", "gate", "private"], is_private=True),

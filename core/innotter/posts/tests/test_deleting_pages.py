@@ -93,7 +93,7 @@ def test_a_reply_whose_parent_is_gone_is_told_of_too(
     assert events()[before:] == ["page.deleted", "post.deleted", "page.deleted"]
 
 
-def test_the_address_is_free_at_once(api: Api, ann: User, eve: User, page: Page) -> None:
+def test_the_uuid_is_free_at_once(api: Api, ann: User, eve: User, page: Page) -> None:
     api(ann).delete("/pages/ann")
     assert api(eve).post("/pages", {"name": "x", "uuid": "ann"}).status_code == 201
 

@@ -21,7 +21,7 @@ LETTERS = {"Lu", "Ll", "Lt", "Lm", "Lo"}
 
 
 def names(rows: list[dict[str, Any]]) -> list[str]:
-    """The address of each page and the username of each user that was found."""
+    """The uuid of each page and the username of each user that was found."""
     return [row["page"]["uuid"] if "page" in row else row["user"]["username"] for row in rows]
 
 
@@ -73,7 +73,7 @@ def places(ann: User) -> dict[str, Page]:
         ("тумане", "tea"),
         ("гав", "sea_view"),
         ("Г", "sea_view"),
-        # By address.
+        # By uuid.
         ("lantern", "lantern"),
         ("SEA_VIEW", "sea_view"),
         ("sea_v", "sea_view"),
@@ -98,7 +98,7 @@ def places(ann: User) -> dict[str, Page]:
         ("лотки", "sea_view"),
     ],
 )
-def test_pages_are_found_by_name_address_and_tag(api: Api, q: str, expected: str) -> None:
+def test_pages_are_found_by_name_uuid_and_tag(api: Api, q: str, expected: str) -> None:
     assert found(api, q)[:1] == [expected]
 
 
@@ -286,7 +286,7 @@ def test_pages_of_the_list_make_up_the_whole_both_ways(
     *, api: Api, ann: User, pages: list[str], users: list[str], q: str, limit: int
 ) -> None:
     with transaction.atomic():
-        # An address made at random may begin with the question, too.
+        # A generated uuid may begin with the question, too.
         Page.objects.bulk_create(
             Page(owner=ann, name=name, uuid=f"{n:02}") for n, name in enumerate(pages)
         )

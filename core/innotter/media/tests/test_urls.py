@@ -1,4 +1,4 @@
-"""Where a picture shows: in all answers that tell of its user or page, as an address."""
+"""A picture is a URL in every response that contains its user or page."""
 
 import pytest
 from django.conf import settings
@@ -46,7 +46,7 @@ def test_without_a_picture_there_is_none(api: Api, page: Page) -> None:
     assert profile["owner"]["image"] is None
 
 
-def test_an_address_is_below_the_public_one_and_tells_the_size() -> None:
+def test_a_url_is_below_the_public_one_and_names_the_size() -> None:
     with override_settings(MEDIA_URL="https://media.example.com/"):
         assert image_url(FACE) == f"https://media.example.com/{FACE}/large.webp"
         assert image_url(FACE, "small") == f"https://media.example.com/{FACE}/small.webp"
