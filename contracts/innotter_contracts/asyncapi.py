@@ -17,7 +17,6 @@ from innotter_contracts.counting import Delta, deltas
 from innotter_contracts.events import EXCHANGE, STATS_QUEUE, Envelope, Event, parse_event
 
 TYPES: tuple[type[Envelope], ...] = get_args(get_args(Event)[0])
-TRAVELLING = ["id", "version", "occurred_at", "actor", "type", "payload"]
 SAMPLES = files("innotter_contracts") / "samples"
 
 

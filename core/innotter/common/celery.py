@@ -7,7 +7,6 @@ that it keeps the same task elsewhere; never before. A task may therefore run tw
 
 import os
 import select
-from itertools import count
 from typing import Any
 
 import structlog
@@ -19,13 +18,14 @@ from kombu.exceptions import KombuError
 
 from innotter.common.metrics import TASK_SECONDS, TASKS
 from innotter.common.outages import is_passing
+from innotter_contracts.backoff import delays
 from innotter_contracts.events import DEAD_EXCHANGE, DELAYS
 
 log = structlog.get_logger("innotter.task")
 
 # Seconds that the broker may take to answer.
 PATIENCE = 30
-# Seconds between attempts to publish anew: one, two, four, up to this many.
+# Seconds between attempts to publish anew: one, two, four, up to this many, cut by chance.
 LONGEST_WAIT = 30
 # Characters of an error that a dead letter carries.
 LONGEST_REASON = 500
@@ -109,7 +109,7 @@ class OwedTask(BaseTask):
         """Returns when the broker has confirmed it. For as long as it does not, the task's message
         stays unacknowledged; who is stopped meanwhile, killed or cut off leaves it to the next
         worker. Raises Reject where the worker is being stopped."""
-        for attempt in count():
+        for delay in delays(first=1, longest=LONGEST_WAIT):
             try:
                 publish(self, exchange, retries=retries, **headers)
                 return
@@ -121,7 +121,7 @@ class OwedTask(BaseTask):
                     exchange=exchange,
                     reason=reason_of(error),
                 )
-            if stopping.wait(min(2**attempt, LONGEST_WAIT)):
+            if stopping.wait(delay):
                 raise Reject(reason="the worker is being stopped", requeue=True)
 
 

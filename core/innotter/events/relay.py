@@ -6,7 +6,6 @@ between leaves it waiting, and it goes out again. Readers know an event by its i
 A row that cannot be published is deferred for a while with its error, and the rest goes on.
 """
 
-import random
 import time
 from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
@@ -35,6 +34,7 @@ from innotter.events.publisher import (
     task_message,
 )
 from innotter.events.services import CHANNEL, mark_published, requeue_due
+from innotter_contracts.backoff import delay_after
 from innotter_contracts.events import Event, parse_event
 
 log = structlog.get_logger("innotter.relay")
@@ -166,10 +166,11 @@ def _text_of(error: Exception) -> str:
 
 
 def _defer(row: _Row, error: str) -> None:
-    seconds = min(2**row.attempts, LONGEST_DELAY) * random.uniform(0.5, 1)  # noqa: S311
+    attempts = row.attempts + 1
+    seconds = delay_after(attempts, first=1, longest=LONGEST_DELAY)
     OutboxEvent.objects.filter(id=row.id).update(
         next_attempt_at=timezone.now() + timedelta(seconds=seconds),
-        attempts=row.attempts + 1,
+        attempts=attempts,
         error=error,
     )
     log.warning(
@@ -177,7 +178,7 @@ def _defer(row: _Row, error: str) -> None:
         event_id=str(row.id),
         type=row.type,
         request_id=row.request_id,
-        attempts=row.attempts + 1,
+        attempts=attempts,
         reason=error,
     )
 

@@ -1,7 +1,6 @@
 """Sends what is due: claims deliveries, writes their mails, asks SES, persists what it says.
 docs/mail.md describes the states of a delivery."""
 
-import random
 import time
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ from innotter.mail.quota import acquire, follow_account, release, wait
 from innotter.mail.selectors import deliveries_to_write, wanted_deliveries
 from innotter.mail.ses import LONGEST_BATCH, MOST_AT_ONCE, send_messages
 from innotter.mail.suppressions import suppress
+from innotter_contracts.backoff import delay_after
 
 log = structlog.get_logger("innotter.mail")
 
@@ -231,7 +231,7 @@ def _resolve(claim: Claim, answer: Answer) -> dict[str, Any]:
             attempts = min(attempts, UNAVAILABLE_ATTEMPTS)
         case _:
             return {"state": State.FAILED, "error": answer.error}
-    delay = min(2**attempts, LONGEST_WAIT) * random.uniform(0.5, 1)  # noqa: S311 (no secret)
+    delay = delay_after(attempts, first=2, longest=LONGEST_WAIT)
     due_at = timezone.now() + timedelta(seconds=delay)
     return {
         "state": State.WAITING,

@@ -76,11 +76,7 @@ def downloaded(client: "S3Client", source: Source) -> Iterator[tuple[Path, str |
                 Bucket=source.bucket, Key=source.key, IfMatch=f'"{source.etag}"', **version
             )
         except ClientError as error:
-            if error.response["Error"]["Code"] in {
-                "NoSuchKey",
-                "NoSuchVersion",
-                "PreconditionFailed",
-            }:
+            if error.response["Error"]["Code"] in GONE:
                 raise Gone from error
             raise
         with closing(answer["Body"]) as body:
