@@ -175,9 +175,7 @@ def delete_during(work: Callable[[], Any], page: Page) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_like_at_that_moment_is_told_of(
-    page: Page, post: Post, eve: User, settings: Any
-) -> None:
+def test_a_like_at_that_moment_is_told_of(page: Page, post: Post, eve: User, settings: Any) -> None:
     # Counted it could not be in a transaction that is left open.
     settings.LIMITS = {**settings.LIMITS, "writes": (0, 60)}
     reply = new_post(page, reply_to=post)
