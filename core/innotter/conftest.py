@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.apps import apps
+from django.conf import settings as django_settings
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection, connections, transaction
 from django.test import Client, override_settings
@@ -25,7 +26,7 @@ from django.test.client import BOUNDARY, MULTIPART_CONTENT, encode_multipart
 from hypothesis import HealthCheck, Phase, settings
 
 from innotter.accounts.models import User
-from innotter.accounts.services import register
+from innotter.accounts.services import log_in_to_site, register
 from innotter.accounts.tokens import mint_access_token
 from innotter.common import clients
 from innotter.common.models import Usage
@@ -131,8 +132,15 @@ def admin(db: None) -> User:
 @pytest.fixture
 def browser(admin: User) -> Client:
     """An admin's, signed in."""
-    browser = Client()
-    browser.force_login(admin)
+    return signed_in(admin)
+
+
+def signed_in(user: User, **defaults: Any) -> Client:
+    """A browser that has just logged in to the site, whose login is the panel's too."""
+    browser = Client(**defaults)
+    browser.cookies[django_settings.SITE_SESSION_COOKIE] = log_in_to_site(
+        login=user.username, password=PASSWORD, client=CLIENT
+    )
     return browser
 
 

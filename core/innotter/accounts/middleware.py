@@ -1,12 +1,24 @@
-from collections.abc import Callable
+"""Who is calling: the API asks an access token, all else the cookie of a session."""
 
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import timedelta
+
+from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest, HttpResponse
 
-from innotter.accounts import selectors
+from innotter.accounts import selectors, services
+from innotter.accounts.models import Session
+from innotter.accounts.policies import UserBlocked
 from innotter.accounts.tokens import verify_access_token
-from innotter.common.problems import unauthorized
+from innotter.common.problems import answer_to, unauthorized
 from innotter_contracts.tokens import InvalidToken, bearer_token
+
+# They answer without the database, whatever cookie comes.
+WITHOUT_SESSION = ("/api/", "/health/", "/.well-known/jwks.json")
+
+type GetResponse = Callable[[HttpRequest], HttpResponse]
 
 
 class AccessTokenMiddleware:
@@ -14,10 +26,10 @@ class AccessTokenMiddleware:
 
     An invalid token is refused here, on public endpoints too. The user is read
     afresh on each request, so that a block, or the end of a session, works at once, and no
-    role in the token is trusted. The admin panel's session counts for nothing here.
+        role in the token is trusted. The site's cookie counts for nothing here.
     """
 
-    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+    def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
@@ -37,3 +49,75 @@ class AccessTokenMiddleware:
                 return unauthorized("This account is blocked.", code="user_blocked")
             request.user, request.claims = user, claims  # type: ignore[attr-defined]
         return self.get_response(request)
+
+
+class SessionMiddleware:
+    """Says who calls everything outside the API: the user of the session in the cookie, or nobody.
+
+    `request.login` is the session. It is read with its user on each request, so that its end, a
+    block and another role work at once. What a view puts into `request.cookie_token` is the
+    session's cookie from then on; an empty one takes the cookie away. A bearer token counts for
+    nothing here.
+    """
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        request.user, request.login, request.cookie_token = AnonymousUser(), None, None  # type: ignore[attr-defined]
+        token = request.COOKIES.get(settings.SITE_SESSION_COOKIE)
+        if not token or request.path.startswith(WITHOUT_SESSION):
+            return self._answer(request)
+        session = selectors.cookie_session(token)
+        if session is None:
+            return self._answer(request)
+        if session.user.is_blocked:
+            response = answer_to(request, UserBlocked())
+            drop_cookie(response)
+            return response
+        request.user, request.login = session.user, session  # type: ignore[attr-defined]
+        if session.cookie_role != session.user.role:
+            # Of two requests at once one renews it, and the other is the last of the old token.
+            with suppress(services.WrongCredentials):
+                request.cookie_token = services.renew_cookie(session=session)  # type: ignore[attr-defined]
+        elif services.note_use(session=session):
+            request.cookie_token = token  # type: ignore[attr-defined]
+        return self._answer(request)
+
+    def _answer(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        token: str | None = request.cookie_token  # type: ignore[attr-defined]
+        if token:
+            set_cookie(response, token)
+        elif token is not None:
+            drop_cookie(response)
+        return response
+
+
+def set_cookie(response: HttpResponse, token: str) -> None:
+    response.set_cookie(
+        settings.SITE_SESSION_COOKIE,
+        token,
+        max_age=timedelta(days=settings.REFRESH_TOKEN_DAYS),
+        secure=settings.HTTPS,
+        httponly=True,
+        samesite="Lax",
+    )
+
+
+def drop_cookie(response: HttpResponse) -> None:
+    # A browser heeds no `__Host-` cookie that is not Secure, its end included.
+    response.set_cookie(
+        settings.SITE_SESSION_COOKIE,
+        "",
+        max_age=0,
+        secure=settings.HTTPS,
+        httponly=True,
+        samesite="Lax",
+    )
+
+
+def session_of(request: HttpRequest) -> Session:
+    """Of a request whose user is signed in on the site."""
+    session: Session = request.login  # type: ignore[attr-defined]
+    return session

@@ -159,7 +159,8 @@ class User(Revised, Record, AbstractBaseUser):
 
 
 class Session(Record):
-    """A user at one of their devices: begins at a login and is kept alive by refreshing.
+    """A user at one of their devices: begins at a login and is kept alive by use. A program's holds
+    refresh tokens; a browser's, on the site, has the token of its cookie.
 
     Every change of a session or its tokens holds the lock of its row.
     """
@@ -167,6 +168,12 @@ class Session(Record):
     user = models.ForeignKey(User, on_delete=models.CASCADE)
     user_agent = models.CharField(max_length=200, default="")
     last_used_at = models.DateTimeField()
+    # SHA-256 of the cookie's token, in hexadecimal; none of a program's.
+    cookie_digest = models.CharField(max_length=64, null=True, unique=True)  # noqa: DJ001
+    # The role that its user had when the cookie was made: with another role comes another token.
+    cookie_role = models.CharField(max_length=10, default="")
+    # When the password was last given in it, where that matters: on the site.
+    authenticated_at = models.DateTimeField(null=True)
     # Access tokens of it are refused from then on. Of a block there is no such mark: it refuses
     # all tokens by itself, and what is left of their minutes comes back with its end.
     ended_at = models.DateTimeField(null=True)

@@ -64,15 +64,23 @@ def caller(user_id: UUID, session_id: UUID | None) -> User | None:
 
 
 def live_sessions(user: User, window: Window) -> Slice[Session]:
-    """Those that can still be refreshed, latest login first."""
-    return window.slice(sessions_to_refresh(user))
+    """Those that can still be used, of programs and browsers, latest login first."""
+    return window.slice(usable_sessions(user))
 
 
-def sessions_to_refresh(user: User) -> QuerySet[Session]:
+def usable_sessions(user: User) -> QuerySet[Session]:
     """For services."""
     return Session.objects.filter(
         user=user, ended_at=None, last_used_at__gt=timezone.now() - refresh_life()
     )
+
+
+def cookie_session(token: str) -> Session | None:
+    """With its user. One that was ended, too, whose user is blocked: who is shut out is told so."""
+    found = Session.objects.select_related("user").filter(
+        cookie_digest=digest(token), last_used_at__gt=timezone.now() - refresh_life()
+    )
+    return found.filter(Q(ended_at=None) | Q(user__is_blocked=True)).first()
 
 
 def refresh_token(token: str) -> RefreshToken | None:

@@ -1,4 +1,5 @@
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
@@ -33,12 +34,12 @@ from innotter.accounts.selectors import (
     folded_login,
     refresh_life,
     refresh_token,
-    sessions_to_refresh,
+    usable_sessions,
     user_by_login,
 )
 from innotter.accounts.tokens import mint_access_token
 from innotter.common.clients import Client
-from innotter.common.database import assign, conflicts, delete_in_steps, known_fields
+from innotter.common.database import assign, checked, conflicts, delete_in_steps, known_fields
 from innotter.common.emails import canonical_email
 from innotter.common.errors import Conflict, Invalid, NotFound, Unauthenticated
 from innotter.common.reserved import ReservedName, is_reserved
@@ -52,6 +53,10 @@ from innotter_contracts.tokens import LEEWAY
 if TYPE_CHECKING:
     from django.core.files.base import File
 
+# So often is it written that a cookie was used, and its cookie sent anew.
+USE_WRITTEN_EVERY = timedelta(hours=1)
+# So long is a password believed for what needs a recent one.
+PASSWORD_FRESH_FOR = timedelta(hours=8)
 # A refresh token that comes back so soon after it was spent comes from another tab.
 TABS_TOGETHER = timedelta(seconds=10)
 
@@ -145,6 +150,7 @@ def register(
     """
     if client is not None:
         limit_registrations(username, client)
+    checked(User, "username", username)
     if is_reserved(username):
         raise ReservedName("username")
     title = visible_line("title", title or username, LONGEST_TITLE)
@@ -241,7 +247,60 @@ def authenticate(*, login: str, password: str, client: Client) -> User:
 
 
 def log_in(*, login: str, password: str, client: Client) -> TokenPair:
-    """A new session. Raises Throttled, WrongCredentials, UserBlocked."""
+    """A new session of a program. Raises Throttled, WrongCredentials, UserBlocked."""
+    return _begin_session(login, password, client, _token_pair)
+
+
+def log_in_to_site(*, login: str, password: str, client: Client) -> str:
+    """A new session of a browser: the token for its cookie. Raises as log_in() does."""
+    return _begin_session(login, password, client, _cookie_token)
+
+
+def confirm_password(*, session: Session, password: str, client: Client) -> str:
+    """From now on the password is fresh in a browser's session: the new token for its cookie.
+
+    Raises Throttled, WrongPassword, and WrongCredentials as renew_cookie() does.
+    """
+    if not _is_password(password, user=session.user, login="", client=client):
+        raise WrongPassword("password")
+    return renew_cookie(session=session, authenticated_at=timezone.now())
+
+
+@transaction.atomic
+def renew_cookie(*, session: Session, authenticated_at: datetime | None = None) -> str:
+    """Another token for the cookie of a browser's session; the one before is good no longer.
+
+    Raises WrongCredentials where the session is over, or its cookie was renewed meanwhile.
+    """
+    now = (
+        Session.objects.select_for_update(of=("self",), no_key=True)
+        .select_related("user")
+        .filter(pk=session.pk, ended_at=None, cookie_digest=session.cookie_digest)
+        .first()
+    )
+    if now is None:
+        raise WrongCredentials
+    now.authenticated_at = authenticated_at or now.authenticated_at
+    return _cookie_token(now)
+
+
+def is_password_fresh(session: Session) -> bool:
+    since = timezone.now() - PASSWORD_FRESH_FOR
+    return session.authenticated_at is not None and session.authenticated_at > since
+
+
+def note_use(*, session: Session) -> bool:
+    """Of a browser's session. Whether it was written, which it is at most hourly."""
+    now = timezone.now()
+    if session.last_used_at > now - USE_WRITTEN_EVERY:
+        return False
+    alive = Session.objects.filter(pk=session.pk, ended_at=None)
+    return bool(alive.update(last_used_at=now, updated_at=now))
+
+
+def _begin_session[Made](
+    login: str, password: str, client: Client, make: Callable[[Session], Made]
+) -> Made:
     user = authenticate(login=login, password=password, client=client)
     with transaction.atomic():
         now = User.objects.select_for_update(no_key=True).get(pk=user.pk)
@@ -252,8 +311,9 @@ def log_in(*, login: str, password: str, client: Client) -> TokenPair:
             raise UserBlocked
         _renew_hash(now, password)
         session = Session(user=now, user_agent=client.user_agent, last_used_at=timezone.now())
+        session.authenticated_at = session.last_used_at
         session.save(force_insert=True)
-        return _token_pair(session)
+        return make(session)
 
 
 def refresh(*, token: str, client: Client) -> TokenPair:
@@ -280,15 +340,29 @@ def log_out(*, token: str) -> None:
 @action
 def end_session(*, actor: User, session_id: UUID) -> None:
     """Ends one of one's own sessions. Raises NotFound."""
-    if not _end_sessions(sessions_to_refresh(actor).filter(pk=session_id)):
+    if not _end_sessions(usable_sessions(actor).filter(pk=session_id)):
         raise NotFound
+
+
+@action
+def end_other_sessions(*, actor: User, session_id: UUID) -> None:
+    """Ends all of one's own sessions but this one."""
+    _end_sessions(Session.objects.filter(user=actor, ended_at=None).exclude(pk=session_id))
+
+
+def log_out_of_site(*, session: Session) -> None:
+    """Ends the session of a browser. No limit keeps anybody from it."""
+    _end_sessions(Session.objects.filter(pk=session.pk))
 
 
 @transaction.atomic
 def forget_sessions(*, user: User) -> None:
-    """For a block: nothing is left that could be refreshed. Sessions that were ended stay so."""
+    """For a block: nothing is left that could be used. Sessions that were ended stay so, and those
+    of browsers are ended: whoever comes with such a cookie is told of the block."""
     locked = Session.objects.select_for_update(no_key=True).filter(user=user, ended_at=None)
-    Session.objects.filter(pk__in=[session.pk for session in locked]).delete()
+    alive = Session.objects.filter(pk__in=[session.pk for session in locked])
+    alive.filter(cookie_digest=None).delete()
+    _end_sessions(alive)
 
 
 def prune_sessions() -> int:
@@ -384,6 +458,14 @@ def _end_sessions(sessions: QuerySet[Session]) -> int:
     alive = Session.objects.filter(pk__in=ids, ended_at=None).update(ended_at=timezone.now())
     RefreshToken.objects.filter(session__in=ids).delete()
     return alive
+
+
+def _cookie_token(session: Session) -> str:
+    token = secrets.token_urlsafe(32)
+    session.cookie_digest = digest(token)
+    session.cookie_role = session.user.role
+    session.save(update_fields=["cookie_digest", "cookie_role", "authenticated_at", "updated_at"])
+    return token
 
 
 def _token_pair(session: Session, predecessor: RefreshToken | None = None) -> TokenPair:

@@ -1,21 +1,23 @@
 """The admin panel as a whole; what is in it stands in the apps."""
 
-from http import HTTPStatus
 from typing import Any
+from urllib.parse import urlencode
 
 from django.contrib import admin
 from django.contrib.auth.models import Group
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
 
-from innotter.common.errors import Throttled
+from innotter.accounts.middleware import session_of
+from innotter.accounts.services import is_password_fresh
 from innotter.common.problems import not_found
+from innotter.web.shortcuts import next_of, see_other
+from innotter.web.views.account import log_out
 
 admin.site.site_title = admin.site.site_header = "Innotter"
 admin.site.index_title = "Admin panel"
 admin.site.index_template = "config/admin_index.html"
-# There is no site to view; and the lists need the space.
-admin.site.site_url = None
+# The lists need the space.
 admin.site.enable_nav_sidebar = False
 # Roles are ours.
 admin.site.unregister(Group)
@@ -24,20 +26,27 @@ admin.site.password_change = not_found  # type: ignore[method-assign,assignment]
 admin.site.password_change_done = not_found  # type: ignore[method-assign,assignment]
 
 
+def is_open_to(request: HttpRequest) -> bool:
+    """To admins, who gave their password not long ago."""
+    user = request.user
+    return user.is_authenticated and user.is_admin and is_password_fresh(session_of(request))
+
+
 def log_in(request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-    """Django's page, and one that says so when there were too many attempts."""
-    try:
-        return _log_in(request, extra_context)
-    except Throttled as error:
-        answer = render(
-            request,
-            "config/too_many_attempts.html",
-            {**admin.site.each_context(request), "title": "Too many attempts", "error": error},
-            status=HTTPStatus.TOO_MANY_REQUESTS,
-        )
-        answer["Retry-After"] = str(error.retry_after)
-        return answer
+    """The site's login, or what it asks of an admin again; then back."""
+    back = urlencode({"next": request.GET.get("next") or "/admin/"})
+    if not request.user.is_authenticated:
+        return see_other(f"/login?{back}")
+    if not request.user.is_admin:
+        raise PermissionDenied
+    return see_other(next_of(request) if is_open_to(request) else f"/login/again?{back}")
 
 
-_log_in = admin.site.login
+def end(request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+    """The session of the site is that of the panel."""
+    return log_out(request)
+
+
+admin.site.has_permission = is_open_to  # type: ignore[method-assign]
 admin.site.login = log_in  # type: ignore[method-assign]
+admin.site.logout = end  # type: ignore[method-assign,assignment]

@@ -9,7 +9,7 @@ from django.utils import timezone
 from innotter.accounts.keys import signing_key
 from innotter.accounts.models import User
 from innotter.accounts.tokens import mint_access_token
-from innotter.conftest import Api, no_trace, refusal
+from innotter.conftest import Api, no_trace, refusal, signed_in
 from innotter_contracts.tests.signing import Signer, refused_headers
 
 
@@ -95,16 +95,16 @@ def test_a_block_works_at_once_and_until_it_is_lifted(api: Api, ann: User) -> No
     assert caller.get("/users/me").status_code == 200
 
 
-def test_a_session_of_the_admin_panel_counts_for_nothing_in_the_api(admin: User) -> None:
-    browser = Client(enforce_csrf_checks=True)
-    browser.force_login(admin)
+def test_a_cookie_counts_for_nothing_in_the_api(admin: User) -> None:
+    browser = signed_in(admin, enforce_csrf_checks=True)
     assert browser.get("/admin/").status_code == 200
     assert refusal(browser.get("/api/v1/users/me")) == (401, "unauthenticated")
     made = browser.post("/api/v1/pages", {"name": "x"}, content_type="application/json")
     assert refusal(made) == (401, "unauthenticated")
 
 
-def test_a_token_counts_for_nothing_in_the_admin_panel(admin: User) -> None:
-    token = mint_access_token(admin)
-    answer = Client().get("/admin/", headers={"Authorization": f"Bearer {token}"})
-    assert answer.status_code == 302
+def test_a_token_counts_for_nothing_in_the_admin_panel_and_on_the_site(admin: User) -> None:
+    stranger = Client(headers={"Authorization": f"Bearer {mint_access_token(admin)}"})
+    assert stranger.get("/admin/").status_code == 302
+    answer = stranger.get("/settings")
+    assert (answer.status_code, answer["Location"]) == (303, "/login?next=%2Fsettings")

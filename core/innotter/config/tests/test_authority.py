@@ -42,6 +42,12 @@ WITHOUT_ACTOR = {
     "accounts.log_in": "finds out who it is",
     "accounts.refresh": "the token says whose it is",
     "accounts.log_out": "the token says whose it is",
+    "accounts.log_in_to_site": "finds out who it is",
+    "accounts.log_out_of_site": "the cookie says whose it is",
+    "accounts.confirm_password": "the cookie says whose it is",
+    "accounts.is_password_fresh": "a question about a session in hand",
+    "accounts.renew_cookie": "the middleware's, of a session in hand",
+    "accounts.note_use": "the middleware's, of a session in hand",
     "accounts.forget_sessions": "a part of block_user",
     "accounts.prune_sessions": "the scheduler's",
     "events.record": "a part of every service",
@@ -89,6 +95,7 @@ TABLE = """
                              |                 | str req fol own mod adm blo
 accounts.edit_user           |                 |  +   +   +   +   +   +   U
 accounts.set_image           |                 |  +   +   +   +   +   +   U
+accounts.end_other_sessions  |                 |  +   +   +   +   +   +   U
 accounts.end_session         | their own       |  +   +   +   +   +   +   U
 accounts.end_session         | another's       |  N   N   N   N   N   N   U
 
@@ -198,7 +205,7 @@ class Cast:
 
     def _target(self, row: Row, role: str) -> dict[str, Any]:
         match row.service, row.case:
-            case "accounts.end_session", case:
+            case (("accounts.end_session" | "accounts.end_other_sessions"), case):
                 return {"session_id": self.sessions[role if case == "their own" else "target"].id}
             case (
                 ("moderation.block_user" | "moderation.unblock_user" | "moderation.set_role"),

@@ -11,6 +11,7 @@ from kombu import Connection, Message, Queue
 
 from innotter.accounts.models import User
 from innotter.config.celery import app
+from innotter.conftest import signed_in
 from innotter.events import dead_letters as module
 from innotter.events.dead_letters import (
     DeadLetterNotFound,
@@ -176,9 +177,7 @@ def test_the_panel_says_that_the_broker_is_away(browser: Client) -> None:
 
 
 def test_nobody_but_an_admin_sees_them(eve: User, moderator: User) -> None:
-    browser = Client()
     for outsider in (None, eve, moderator):
-        if outsider is not None:
-            browser.force_login(outsider)
+        browser = signed_in(outsider) if outsider else Client()
         assert browser.get(URL).status_code == 302
         assert browser.post(URL, {"queue": STATS_QUEUE})["Location"].startswith("/admin/login")

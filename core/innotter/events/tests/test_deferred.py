@@ -8,11 +8,11 @@ from uuid import UUID
 
 import pytest
 from django.core.management import call_command
-from django.test import Client
 from django.utils import timezone
 from kombu import Connection, Exchange, Queue
 
 from innotter.accounts.models import User
+from innotter.conftest import signed_in
 from innotter.events import relay
 from innotter.events.models import OutboxEvent
 from innotter.events.publisher import Publisher
@@ -145,8 +145,7 @@ def test_the_command_requeues_all_or_one() -> None:
 
 def test_the_panel_shows_and_requeues_them(admin: User) -> None:
     [event_id] = long_deferred()
-    browser = Client()
-    browser.force_login(admin)
+    browser = signed_in(admin)
     url = "/admin/events/outboxevent/"
     shown = browser.get(url, {"state": "deferred"})
     assert [row.id for row in shown.context["cl"].result_list] == [event_id]

@@ -4,8 +4,10 @@ import re
 from collections.abc import Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import pytest
+from django.conf import settings
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.db import connection
 from django.test import Client
@@ -13,7 +15,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from innotter.accounts.models import User
+from innotter.accounts.models import Session, User
 from innotter.common import admin as panel
 from innotter.conftest import (
     PASSWORD,
@@ -23,6 +25,8 @@ from innotter.conftest import (
     new_post,
     new_user,
     no_trace,
+    refusal,
+    signed_in,
 )
 from innotter.mail.models import Suppression
 from innotter.mail.queueing import queue_deliveries
@@ -73,15 +77,43 @@ def messages(answer: "Answer") -> list[str]:
 def test_nobody_but_an_admin_gets_in(
     eve: User, ann: User, moderator: User, admin: User, path: str
 ) -> None:
-    User.objects.filter(pk=ann.pk).update(role=User.Role.ADMIN, is_blocked=True)
-    browser = Client()
-    for outsider in (None, eve, ann, moderator):
-        if outsider is not None:
-            browser.force_login(outsider)
-        answer = browser.get(path)
+    for outsider in (None, eve, moderator):
+        answer = (signed_in(outsider) if outsider else Client()).get(path)
         assert (answer.status_code, answer["Location"]) == (302, f"/admin/login/?next={path}")
-    browser.force_login(admin)
-    assert browser.get(path).status_code == 200
+    blocked = signed_in(ann)
+    User.objects.filter(pk=ann.pk).update(role=User.Role.ADMIN, is_blocked=True)
+    assert refusal(blocked.get(path)) == (403, "user_blocked")
+    assert signed_in(admin).get(path).status_code == 200
+
+
+def test_its_login_is_that_of_the_site(eve: User, admin: User) -> None:
+    login = "/admin/login/?next=/admin/accounts/user/"
+    assert Client().get(login)["Location"] == "/login?next=%2Fadmin%2Faccounts%2Fuser%2F"
+    assert signed_in(admin).get(login)["Location"] == "/admin/accounts/user/"
+    assert refusal(signed_in(eve).get(login)) == (403, "forbidden")
+    assert signed_in(admin).get("/admin/login/?next=//evil.example")["Location"] == "/"
+
+
+def test_it_asks_for_the_password_again_after_eight_hours(browser: Client, admin: User) -> None:
+    Session.objects.update(authenticated_at=timezone.now() - timedelta(hours=8))
+    users = "/admin/accounts/user/"
+    asked = browser.get(users, follow=True)
+    assert asked.redirect_chain[-1] == (f"/login/again?next={quote(users, safe='')}", 303)
+    wrong = browser.post("/login/again", {"password": "not mine", "next": users})
+    assert "This is not your password." in wrong.content.decode()
+    assert browser.get(users).status_code == 302
+    before = browser.cookies[settings.SITE_SESSION_COOKIE].value
+    right = browser.post("/login/again", {"password": PASSWORD, "next": users})
+    assert (right.status_code, right["Location"]) == (303, users)
+    assert browser.cookies[settings.SITE_SESSION_COOKIE].value != before
+    assert browser.get(users).status_code == 200
+
+
+def test_its_logout_ends_the_session_of_the_site(browser: Client) -> None:
+    assert browser.get("/settings").status_code == 200
+    assert browser.post("/admin/logout/")["Location"] == "/"
+    assert Session.objects.get().ended_at is not None
+    assert browser.get("/settings").status_code == 303
 
 
 @pytest.mark.parametrize(
@@ -92,15 +124,16 @@ def test_one_logs_in_by_username(
     eve: User, moderator: User, admin: User, *, username: str, gets_in: bool
 ) -> None:
     new_user("blocked", role=User.Role.ADMIN, is_blocked=True)
-    answer = Client().post("/admin/login/", {"username": username, "password": PASSWORD})
-    assert answer.status_code == (302 if gets_in else 200)
+    browser = Client()
+    browser.post("/login", {"login": username, "password": PASSWORD})
+    assert browser.get("/admin/").status_code == (200 if gets_in else 302)
 
 
 def test_who_is_blocked_or_demoted_is_out_at_once(browser: Client, admin: User) -> None:
-    for change in ({"is_blocked": True}, {"role": User.Role.MODERATOR}):
+    for change, status in ({"role": User.Role.MODERATOR}, 302), ({"is_blocked": True}, 403):
         assert browser.get("/admin/").status_code == 200
         User.objects.filter(pk=admin.pk).update(**change)
-        assert browser.get("/admin/").status_code == 302
+        assert browser.get("/admin/").status_code == status
         User.objects.filter(pk=admin.pk).update(is_blocked=False, role=User.Role.ADMIN)
 
 
