@@ -2,6 +2,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from django.core.exceptions import ValidationError
 from django.db import IntegrityError, connection, transaction
 from django.db.models import (
     BooleanField,
@@ -10,6 +11,7 @@ from django.db.models import (
     Func,
     IntegerField,
     Lookup,
+    Model,
     Q,
     QuerySet,
     Subquery,
@@ -17,7 +19,7 @@ from django.db.models import (
 )
 from psycopg.errors import UniqueViolation
 
-from innotter.common.errors import Conflict
+from innotter.common.errors import Conflict, Invalid
 from innotter.common.models import Record
 
 
@@ -66,6 +68,14 @@ def known_fields(changes: Mapping[str, Any], allowed: type) -> None:
     """Raises TypeError for a change that the TypedDict does not name."""
     if unknown := changes.keys() - allowed.__annotations__.keys():
         raise TypeError(f"{allowed.__name__} has no {', '.join(sorted(unknown))}")
+
+
+def checked(model: type[Model], field: str, value: Any) -> Any:
+    """The value as the model's field takes it, whatever front end sent it. Raises Invalid."""
+    try:
+        return model._meta.get_field(field).clean(value, None)  # type: ignore[union-attr]
+    except ValidationError as error:
+        raise Invalid(field, " ".join(error.messages)) from None
 
 
 def delete_in_steps(statement: str, values: Sequence[Any], *, at_once: int, steps: int) -> int:

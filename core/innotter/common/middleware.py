@@ -6,15 +6,20 @@ from http import HTTPStatus
 import structlog
 from django.db import Error as DatabaseFailure
 from django.http import HttpRequest, HttpResponse
-from django.utils.cache import patch_vary_headers
+from django.utils.cache import get_conditional_response, patch_vary_headers, set_response_etag
 
+from innotter.common.errors import DomainError
 from innotter.common.metrics import REQUESTS
+from innotter.common.problems import answer_to
 from innotter_contracts.logs import REQUEST_ID_HEADER, request_id_from
 
 log = structlog.get_logger("innotter.request")
 
 # A caller may make up others, without end; what we count has an end.
 METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})
+
+# Seconds that a gateway may keep what strangers read: a block holds within two.
+PUBLIC_SECONDS = 2
 
 type GetResponse = Callable[[HttpRequest], HttpResponse]
 
@@ -62,9 +67,23 @@ def _user_id(request: HttpRequest) -> str | None:
     return None
 
 
+class ErrorsMiddleware:
+    """An error of the domain that a view outside DRF raises becomes its answer."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
+        return answer_to(request, error) if isinstance(error, DomainError) else None
+
+
 class PrivateAnswersMiddleware:
     """What depends on its caller stays out of every cache: all answers of the API, but for what
-    anybody reads without a token. Those name in `Vary` that a token would change them."""
+    anybody reads without a token. Those name in `Vary` that a token would change them. Of the
+    site, what a stranger reads without a form may be kept for seconds, and carries an ETag."""
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
@@ -72,7 +91,7 @@ class PrivateAnswersMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         response = self.get_response(request)
         if not request.path.startswith("/api/"):
-            return response
+            return self._of_site(request, response)
         patch_vary_headers(response, ["Authorization"])
         is_public = (
             request.method in ("GET", "HEAD")
@@ -82,3 +101,23 @@ class PrivateAnswersMiddleware:
         if not is_public:
             response.headers.setdefault("Cache-Control", "no-store")
         return response
+
+    def _of_site(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
+        if "Cache-Control" in response.headers:
+            return response
+        user = getattr(request, "user", None)
+        is_public = (
+            request.method in ("GET", "HEAD")
+            and response.status_code == HTTPStatus.OK
+            and user is not None
+            and not user.is_authenticated
+            and not response.cookies
+        )
+        patch_vary_headers(response, ["Cookie", "Accept-Language"])
+        if not is_public:
+            response["Cache-Control"] = "private, no-store"
+            return response
+        response["Cache-Control"] = f"public, max-age={PUBLIC_SECONDS}"
+        set_response_etag(response)
+        etag = response["ETag"]
+        return get_conditional_response(request, etag=etag, response=response) or response

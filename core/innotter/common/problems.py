@@ -1,14 +1,18 @@
-"""Every error of the core becomes a problem document here, and nowhere else."""
+"""Every error of the core becomes an answer here, and nowhere else: a problem document, or a page
+where a person asks outside the API."""
 
 import sys
+from collections.abc import Mapping
 from http import HTTPStatus
 from itertools import islice
 from typing import Any
 
 import structlog
+from django.conf import settings
 from django.core.exceptions import PermissionDenied, RequestDataTooBig
 from django.db import connection
-from django.http import Http404, HttpRequest, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.utils.module_loading import import_string
 from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
@@ -127,29 +131,65 @@ def method_not_allowed() -> JsonResponse:
     return response(document, {"Allow": "GET, HEAD"})
 
 
+def wants_page(request: HttpRequest) -> bool:
+    """Whether `Accept` prefers HTML, outside the API. Who takes anything gets a document."""
+    if request.path.startswith("/api/"):
+        return False
+    types = ["application/problem+json", "application/json", "text/html"]
+    return request.get_preferred_type(types) == "text/html"
+
+
+def answer(
+    request: HttpRequest, document: Problem, headers: Mapping[str, str] | None = None
+) -> HttpResponse:
+    """The document as it is, or the page that ERROR_PAGE makes of it."""
+    headers = dict(headers or {})
+    if wants_page(request):
+        found: HttpResponse = import_string(settings.ERROR_PAGE)(request, document, headers)
+    else:
+        found = response(document, headers)
+    for name, value in headers.items():
+        found[name] = value
+    return found
+
+
+def answer_to(request: HttpRequest, error: errors.DomainError) -> HttpResponse:
+    """To an error of the domain outside DRF."""
+    headers = _headers(error)
+    document = _of_domain(error)
+    if document["status"] == HTTPStatus.UNAUTHORIZED:
+        headers["WWW-Authenticate"] = challenge()
+    return answer(request, document, headers)
+
+
 # Django's handlers, named in config/urls.py.
 
 
-def bad_request(request: HttpRequest, exception: Exception | None = None) -> JsonResponse:
+def bad_request(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
     _refused(request, type(exception).__name__)
     if isinstance(exception, RequestDataTooBig):
         status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
-        return response(problem(status, "too_large", "Request body too large."))
-    return response(problem(HTTPStatus.BAD_REQUEST, "malformed", "Invalid request."))
+        return answer(request, problem(status, "too_large", "Request body too large."))
+    return answer(request, problem(HTTPStatus.BAD_REQUEST, "malformed", "Invalid request."))
 
 
-def forbidden(
-    request: HttpRequest, exception: Exception | None = None, reason: str = ""
-) -> JsonResponse:
-    _refused(request, reason or type(exception).__name__)
-    return response(problem(HTTPStatus.FORBIDDEN, "forbidden", errors.Forbidden.detail))
+def forbidden(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    _refused(request, type(exception).__name__)
+    return answer_to(request, errors.Forbidden())
 
 
-def not_found(request: HttpRequest, exception: Exception | None = None) -> JsonResponse:
-    return response(problem(HTTPStatus.NOT_FOUND, "not_found", errors.NotFound.detail))
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """The form is not one of ours, or its page was opened before the last login."""
+    _refused(request, reason)
+    failed = problem(HTTPStatus.FORBIDDEN, "csrf_failed", "The form has expired: open it anew.")
+    return answer(request, failed)
 
 
-def server_error(request: HttpRequest) -> JsonResponse:
+def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    return answer_to(request, errors.NotFound())
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
     """Reveals nothing of the error: the log has it, under the request's id.
 
     Django calls this while it handles an error raised anywhere: in a view, a middleware, a
@@ -160,9 +200,9 @@ def server_error(request: HttpRequest) -> JsonResponse:
         log.warning("database_unavailable", reason=str(error).strip())
         # A replica goes on answering; who asks anew may meet the server that can be written to.
         connection.close()
-        unavailable = errors.DatabaseUnavailable()
-        return response(_of_domain(unavailable), _headers(unavailable))
-    return response(problem(HTTPStatus.INTERNAL_SERVER_ERROR, "internal", "Internal server error."))
+        return answer_to(request, errors.DatabaseUnavailable())
+    internal = problem(HTTPStatus.INTERNAL_SERVER_ERROR, "internal", "Internal server error.")
+    return answer(request, internal)
 
 
 def _refused(request: HttpRequest, reason: str) -> None:

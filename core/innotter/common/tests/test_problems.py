@@ -32,7 +32,7 @@ def send(
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/nothing", "/api", "/api/v1", "/api/v1/", "/api/v2/pages", "/api/v1/pages/"]
+    "path", ["/nothing", "/api", "/api/v1", "/api/v1/", "/api/v2/pages", "/api/v1/pages/"]
 )
 def test_a_path_that_does_not_exist(path: str, db: None) -> None:
     answer = Client().get(path)

@@ -28,7 +28,7 @@ def test_a_body_that_is_refused_is_one_line_in_the_log(
 ) -> None:
     browser = Client(enforce_csrf_checks=True)
     browser.cookies["csrftoken"] = "x" * 32
-    answer = browser.generic("POST", "/admin/login/", body, media)
+    answer = browser.generic("POST", "/login", body, media)
     assert refusal(answer)[0] == status
     assert_one_line(log, status, reason)
 

@@ -112,5 +112,5 @@ def test_public_views_answer_get_alone(path: str, db: None) -> None:
 
 
 def test_a_form_without_its_csrf_token_is_a_problem_document(db: None) -> None:
-    answer = Client(enforce_csrf_checks=True).post("/admin/login/")
-    assert refusal(answer) == (403, "forbidden")
+    answer = Client(enforce_csrf_checks=True).post("/login")
+    assert refusal(answer) == (403, "csrf_failed")

@@ -12,7 +12,7 @@ from django.test import Client
 from innotter.accounts.models import User
 from innotter.accounts.tokens import mint_access_token
 from innotter.config.tests.routes import SIGNED, bodies, files, routes
-from innotter.conftest import Log, all_rows, new_page, new_post, new_user, refusal
+from innotter.conftest import Log, all_rows, new_page, new_post, new_user, refusal, signed_in
 from innotter.mail.tokens import unsubscribe_token
 from innotter.posts.models import Post
 
@@ -38,9 +38,7 @@ def post() -> Post:
 def client(post: Post) -> Client:
     """Ann's, at the API and at the panel. It answers 500 as users see it."""
     headers = {"Authorization": f"Bearer {mint_access_token(post.page.owner)}"}
-    client = Client(raise_request_exception=False, headers=headers)
-    client.force_login(post.page.owner)
-    return client
+    return signed_in(post.page.owner, raise_request_exception=False, headers=headers)
 
 
 @pytest.fixture

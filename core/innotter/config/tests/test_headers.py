@@ -8,7 +8,7 @@ from django.test import Client
 from innotter.accounts.models import User
 from innotter.conftest import PASSWORD, Api, refusal
 
-PATHS = ["/api/v1/pages", "/api/v1/nothing", "/api/v1/docs", "/admin/login/", "/health/live"]
+PATHS = ["/api/v1/pages", "/api/v1/nothing", "/api/v1/docs", "/login", "/", "/health/live"]
 
 
 @pytest.mark.parametrize("path", PATHS)
@@ -22,9 +22,11 @@ def test_every_answer_tells_browsers_to_be_careful(db: None, path: str) -> None:
     assert "default-src 'none'" in policy
     assert "frame-ancestors 'none'" in policy
     assert "script-src 'self';" in policy
+    inline = path == "/api/v1/docs"
+    assert ("'unsafe-inline'" in policy) == inline
 
 
-@pytest.mark.parametrize("path", ["/api/v1/docs", "/admin/login/"])
+@pytest.mark.parametrize("path", ["/api/v1/docs", "/login", "/"])
 def test_no_page_needs_a_script_that_the_policy_forbids(db: None, path: str) -> None:
     page = Client().get(path).content.decode()
     assert "<script" in page
@@ -59,7 +61,7 @@ def test_an_origin_that_is_named_may_call_the_api(db: None, settings: Any) -> No
     assert "Access-Control-Allow-Credentials" not in answer
     other = Client().get("/api/v1/pages", headers={"Origin": "https://evil.example"})
     assert "Access-Control-Allow-Origin" not in other
-    panel = Client().get("/admin/login/", headers={"Origin": "https://app.example"})
+    panel = Client().get("/login", headers={"Origin": "https://app.example"})
     assert "Access-Control-Allow-Origin" not in panel
 
 
@@ -70,10 +72,21 @@ def test_another_host_is_refused(db: None, settings: Any, host: str) -> None:
     assert refusal(answer) == (400, "malformed")
 
 
-def test_the_session_of_the_admin_panel_is_for_the_browser_alone(admin: User) -> None:
-    form = {"username": "admin", "password": PASSWORD, "next": "/admin/"}
-    answer = Client().post("/admin/login/", form)
-    assert answer.status_code == 302
-    cookie = answer.cookies["sessionid"]
-    assert (cookie["httponly"], cookie["samesite"]) == (True, "Strict")
-    assert cookie["max-age"] <= 12 * 3600
+@pytest.mark.parametrize("https", [False, True])
+def test_the_cookies_are_for_this_host_and_the_browser_alone(
+    eve: User, settings: Any, https: bool
+) -> None:
+    prefix = "__Host-" if https else ""
+    settings.HTTPS = settings.CSRF_COOKIE_SECURE = https
+    settings.SITE_SESSION_COOKIE = f"{prefix}session"
+    settings.CSRF_COOKIE_NAME = f"{prefix}csrftoken"
+    browser = Client()
+    browser.get("/login")
+    answer = browser.post("/login", {"login": "eve", "password": PASSWORD})
+    assert answer.status_code == 303
+    for name in ("session", "csrftoken"):
+        cookie = answer.cookies[f"{prefix}{name}"]
+        assert (cookie["httponly"], cookie["samesite"]) == (True, "Lax")
+        assert (cookie["path"], cookie["domain"]) == ("/", "")
+        assert bool(cookie["secure"]) == https
+    assert answer.cookies[f"{prefix}session"]["max-age"] == 30 * 24 * 3600
