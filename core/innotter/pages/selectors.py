@@ -26,7 +26,7 @@ from innotter.accounts.models import User
 from innotter.accounts.selectors import Viewer, shown_to
 from innotter.common.database import CountOfFirst
 from innotter.common.errors import Forbidden, NotFound
-from innotter.common.pagination import OLDEST_FIRST, Key, Slice, Window
+from innotter.common.pagination import MAX_LIMIT, OLDEST_FIRST, Key, Slice, Window
 from innotter.pages.models import Follow, Page, Tag, normal_tag
 
 LATEST_FOLLOW_FIRST = Key("follow_id")
@@ -134,6 +134,12 @@ def open_page_at(uuid: str, viewer: Viewer) -> Page:
     if not is_visible(page, viewer):
         raise PagePrivate
     return page
+
+
+def writable_by(user: User) -> list[Page]:
+    """The user's own pages, the newest first, with no more than names them: id, uuid and name."""
+    pages = Page.objects.filter(owner=user).only("uuid", "name").order_by("-id")
+    return list(pages[:MAX_LIMIT])
 
 
 def pages_of(owner: User, viewer: Viewer, window: Window) -> Slice[Page]:

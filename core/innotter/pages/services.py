@@ -10,7 +10,7 @@ from django.utils import timezone
 from innotter.accounts.actions import action
 from innotter.accounts.models import User
 from innotter.accounts.selectors import Viewer
-from innotter.common.database import assign, conflicts, known_fields
+from innotter.common.database import assign, checked, conflicts, known_fields
 from innotter.common.errors import Conflict, Invalid, NotFound
 from innotter.common.reserved import ReservedName, is_reserved
 from innotter.common.text import bounded, visible_line
@@ -301,7 +301,8 @@ def _take_image(actor: User, page: Page | str, image: str | None) -> Page:
 
 
 def _require_free(uuid: str) -> None:
-    """Raises ReservedName."""
+    """Raises Invalid, ReservedName."""
+    checked(Page, "uuid", uuid)
     if is_reserved(uuid):
         raise ReservedName("uuid")
 

@@ -3,6 +3,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from django.db import connection
 from django.db.models import (
     BooleanField,
     Case,
@@ -117,3 +118,59 @@ def counted(field: str) -> QuerySet[Any]:
     model, things, key = COUNTS[field]
     count = things.filter(**{key: OuterRef("pk")}).values(key).values(count=Count("pk"))
     return model._default_manager.annotate(truth=Coalesce(Subquery(count), 0))
+
+
+# Of a thread: so many posts above the one that is read, and so many below it.
+MOST_ABOVE = 20
+MOST_BELOW = 100
+# Level by level, so that the limit ends the search; `path` puts each reply below its parent.
+BELOW = """
+    WITH RECURSIVE tree AS (
+        SELECT id, 1 AS depth, ARRAY[id] AS path FROM posts_post WHERE reply_to_id = %(post)s
+        UNION ALL
+        SELECT reply.id, tree.depth + 1, tree.path || reply.id
+        FROM tree JOIN posts_post AS reply ON reply.reply_to_id = tree.id
+    ), found AS (SELECT *, row_number() OVER () AS place FROM (SELECT * FROM tree LIMIT %(limit)s))
+    SELECT id, depth, place FROM found ORDER BY path
+"""
+ABOVE = """
+    WITH RECURSIVE chain AS (
+        SELECT reply_to_id AS id, 1 AS distance FROM posts_post WHERE id = %(post)s
+        UNION ALL
+        SELECT parent.reply_to_id, chain.distance + 1
+        FROM chain JOIN posts_post AS parent ON parent.id = chain.id
+        WHERE chain.distance < %(limit)s
+    )
+    SELECT id FROM chain WHERE id IS NOT NULL ORDER BY distance DESC
+"""
+
+
+@dataclass(frozen=True)
+class Thread:
+    """What stands around a post: `above` from the first on, `below` each with its depth from 1."""
+
+    above: list[Post]
+    below: list[tuple[Post, int]]
+    # There are more replies than are shown.
+    is_cut: bool
+
+
+def thread_of(post: Post, viewer: Viewer) -> Thread:
+    """What the viewer may see of it. In three statements, however deep it is.
+
+    What they may not see leaves a gap, and what answers it stays where it was.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(ABOVE, {"post": post.id, "limit": MOST_ABOVE})
+        above = [key for (key,) in cursor.fetchall()]
+        cursor.execute(BELOW, {"post": post.id, "limit": MOST_BELOW + 1})
+        found = cursor.fetchall()
+    # Of more than are shown, the farthest goes, wherever it would stand.
+    below = [(key, depth) for key, depth, place in found if place <= MOST_BELOW]
+    keys = [*above, *(key for key, _ in below)]
+    seen = {each.id: each for each in posts_for(viewer).filter(id__in=keys)}
+    return Thread(
+        above=[seen[key] for key in above if key in seen],
+        below=[(seen[key], depth) for key, depth in below if key in seen],
+        is_cut=len(found) > MOST_BELOW,
+    )

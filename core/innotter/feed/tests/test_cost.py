@@ -12,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from innotter.accounts.models import User
 from innotter.common.pagination import AFTER, BEFORE, Window, encode
 from innotter.conftest import new_user
-from innotter.feed.selectors import feed_of
+from innotter.feed.selectors import LOOKED_AT, feed_of, new_in_feed
 from innotter.pages.models import Follow, Page
 from innotter.posts.models import Post
 
@@ -61,9 +61,38 @@ def test_the_feed_reads_few_of_many_posts(reader: User) -> None:
         assert 0 < read <= FOLLOWED + 2 * 21**2
 
 
+def test_asking_for_new_posts_costs_less_than_a_tenth_of_the_feed(reader: User) -> None:
+    """Nearly always nothing is new: then one statement reads one index and finds no row."""
+    newest = Post.objects.order_by("-id").values_list("id", flat=True)
+    with CaptureQueriesContext(connection) as feed:
+        feed_of(reader, Window(20))
+    for position, rows in ((newest[0], 0), (newest[5], 5)):
+        with CaptureQueriesContext(connection) as poll:
+            assert new_in_feed(reader, Window(20, encode(BEFORE, position))) == 0
+        assert len(poll) == (2 if rows else 1)
+        plans = [plan_of(query["sql"]) for query in poll]
+        assert sum(sum(rows_read(plan, Post._meta.db_table)) for plan in plans) == rows
+        ((whole,), parts) = [plan_of(query["sql"]) for query in feed], plans
+        assert 10 * sum(map(blocks_read, parts)) < blocks_read(whole)
+
+
+def test_many_new_posts_of_others_hide_none(reader: User) -> None:
+    """More than are looked at, so the feed itself is asked."""
+    followed = Post.objects.filter(page__name="followed").order_by("-id")
+    assert Post.objects.filter(id__gt=followed[0].id).count() > LOOKED_AT
+    assert new_in_feed(reader, Window(20, encode(BEFORE, followed[0].id))) == 0
+    assert new_in_feed(reader, Window(20, encode(BEFORE, followed[3].id))) == 3
+    assert new_in_feed(reader, Window(20, encode(BEFORE, followed[30].id))) == 20
+
+
+def blocks_read(plan: dict[str, Any]) -> int:
+    """Of PostgreSQL's memory and of the disk."""
+    return int(plan["Shared Hit Blocks"] + plan["Shared Read Blocks"])
+
+
 def plan_of(sql: str) -> dict[str, Any]:
     with connection.cursor() as cursor:
-        cursor.execute("EXPLAIN (ANALYZE, FORMAT JSON) " + sql)
+        cursor.execute("EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) " + sql)
         ((document,),) = cursor.fetchall()
     plan: dict[str, Any] = (json.loads(document) if isinstance(document, str) else document)[0]
     return plan["Plan"]  # type: ignore[no-any-return]
