@@ -22,14 +22,15 @@ LONGEST_NAME = 60
 
 def write_page_mail(*, reader: User, page: Page, posts: Sequence[Post]) -> EmailMessage:
     """In the reader's language. `posts` come oldest first."""
-    api = f"{settings.CORE_URL}/api/v1"
-    unsubscribe_url = f"{api}/unsubscribe/{unsubscribe_token(reader.id, page.id)}"
+    page_url = f"{settings.CORE_URL}/@{page.uuid}"
+    token = unsubscribe_token(reader.id, page.id)
     context = {
         "name": within_text(page.name),
-        "page_url": f"{api}/pages/{page.uuid}",
+        "page_url": page_url,
         "picture_url": image_url(page.image_id, "small") if page.image_id else None,
-        "posts": [(post, f"{api}/posts/{post.id}") for post in posts],
-        "unsubscribe_url": unsubscribe_url,
+        "posts": [(post, f"{page_url}/{post.id}") for post in posts],
+        # For people; mail programs have the API's, which asks for no cookie.
+        "unsubscribe_url": f"{settings.CORE_URL}/unsubscribe/{token}",
     }
     with translation.override(reader.language):
         return EmailMessage(
@@ -37,7 +38,7 @@ def write_page_mail(*, reader: User, page: Page, posts: Sequence[Post]) -> Email
             subject=_subject(page, len(posts)),
             text=render_to_string("mail/posts.txt", context),
             html=render_to_string("mail/posts.html", context),
-            unsubscribe_url=unsubscribe_url,
+            unsubscribe_url=f"{settings.CORE_URL}/api/v1/unsubscribe/{token}",
             list_id=f"{page.id}.pages.{urlsplit(settings.CORE_URL).hostname}",
         )
 

@@ -5,6 +5,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from django.conf import settings
+from django.test import Client
 
 from innotter.accounts.models import User
 from innotter.common.text import isolate, one_line
@@ -36,14 +37,28 @@ def test_text_and_html_say_the_same(bob: User, page: Page) -> None:
     assert "Fog over<br>the harbour. Туман 👋" in message.html
     for body in (message.text, message.html):
         assert page.name in body
-        assert f"/posts/{post.id}" in body
-        assert str(message.unsubscribe_url) in body
+        assert f"{settings.CORE_URL}/@{page.uuid}/{post.id}" in body
 
 
-def test_the_link_names_the_reader_and_the_page(bob: User, page: Page, post: Post) -> None:
+def test_every_link_opens_a_page_of_the_site(
+    client: Client, bob: User, page: Page, post: Post
+) -> None:
     message = write_page_mail(reader=bob, page=page, posts=[post])
-    subscription = subscription_of(str(message.unsubscribe_url).rsplit("/", 1)[1])
-    assert (subscription.reader, subscription.page) == (bob, page)
+    opened = [link.removeprefix(settings.CORE_URL) for link in links(message.html)]
+    assert opened[:2] == [f"/@{page.uuid}", f"/@{page.uuid}/{post.id}"]
+    for path in opened:
+        answer = client.get(path)
+        assert answer.status_code == 200
+        assert '<main id="main"' in answer.text
+    assert f"{settings.CORE_URL}{opened[-1]}" in message.text
+
+
+def test_the_links_name_the_reader_and_the_page(bob: User, page: Page, post: Post) -> None:
+    """The one for people and the one for mail programs."""
+    message = write_page_mail(reader=bob, page=page, posts=[post])
+    for url in (links(message.html)[-1], str(message.unsubscribe_url)):
+        subscription = subscription_of(url.rsplit("/", 1)[1])
+        assert (subscription.reader, subscription.page) == (bob, page)
 
 
 def test_russian_readers_read_russian(bob: User, page: Page, post: Post) -> None:

@@ -5,7 +5,7 @@ from django.test import Client
 from django.utils import timezone
 
 from innotter.accounts.models import User
-from innotter.conftest import no_trace
+from innotter.conftest import no_trace, signed_in
 from innotter.mail.models import Delivery, Suppression
 from innotter.posts.models import Post
 
@@ -49,7 +49,6 @@ def test_an_address_is_tried_again(browser: Client, suppression: Suppression) ->
 def test_nobody_but_an_admin_may(eve: User, moderator: User, suppression: Suppression) -> None:
     form = {"action": "lift", "_selected_action": [str(suppression.pk)]}
     for outsider in (eve, moderator):
-        browser = Client()
-        browser.force_login(outsider)
+        browser = signed_in(outsider)
         with no_trace():
             assert browser.post("/admin/mail/suppression/", form).status_code == 302
