@@ -74,6 +74,12 @@ class Environment(BaseSettings):
     amqp_url: SecretStr
     core_url: str = "http://localhost:8000"
     statistics_url: str = "http://localhost:8001"
+    # Where the core itself reaches the statistics service.
+    statistics_internal_url: str | None = None
+    # Of the site's static files, once they are collected; empty: served as they are.
+    static_root: Annotated[Path | None, BeforeValidator(lambda text: text or None)] = None
+    # A folder whose templates come before ours: web/about.html, web/privacy.html, web/terms.html.
+    site_templates: Annotated[Path | None, BeforeValidator(lambda text: text or None)] = None
     # Proxies in front of the core that write X-Forwarded-For; no other is trusted.
     trusted_proxies: int = Field(default=0, ge=0)
     # Limits other than those below: `writes=600/60,registrations_from_address=50/3600`.
@@ -143,6 +149,7 @@ ALLOWED_HOSTS = environment.allowed_hosts
 API_PROCESSES = environment.api_processes
 API_THREADS = environment.api_threads
 CORE_URL = environment.core_url
+STATISTICS_INTERNAL_URL = environment.statistics_internal_url or environment.statistics_url
 AMQP_URL = environment.amqp_url.get_secret_value()
 MAIL_FROM = environment.mail_from
 SNS_TOPIC_ARNS = frozenset(environment.sns_topic_arns)
@@ -166,7 +173,6 @@ INSTALLED_APPS = [
     "django.contrib.contenttypes",
     "django.contrib.messages",
     "django.contrib.postgres",
-    "django.contrib.sessions",
     "django.contrib.staticfiles",
     "corsheaders",
     "drf_spectacular",
@@ -183,6 +189,9 @@ INSTALLED_APPS = [
     "innotter.moderation",
     "innotter.search",
     "innotter.statistics",
+    "innotter.web",
+    "django_htmx",
+    "heroicons",
     "innotter.config",
 ]
 
@@ -193,13 +202,15 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "django.middleware.csp.ContentSecurityPolicyMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
-    "django.middleware.csrf.CsrfViewMiddleware",
-    "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "innotter.accounts.middleware.SessionMiddleware",
     "innotter.accounts.middleware.AccessTokenMiddleware",
+    "innotter.web.middleware.LanguageMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "innotter.common.middleware.ErrorsMiddleware",
 ]
 
 ROOT_URLCONF = "innotter.config.urls"
@@ -220,10 +231,12 @@ SECURE_REFERRER_POLICY = "same-origin"
 SECURE_CSP = {
     "default-src": ["'none'"],
     "script-src": ["'self'"],
-    # Swagger UI writes styles into its elements.
-    "style-src": ["'self'", "'unsafe-inline'"],
-    "img-src": ["'self'", "data:"],
+    # Swagger UI alone writes styles into its elements: config/urls.py.
+    "style-src": ["'self'"],
+    # A picture that is about to be sent is a blob; the panel's styles have theirs within.
+    "img-src": ["'self'", "blob:", "data:", MEDIA_URL],
     "font-src": ["'self'"],
+    "manifest-src": ["'self'"],
     "connect-src": ["'self'"],
     "form-action": ["'self'"],
     "base-uri": ["'none'"],
@@ -234,22 +247,35 @@ CORS_ALLOWED_ORIGINS = environment.cors_origins
 CORS_URLS_REGEX = r"^/api/"
 CORS_ALLOW_HEADERS = ["authorization", "content-type", "idempotency-key", "x-request-id"]
 CORS_EXPOSE_HEADERS = ["Retry-After", "X-Request-ID"]
-# Of the admin panel alone.
-SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
-SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
-SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Strict"
-SESSION_COOKIE_AGE = 8 * 3600
-CSRF_FAILURE_VIEW = "innotter.common.problems.forbidden"
+# A browser takes `__Host-` from this host alone, for all its paths, and over https; over http it
+# would drop it.
+COOKIE_PREFIX = "__Host-" if HTTPS else ""
+SITE_SESSION_COOKIE = f"{COOKIE_PREFIX}session"
+CSRF_COOKIE_NAME = f"{COOKIE_PREFIX}csrftoken"
+CSRF_COOKIE_SECURE = HTTPS
+CSRF_COOKIE_HTTPONLY = True
+CSRF_COOKIE_SAMESITE = "Lax"
+CSRF_FAILURE_VIEW = "innotter.common.problems.csrf_failure"
+# Words that wait for the next page lie in a signed cookie, which has these flags.
+MESSAGE_STORAGE = "django.contrib.messages.storage.cookie.CookieStorage"
+SESSION_COOKIE_SECURE = HTTPS
+SESSION_COOKIE_HTTPONLY = True
+# What people see of an error where HTML is asked for.
+ERROR_PAGE = "innotter.web.errors.error_page"
 
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
         # Before those of Django's admin.
-        "DIRS": [Path(__file__).parent / "templates"],
+        "DIRS": [
+            *filter(None, [environment.site_templates]),
+            Path(__file__).parent / "templates",
+        ],
         "APP_DIRS": True,
         "OPTIONS": {
             "context_processors": [
                 "django.template.context_processors.request",
+                "django.template.context_processors.i18n",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
             ],
@@ -281,11 +307,20 @@ DATABASES = {
 }
 
 AUTH_USER_MODEL = "accounts.User"
-AUTHENTICATION_BACKENDS = ["innotter.accounts.backends.LimitedPasswords"]
+# Passwords are checked by accounts.services alone.
+AUTHENTICATION_BACKENDS: list[str] = []
 # W004 wants a unique username; ours is unique without regard to case, which the check cannot see.
 # W005, W021: HSTS_SUBDOMAINS is the operator's to say.
+# E408, E410: request.user comes from accounts.middleware.SessionMiddleware, for the panel too.
 # W008: the proxy that holds the certificate redirects; an API that does hides clients' mistakes.
-SILENCED_SYSTEM_CHECKS = ["auth.W004", "security.W005", "security.W008", "security.W021"]
+SILENCED_SYSTEM_CHECKS = [
+    "admin.E408",
+    "admin.E410",
+    "auth.W004",
+    "security.W005",
+    "security.W008",
+    "security.W021",
+]
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
@@ -305,8 +340,18 @@ TIME_ZONE = "UTC"
 USE_TZ = True
 
 STATIC_URL = "/static/"
-# Serves the admin's and Swagger UI's files without a build step.
-WHITENOISE_USE_FINDERS = True
+# Where `collectstatic` puts the files: compressed, under names that change with their contents,
+# which browsers keep. Without it they come from the packages as they are.
+STATIC_ROOT = environment.static_root
+WHITENOISE_USE_FINDERS = STATIC_ROOT is None
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.InMemoryStorage"},
+    "staticfiles": {
+        "BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"
+        if STATIC_ROOT
+        else "django.contrib.staticfiles.storage.StaticFilesStorage"
+    },
+}
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["innotter.accounts.permissions.AccessToken"],
@@ -323,7 +368,10 @@ SPECTACULAR_SETTINGS = {
     "OAS_VERSION": "3.1.0",
     "TITLE": "Innotter",
     "VERSION": "1",
-    "DESCRIPTION": "Pages, posts, follows and the feed. Statistics have a service of their own.",
+    "DESCRIPTION": (
+        "Pages, posts, follows and the feed. Statistics have a service of their own.\n\n"
+        "[The site, for people](/)"
+    ),
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
     "SWAGGER_UI_DIST": "SIDECAR",

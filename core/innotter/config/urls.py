@@ -1,9 +1,14 @@
+from django.conf import settings
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
+from django.views.decorators.csp import csp_override
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
 from innotter.accounts.views import jwks
 from innotter.common.views import METHODS, live, ready
+
+# Swagger UI writes styles into its elements.
+with_inline_styles = {**settings.SECURE_CSP, "style-src": ["'self'", "'unsafe-inline'"]}
 
 api: list[URLPattern | URLResolver] = [
     path("", include("innotter.accounts.urls")),
@@ -16,7 +21,9 @@ api: list[URLPattern | URLResolver] = [
     path("schema", SpectacularAPIView.as_view(http_method_names=METHODS), name="schema"),
     path(
         "docs",
-        SpectacularSwaggerSplitView.as_view(url_name="schema", http_method_names=METHODS),
+        csp_override(with_inline_styles)(
+            SpectacularSwaggerSplitView.as_view(url_name="schema", http_method_names=METHODS)
+        ),
         name="docs",
     ),
 ]
@@ -27,6 +34,7 @@ urlpatterns = [
     path("health/live", live),
     path("health/ready", ready),
     path("admin/", admin.site.urls),
+    path("", include("innotter.web.urls")),
 ]
 
 handler400 = "innotter.common.problems.bad_request"

@@ -1,0 +1,229 @@
+"""What people write into the site's forms: the shape of the input; its rules are the services'."""
+
+import secrets
+from collections.abc import Sequence
+from typing import Any
+
+from django import forms
+from django.http import QueryDict
+from django.utils.text import format_lazy
+from django.utils.translation import gettext_lazy as _
+
+from innotter.accounts.models import User
+from innotter.pages.models import MAX_TAGS, Page
+from innotter.posts.models import MAX_LENGTH
+
+
+class Lines(forms.CharField):
+    """Text of several lines. Browsers send each line's end as two characters, and count one."""
+
+    def to_python(self, value: Any) -> Any:
+        return (super().to_python(value) or "").replace("\r\n", "\n")
+
+
+class PostForm(forms.Form):
+    """A post or a reply. `key` makes a double submit one post."""
+
+    content = Lines(
+        label=_("What is new?"),
+        strip=False,
+        widget=forms.Textarea(attrs={"rows": 2, "dir": "auto", "data-limit": MAX_LENGTH}),
+    )
+    page = forms.ChoiceField(label=_("Post as"))
+    key = forms.CharField(widget=forms.HiddenInput, required=False, max_length=64)
+
+    def __init__(
+        self, data: QueryDict | None, *, pages: Sequence[Page], text: str = "", chosen: str = ""
+    ) -> None:
+        """`text` is what was written before a login, `chosen` the page that is offered first."""
+        initial = {"key": secrets.token_urlsafe(12), "content": text, "page": chosen}
+        super().__init__(data, initial=initial)
+        self.fields["content"].widget.attrs["placeholder"] = self.fields["content"].label
+        self.fields["page"].choices = [(page.uuid, page.name) for page in pages]  # type: ignore[attr-defined]
+
+    def renew_key(self) -> None:
+        """For the next time that the form is sent."""
+        self.data = {**self.data.dict(), "key": secrets.token_urlsafe(12)}  # type: ignore[attr-defined]
+
+
+class EditPostForm(forms.Form):
+    content = Lines(
+        label=_("Text"),
+        strip=False,
+        widget=forms.Textarea(attrs={"rows": 4, "dir": "auto", "data-limit": MAX_LENGTH}),
+    )
+
+
+class PageForm(forms.Form):
+    name = forms.CharField(label=_("Name"), max_length=100)
+    uuid = forms.CharField(
+        label=_("Address"),
+        required=False,
+        max_length=30,
+        widget=forms.TextInput(attrs={"autocapitalize": "none", "spellcheck": "false"}),
+        help_text=_("Letters a to z, digits, _ and -. Leave empty to get one made for you."),
+    )
+    description = Lines(
+        label=_("Description"),
+        required=False,
+        max_length=1000,
+        widget=forms.Textarea(attrs={"rows": 3, "dir": "auto"}),
+    )
+    tags = forms.CharField(
+        label=_("Tags"),
+        required=False,
+        max_length=400,
+        help_text=format_lazy(_("At most {n}, separated by commas."), n=MAX_TAGS),
+    )
+    is_private = forms.BooleanField(
+        label=_("Private"),
+        required=False,
+        help_text=_("Only followers whom you accept see the posts."),
+    )
+    image = forms.FileField(
+        label=_("Picture"),
+        required=False,
+        widget=forms.FileInput(attrs={"accept": "image/png,image/jpeg,image/webp,image/gif"}),
+        help_text=_("PNG, JPEG, WebP or GIF, at most 5 MB."),
+    )
+
+    def clean_tags(self) -> list[str]:
+        return [tag.strip() for tag in self.cleaned_data["tags"].split(",") if tag.strip()]
+
+    def changes(self) -> dict[str, Any]:
+        """What a service takes: everything but the picture."""
+        values = {name: self.cleaned_data[name] for name in self.fields if name != "image"}
+        return values if values["uuid"] else {k: v for k, v in values.items() if k != "uuid"}
+
+
+class RegistrationForm(forms.Form):
+    username = forms.CharField(
+        label=_("Username"),
+        max_length=30,
+        widget=forms.TextInput(
+            attrs={"autocomplete": "username", "autocapitalize": "none", "spellcheck": "false"}
+        ),
+        help_text=_("Letters a to z, digits, and after the first also _ . and -."),
+    )
+    email = forms.CharField(
+        label=_("E-mail"),
+        max_length=254,
+        widget=forms.EmailInput(attrs={"autocomplete": "email"}),
+    )
+    password = forms.CharField(
+        label=_("Password"),
+        strip=False,
+        max_length=128,
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
+        help_text=_("At least 8 characters, and not one that everybody uses."),
+    )
+
+
+class LoginForm(forms.Form):
+    login = forms.CharField(
+        label=_("Username or e-mail"),
+        max_length=254,
+        widget=forms.TextInput(attrs={"autocomplete": "username", "autocapitalize": "none"}),
+    )
+    password = forms.CharField(
+        label=_("Password"),
+        strip=False,
+        max_length=128,
+        widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
+    )
+
+
+class ConfirmPasswordForm(forms.Form):
+    password = forms.CharField(
+        label=_("Password"),
+        strip=False,
+        max_length=128,
+        widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
+    )
+
+
+class ProfileForm(forms.Form):
+    title = forms.CharField(
+        label=_("Display name"),
+        max_length=100,
+        widget=forms.TextInput(attrs={"autocomplete": "name", "dir": "auto"}),
+    )
+    email_notifications = forms.ChoiceField(
+        label=_("Mail about new posts"),
+        choices=[
+            (User.EmailNotifications.INSTANT, _("At once")),
+            (User.EmailNotifications.HOURLY, _("Grouped by the hour")),
+            (User.EmailNotifications.DAILY, _("Grouped by the day")),
+            (User.EmailNotifications.OFF, _("Never")),
+        ],
+    )
+    language = forms.ChoiceField(
+        label=_("Language"), choices=[("en", "English"), ("ru", "Русский")]
+    )
+
+
+class PictureForm(forms.Form):
+    image = forms.FileField(
+        label=_("Picture"),
+        widget=forms.FileInput(attrs={"accept": "image/png,image/jpeg,image/webp,image/gif"}),
+        help_text=_("PNG, JPEG, WebP or GIF, at most 5 MB."),
+    )
+
+
+class EmailForm(forms.Form):
+    email = forms.CharField(
+        label=_("E-mail"), max_length=254, widget=forms.EmailInput(attrs={"autocomplete": "email"})
+    )
+    current_password = forms.CharField(
+        label=_("Current password"),
+        strip=False,
+        max_length=128,
+        widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
+    )
+
+
+class PasswordForm(forms.Form):
+    current_password = forms.CharField(
+        label=_("Current password"),
+        strip=False,
+        max_length=128,
+        widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
+    )
+    password = forms.CharField(
+        label=_("New password"),
+        strip=False,
+        max_length=128,
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
+    )
+
+
+class ReasonForm(forms.Form):
+    reason = forms.CharField(
+        label=_("Reason"),
+        required=False,
+        max_length=500,
+        widget=forms.Textarea(attrs={"rows": 2}),
+        help_text=_("It is shown in the moderation log."),
+    )
+
+
+class BlockPageForm(ReasonForm):
+    until = forms.DateTimeField(
+        label=_("Until (UTC)"),
+        required=False,
+        widget=forms.DateTimeInput(attrs={"type": "datetime-local"}),
+        help_text=_("Leave empty to block for good."),
+    )
+    field_order = ("until", "reason")
+
+
+class RoleForm(ReasonForm):
+    role = forms.ChoiceField(
+        label=_("Role"),
+        choices=[
+            (User.Role.USER, _("User")),
+            (User.Role.MODERATOR, _("Moderator")),
+            (User.Role.ADMIN, _("Admin")),
+        ],
+    )
+    field_order = ("role", "reason")

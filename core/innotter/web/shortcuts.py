@@ -1,0 +1,148 @@
+"""What several views of the site do."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, cast
+from urllib.parse import urlencode
+
+from django import forms
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_POST
+
+from innotter.accounts.middleware import session_of
+from innotter.accounts.models import User
+from innotter.accounts.services import is_password_fresh
+from innotter.common.errors import Conflict, Forbidden, Invalid
+from innotter.posts.models import Post
+from innotter.posts.services import KeyReused, create_post
+from innotter.web.forms import PostForm
+from innotter.web.refusals import in_words
+
+# Of a conflict, the field that says it.
+FIELD_OF = {"username_taken": "username", "email_taken": "email", "uuid_taken": "uuid"}
+# A longer address leads nowhere: browsers and gateways would cut it.
+LONGEST_NEXT = 4000
+# Of ours, with a path that leads back within another.
+LONGEST_URL = 30_000
+# So much of what a stranger wrote comes back with them from the login.
+LONGEST_TEXT = 500
+
+type View = Callable[..., HttpResponse]
+
+read_only = require_http_methods(["GET", "HEAD"])
+readable_form = require_http_methods(["GET", "HEAD", "POST"])
+form_only = require_POST
+
+
+def members_only(view: View) -> View:
+    """Strangers are sent to log in, and come back to where they were."""
+
+    @wraps(view)
+    def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if request.user.is_authenticated:
+            return view(request, *args, **kwargs)
+        return to_login(request)
+
+    return guarded
+
+
+def recent_password(view: View) -> View:
+    """For members: an admin is asked for the password again where it was given too long ago."""
+
+    @wraps(view)
+    def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if member(request).is_admin and not is_password_fresh(session_of(request)):
+            return see_other(f"/login/again?{urlencode({'next': request.get_full_path()})}")
+        return view(request, *args, **kwargs)
+
+    return guarded
+
+
+def to_login(request: HttpRequest) -> HttpResponse:
+    """From there back to where the stranger was, with what they wrote."""
+    back = request.get_full_path()
+    if request.method == "POST":
+        back = origin_of(request)
+        if text := request.POST.get("content", "")[:LONGEST_TEXT]:
+            path, _hash, _fragment = back.partition("#")
+            back = f"{path}{'&' if '?' in path else '?'}{urlencode({'text': text})}"
+    url = f"/login?{urlencode({'next': back})}"
+    if request.headers.get("HX-Request"):
+        # The whole page goes there, and not the part that a swap would change.
+        return HttpResponse(status=204, headers={"HX-Redirect": url})
+    return see_other(url)
+
+
+def member(request: HttpRequest) -> User:
+    """Who is signed in, in a view that is for members only."""
+    return cast(User, request.user)
+
+
+def sent(request: HttpRequest) -> QueryDict | None:
+    """What binds a form: all that a POST says, be it nothing."""
+    return request.POST if request.method == "POST" else None
+
+
+def uploaded(request: HttpRequest) -> tuple[Any, Any]:
+    """The same with files."""
+    return (request.POST, request.FILES) if request.method == "POST" else (None, None)
+
+
+def see_other(url: str) -> HttpResponse:
+    return HttpResponseRedirect(url, status=303, max_length=LONGEST_URL)
+
+
+def origin_of(request: HttpRequest) -> str:
+    """The page of ours on which a form was sent, or the start."""
+    return _own(request.headers.get("Referer", ""), request) or "/"
+
+
+def next_of(request: HttpRequest) -> str:
+    """Where `?next=` leads, if it stays on this origin; else the start."""
+    wanted = request.POST.get("next") or request.GET.get("next") or ""
+    return _own(wanted, request) or "/"
+
+
+def _own(url: str, request: HttpRequest) -> str:
+    fine = len(url) <= LONGEST_NEXT and url_has_allowed_host_and_scheme(
+        url, allowed_hosts={request.get_host()}, require_https=request.is_secure()
+    )
+    return url if fine else ""
+
+
+def refused(form: forms.Form, action: Callable[[], object]) -> bool:
+    """Does it; whether it was refused, and the form then says why beside its field."""
+    try:
+        action()
+    except Invalid as error:
+        form.add_error(error.field if error.field in form.fields else None, in_words(error))
+    except (Conflict, Forbidden) as error:
+        field = FIELD_OF.get(error.code, "")
+        form.add_error(field if field in form.fields else None, in_words(error))
+    return bool(form.errors)
+
+
+def written(request: HttpRequest, composer: PostForm, reply_to: Post | None = None) -> Post | None:
+    """The post that the form asks for, made once however often the form is sent. None where it was
+    refused, and the form then says why."""
+    given = composer.cleaned_data
+    found: list[Post] = []
+
+    def write() -> None:
+        try:
+            made = create_post(
+                actor=member(request),
+                page=given["page"],
+                content=given["content"],
+                reply_to=reply_to,
+                idempotency_key=given["key"] or None,
+            )
+            found.append(made)
+        except KeyReused as error:
+            composer.renew_key()
+            raise Conflict(_("You have sent this form before, with other words.")) from error
+
+    refused(composer, write)
+    return found[0] if found else None

@@ -1,0 +1,221 @@
+// What makes the site better where scripts run. Without them every link and form works as it is.
+// One file, so that it is one request: writing, keys, live, times and menus.
+
+// Counting, keeping and clearing what is being written. A second press of the button makes no second
+// post: the form's key says so to the server.
+
+const user = document.body.dataset.user;
+const KEPT = "draft:";
+
+// The server's own rule: code points after NFC.
+const length = (text) => [...text.normalize("NFC")].length;
+
+function count(field) {
+  const counter = field.form.querySelector(".counter");
+  if (!counter) return;
+  const left = Number(field.dataset.limit) - length(field.value);
+  counter.hidden = false;
+  counter.value = left;
+  counter.classList.toggle("over", left < 0);
+}
+
+function keep(form) {
+  const name = `${KEPT}${user}:${form.dataset.draft}`;
+  const field = form.querySelector("textarea");
+  if (!field.value) field.value = localStorage.getItem(name) ?? "";
+  count(field);
+  field.addEventListener("input", () => {
+    if (field.value) localStorage.setItem(name, field.value);
+    else localStorage.removeItem(name);
+  });
+  form.addEventListener("submit", () => {
+    sessionStorage.setItem("sent", name);
+  });
+}
+
+for (const field of document.querySelectorAll("textarea[data-limit]")) {
+  count(field);
+  field.addEventListener("input", () => count(field));
+}
+
+// A draft goes when the server says that it has taken it: not on a refusal, not at a login.
+if (document.querySelector(".note.success")) {
+  localStorage.removeItem(sessionStorage.getItem("sent"));
+  sessionStorage.removeItem("sent");
+}
+
+for (const form of document.querySelectorAll("form[data-draft]")) keep(form);
+
+// Nothing of a session stays behind.
+document.querySelector('form[action="/logout"]')?.addEventListener("submit", () => {
+  for (const name of Object.keys(localStorage)) {
+    if (name.startsWith(KEPT)) localStorage.removeItem(name);
+  }
+});
+
+// A picture is seen before it is sent.
+for (const field of document.querySelectorAll('input[type="file"][accept^="image"]')) {
+  const image = document.createElement("img");
+  image.className = "preview";
+  image.alt = "";
+  field.addEventListener("change", () => {
+    const [file] = field.files;
+    if (!file) return image.remove();
+    image.src = URL.createObjectURL(file);
+    field.after(image);
+  });
+}
+
+// Keys, as people know them from elsewhere: off in fields, and where somebody has switched them off.
+// The dialog #keys lists them.
+
+const OFF = "keys:off";
+const first = (selector, root = document) => root.querySelector(selector);
+const posts = () => [...document.querySelectorAll("article.post:not(.quoted)")];
+const current = () => document.activeElement?.closest("article.post");
+
+function step(by) {
+  const all = posts();
+  const at = all.indexOf(current());
+  const next = all[at < 0 ? 0 : Math.min(Math.max(at + by, 0), all.length - 1)];
+  if (!next) return;
+  next.tabIndex = -1;
+  next.focus({ preventScroll: true });
+  next.scrollIntoView({ block: "nearest" });
+}
+
+const press = (selector) => first(selector, current() ?? posts().find((post) => post.matches(".main")) ?? document.createElement("i"))?.click();
+const go = (field, path) => (field ? field.focus() : location.assign(path));
+
+const keys = {
+  j: () => step(1),
+  k: () => step(-1),
+  l: () => press(".like button"),
+  r: () => press(".reply"),
+  n: () => go(first(".composer textarea"), "/"),
+  "/": () => go(first("#q"), "/search"),
+  ".": () => first("#fresh a")?.click(),
+  "?": () => first("#keys")?.showModal(),
+};
+
+document.addEventListener("keydown", (event) => {
+  if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
+  if (event.target.closest("input, textarea, select, dialog, [contenteditable]")) return;
+  const act = keys[event.key];
+  // The list itself can always be opened: the switch stands in it.
+  if (!act || (event.key !== "?" && localStorage.getItem(OFF))) return;
+  event.preventDefault();
+  act();
+});
+
+for (const box of document.querySelectorAll("input[data-keys]")) {
+  box.closest("[hidden]")?.removeAttribute("hidden");
+  box.checked = !localStorage.getItem(OFF);
+  box.addEventListener("change", () => {
+    if (box.checked) localStorage.removeItem(OFF);
+    else localStorage.setItem(OFF, "1");
+  });
+}
+
+// The post's own page has what `r` leads to.
+// The browser goes to a fragment first, and takes the focus from elsewhere.
+const toReply = () => setTimeout(() => first("#reply textarea")?.focus());
+if (location.hash === "#reply") addEventListener("load", toReply);
+first('a.reply[href="#reply"]')?.addEventListener("click", toReply);
+const opener = first("[data-open-keys]");
+if (opener) {
+  opener.hidden = false;
+  opener.addEventListener("click", () => first("#keys").showModal());
+}
+
+// New posts announce themselves, older ones are swapped in, and going back finds the same place.
+
+const POLL = 30_000;
+
+function watch(fresh) {
+  let last = Date.now();
+  const ask = async () => {
+    if (document.hidden || Date.now() - last < POLL - 500) return;
+    last = Date.now();
+    const answer = await fetch(fresh.dataset.poll).catch(() => null);
+    if (answer?.status !== 200) return;
+    const text = await answer.text();
+    // Said once, not at each poll.
+    if (fresh.innerHTML !== text) fresh.innerHTML = text;
+  };
+  setInterval(ask, POLL);
+  document.addEventListener("visibilitychange", ask);
+}
+
+const fresh = document.querySelector("#fresh[data-poll]");
+if (fresh) watch(fresh);
+
+// After older rows: the focus goes to the first of them, their number is said, and the place in the
+// list that each stands at is remembered for the way back.
+let asked = null;
+document.addEventListener("htmx:beforeSwap", ({ detail }) => {
+  const list = detail.target.closest?.("#posts");
+  asked = detail.target.matches?.(".older") && list ? { list, before: new Set(list.children), url: detail.pathInfo.requestPath } : null;
+});
+document.addEventListener("htmx:afterSettle", () => {
+  if (!asked) return;
+  const added = [...asked.list.children].filter((each) => !asked.before.has(each) && !each.matches(".older"));
+  for (const each of added) each.dataset.at = asked.url;
+  const said = document.querySelector("#said");
+  said.textContent = `${said.dataset.more} ${added.length}`;
+  const [next] = added;
+  if (next) {
+    next.tabIndex = -1;
+    next.focus({ preventScroll: true });
+  }
+  asked = null;
+});
+
+document.addEventListener("click", ({ target }) => {
+  const row = target.closest("a[href]") && target.closest("#posts > *");
+  if (!row?.dataset.at) return;
+  row.id ||= "here";
+  history.replaceState(null, "", `${row.dataset.at}#${row.id}`);
+});
+
+// What never reached the server is said; nothing was changed.
+document.addEventListener("htmx:sendError", () => {
+  const said = document.querySelector("#said");
+  said.textContent = said.dataset.failed;
+  said.classList.remove("visually-hidden");
+  setTimeout(() => said.classList.add("visually-hidden"), 6000);
+});
+document.addEventListener("htmx:beforeRequest", () => {
+  document.querySelector("#said").textContent = "";
+});
+
+// Times in the reader's own zone.
+const full = new Intl.DateTimeFormat(document.documentElement.lang, { dateStyle: "long", timeStyle: "short" });
+
+function dress(root) {
+  for (const time of root.querySelectorAll("time[datetime*='T']")) {
+    const moment = new Date(time.dateTime);
+    time.title = full.format(moment);
+    if ("exact" in time.dataset) time.textContent = full.format(moment);
+  }
+}
+
+// One open menu at a time, closed by a click elsewhere or Escape.
+const menus = () => document.querySelectorAll("details.more[open]");
+document.addEventListener("click", (event) => {
+  for (const menu of menus()) if (!menu.contains(event.target)) menu.open = false;
+});
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "Escape") return;
+  for (const menu of menus()) {
+    menu.open = false;
+    menu.querySelector("summary").focus();
+  }
+  document.querySelector("#suggestions")?.replaceChildren();
+});
+
+// What a part of the page can't say, the form says as a page: a refusal, or the way to the login.
+document.addEventListener("htmx:responseError", (event) => event.detail.elt.closest("form")?.submit());
+
+dress(document);
+document.addEventListener("htmx:load", (event) => dress(event.detail.elt));

@@ -1,0 +1,204 @@
+"""What the templates of the site say in more than one place."""
+
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlencode, urljoin
+
+import heroicons
+import regex
+from django import template
+from django.conf import settings
+from django.http import HttpRequest
+from django.template.context import RequestContext
+from django.utils import timezone
+from django.utils.formats import date_format, number_format
+from django.utils.html import format_html, urlize
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as lazy
+from django.utils.translation import ngettext, pgettext
+
+from innotter.accounts.models import User
+from innotter.accounts.selectors import Viewer
+from innotter.common.text import isolate
+from innotter.media.storage import image_url
+from innotter.moderation.models import ModerationAction
+from innotter.pages.models import Page
+from innotter.posts.models import Post
+
+register = template.Library()
+
+MINUTE, HOUR, DAY = 60, 3600, 86400
+# Deeper replies stand below each other.
+MOST_INDENTED = 5
+
+Action, Kind = ModerationAction.Action, ModerationAction.Kind
+DEEDS = {
+    (Action.BLOCK, Kind.PAGE): lazy("blocked the page"),
+    (Action.UNBLOCK, Kind.PAGE): lazy("lifted the block of the page"),
+    (Action.BLOCK, Kind.USER): lazy("blocked the user"),
+    (Action.UNBLOCK, Kind.USER): lazy("unblocked the user"),
+    (Action.DELETE, Kind.POST): lazy("deleted the post"),
+    (Action.MAKE_USER, Kind.USER): lazy("made a user of"),
+    (Action.MAKE_MODERATOR, Kind.USER): lazy("made a moderator of"),
+    (Action.MAKE_ADMIN, Kind.USER): lazy("made an admin of"),
+}
+
+
+# By the first sign that is found: most browsers name others besides themselves.
+BROWSERS = {
+    "Edg/": "Edge",
+    "OPR/": "Opera",
+    "YaBrowser/": "Yandex",
+    "Firefox/": "Firefox",
+    "Chrome/": "Chrome",
+    "Safari/": "Safari",
+}
+SYSTEMS = {
+    "Android": "Android",
+    "iPhone": "iOS",
+    "iPad": "iPadOS",
+    "Windows": "Windows",
+    "Mac OS": "macOS",
+    "CrOS": "ChromeOS",
+    "Linux": "Linux",
+}
+
+
+@register.filter
+def page_url(page: Page) -> str:
+    return f"/@{page.uuid}"
+
+
+@register.filter
+def post_url(post: Post) -> str:
+    return f"/@{post.page.uuid}/{post.id}"
+
+
+@register.filter
+def person_url(person: User) -> str:
+    return f"/u/{person.username}"
+
+
+@register.simple_tag
+def absolute(path: str) -> str:
+    """A path of the site as other sites name it."""
+    return urljoin(settings.CORE_URL, path)
+
+
+@register.filter
+def picture_url(name: str) -> str:
+    return image_url(name)
+
+
+@register.filter
+def isolated(text: str) -> str:
+    return isolate(text)
+
+
+@register.filter
+def is_of(post: Post, user: Viewer) -> bool:
+    """Whether it stands on a page of this user."""
+    return post.page.owner_id == user.id
+
+
+@register.filter
+def indent(depth: int) -> int:
+    """How far a reply of this depth stands in."""
+    return min(depth - 1, MOST_INDENTED)
+
+
+@register.filter
+def linked(text: str) -> SafeString:
+    """The text with its web addresses as links that vouch for nothing."""
+    return SafeString(urlize(text, nofollow=True, autoescape=True))
+
+
+@register.filter
+def count(number: int) -> str:
+    return number_format(number, force_grouping=True)
+
+
+@register.simple_tag
+def when(moment: datetime, exact: bool = False) -> SafeString:
+    """A <time>: relative in words, exact on hover."""
+    full = date_format(timezone.localtime(moment), "DATETIME_FORMAT")
+    return format_html(
+        '<time datetime="{}" title="{} UTC"{}>{}</time>',
+        moment.isoformat(timespec="seconds"),
+        full,
+        SafeString(" data-exact") if exact else "",
+        full if exact else relative(moment),
+    )
+
+
+def relative(moment: datetime, now: datetime | None = None) -> str:
+    """How long ago, in the fewest words; a date from a week on."""
+    now = now or timezone.now()
+    seconds = max(0, int((now - moment).total_seconds()))
+    if seconds < MINUTE:
+        return _("just now")
+    if seconds < HOUR:
+        n = seconds // MINUTE
+        return ngettext("%(n)d min ago", "%(n)d min ago", n) % {"n": n}
+    if seconds < DAY:
+        n = seconds // HOUR
+        return ngettext("%(n)d h ago", "%(n)d h ago", n) % {"n": n}
+    if seconds < 7 * DAY:
+        n = seconds // DAY
+        return ngettext("%(n)d day ago", "%(n)d days ago", n) % {"n": n}
+    if moment.year == now.year:
+        return date_format(moment, pgettext("day and month, as Django's filter date", "F j"))
+    return date_format(moment, "DATE_FORMAT")
+
+
+@register.simple_tag
+def avatar(thing: Any, size: str = "") -> SafeString:
+    """A page's or a user's picture, or its first letter. Decoration: the name stands beside it."""
+    name = thing.name if isinstance(thing, Page) else thing.title
+    first = regex.match(r"\X", name.lstrip())
+    inner = (
+        format_html(
+            '<img src="{}" alt="" width="96" height="96" loading="lazy" decoding="async">',
+            image_url(thing.image_id, "small"),
+        )
+        if thing.image_id
+        else format_html("{}", first[0] if first else "")
+    )
+    return format_html('<span class="avatar {}" aria-hidden="true">{}</span>', size, inner)
+
+
+@register.simple_tag(takes_context=True)
+def nav(context: RequestContext, path: str, icon: str, label: str) -> SafeString:
+    here = context["request"].path
+    current = here == path or (path != "/" and here.startswith(f"{path}/"))
+    return format_html(
+        '<li><a href="{}"{}>{}<span>{}</span></a></li>',
+        path,
+        SafeString(' aria-current="page"') if current else "",
+        SafeString(heroicons._render_icon("outline", icon, 24, {"aria_hidden": "true"})),
+        label,
+    )
+
+
+@register.simple_tag
+def querystring_of(request: HttpRequest, **changes: str | None) -> str:
+    """The question of this request with some of its values others; None takes one away."""
+    query = {**request.GET.dict(), **changes}
+    return urlencode({name: value for name, value in query.items() if value is not None})
+
+
+@register.simple_tag
+def deed(row: ModerationAction) -> str:
+    """What a row of the log says in words."""
+    return str(DEEDS[Action(row.action), Kind(row.target_kind)])
+
+
+@register.filter
+def device(user_agent: str) -> str:
+    """Browser and system in words, as far as a User-Agent tells them; else what it says itself."""
+    browser = next((name for sign, name in BROWSERS.items() if sign in user_agent), "")
+    system = next((name for sign, name in SYSTEMS.items() if sign in user_agent), "")
+    if browser and system:
+        return _("%(browser)s on %(system)s") % {"browser": browser, "system": system}
+    return browser or user_agent[:60] or _("An app")

@@ -1,0 +1,209 @@
+"""One's account: the way in, the way out, and what one may change."""
+
+from collections.abc import Callable
+from uuid import UUID
+
+from django import forms
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.middleware.csrf import rotate_token
+from django.shortcuts import render
+from django.utils import timezone, translation
+from django.utils.translation import gettext as _
+
+from innotter.accounts import services
+from innotter.accounts.middleware import session_of
+from innotter.accounts.selectors import live_sessions
+from innotter.common.clients import client_of
+from innotter.common.errors import NotFound
+from innotter.common.pagination import Window
+from innotter.common.serializers import id_from
+from innotter.web.forms import (
+    ConfirmPasswordForm,
+    EmailForm,
+    LoginForm,
+    PasswordForm,
+    PictureForm,
+    ProfileForm,
+    RegistrationForm,
+)
+from innotter.web.shortcuts import (
+    form_only,
+    member,
+    members_only,
+    next_of,
+    readable_form,
+    refused,
+    see_other,
+    sent,
+)
+
+# More sessions than this are not listed; `End all others` reaches them too.
+MOST_SESSIONS = 50
+
+
+@readable_form
+def register(request: HttpRequest) -> HttpResponse:
+    """A new account, and a session in it."""
+    form = RegistrationForm(sent(request))
+    if request.method == "POST" and form.is_valid():
+        given, client = form.cleaned_data, client_of(request)
+        language = translation.get_language()
+        if not refused(form, lambda: services.register(client=client, language=language, **given)):
+            return _log_in(request, given["username"], given["password"])
+    return render(request, "web/register.html", {"form": form, "next": next_of(request)})
+
+
+@readable_form
+def log_in(request: HttpRequest) -> HttpResponse:
+    if request.method != "POST" and request.user.is_authenticated:
+        return see_other(next_of(request))
+    form = LoginForm(sent(request))
+    if request.method == "POST" and form.is_valid():
+        try:
+            return _log_in(request, **form.cleaned_data)
+        except services.WrongCredentials:
+            form.add_error(None, _("There is no account with this name and password."))
+    return render(request, "web/login.html", {"form": form, "next": next_of(request)})
+
+
+@readable_form
+@members_only
+def confirm_password(request: HttpRequest) -> HttpResponse:
+    """For what needs a recent one, and back to it."""
+    form = ConfirmPasswordForm(sent(request))
+    if request.method == "POST" and form.is_valid():
+        session, password = session_of(request), form.cleaned_data["password"]
+
+        def confirm() -> None:
+            token = services.confirm_password(
+                session=session, password=password, client=client_of(request)
+            )
+            _keep(request, token)
+
+        if not refused(form, confirm):
+            return see_other(next_of(request))
+    return render(request, "web/confirm_password.html", {"form": form, "next": next_of(request)})
+
+
+@form_only
+def log_out(request: HttpRequest) -> HttpResponse:
+    if request.user.is_authenticated:
+        services.log_out_of_site(session=session_of(request))
+    request.cookie_token = ""  # type: ignore[attr-defined]
+    return see_other("/")
+
+
+@readable_form
+@members_only
+def settings(request: HttpRequest) -> HttpResponse:
+    """Each part is a form of its own, whose button names it."""
+    found = _forms(request)
+    part = request.POST.get("part", "")
+    if request.method == "POST" and part in PARTS:
+        form = found.get(part)
+        if form is None or form.is_valid():
+            if form is None:
+                PARTS[part](request, form)
+                return _saved(request, part)
+            if not refused(form, lambda: PARTS[part](request, form)):
+                return _saved(request, part)
+    context = {
+        **found,
+        "sessions": live_sessions(member(request), Window(MOST_SESSIONS)),
+        "current": session_of(request).id,
+    }
+    return render(request, "web/settings.html", context)
+
+
+def _log_in(request: HttpRequest, login: str, password: str) -> HttpResponse:
+    """Raises Throttled, WrongCredentials, UserBlocked."""
+    token = services.log_in_to_site(login=login, password=password, client=client_of(request))
+    if request.user.is_authenticated:
+        services.log_out_of_site(session=session_of(request))
+    _keep(request, token)
+    return see_other(next_of(request))
+
+
+def _keep(request: HttpRequest, token: str) -> None:
+    """As the cookie of the session. Forms that were opened before it are good no longer."""
+    request.cookie_token = token  # type: ignore[attr-defined]
+    rotate_token(request)
+
+
+def _forms(request: HttpRequest) -> dict[str, forms.Form]:
+    """By part; the one that was sent is bound."""
+    me = member(request)
+    names = ("title", "email_notifications", "language")
+    initial = {"profile": {name: getattr(me, name) for name in names}, "email": {"email": me.email}}
+    kinds: dict[str, type[forms.Form]] = {
+        "profile": ProfileForm,
+        "picture": PictureForm,
+        "email": EmailForm,
+        "password": PasswordForm,
+    }
+    sent = request.POST.get("part") if request.method == "POST" else None
+    return {
+        part: kind(
+            request.POST if part == sent else None,
+            request.FILES if part == sent else None,
+            initial=initial.get(part),
+            auto_id=f"{part}-%s",
+        )
+        for part, kind in kinds.items()
+    }
+
+
+def _edit(request: HttpRequest, form: forms.Form) -> None:
+    services.edit_user(actor=member(request), client=client_of(request), **form.cleaned_data)
+
+
+def _change_password(request: HttpRequest, form: forms.Form) -> None:
+    session = session_of(request)
+    services.edit_user(
+        actor=member(request), client=client_of(request), session_id=session.id, **form.cleaned_data
+    )
+    _keep(request, services.renew_cookie(session=session, authenticated_at=timezone.now()))
+
+
+def _set_picture(request: HttpRequest, form: forms.Form) -> None:
+    services.set_image(actor=member(request), image=form.cleaned_data["image"])
+
+
+def _remove_picture(request: HttpRequest, form: None) -> None:
+    services.set_image(actor=member(request), image=None)
+
+
+def _end_session(request: HttpRequest, form: None) -> None:
+    services.end_session(actor=member(request), session_id=_id(request.POST.get("session", "")))
+
+
+def _end_others(request: HttpRequest, form: None) -> None:
+    services.end_other_sessions(actor=member(request), session_id=session_of(request).id)
+
+
+def _id(text: str) -> UUID:
+    try:
+        return id_from(text)
+    except ValueError:
+        raise NotFound from None
+
+
+# What the button of each part does.
+PARTS: dict[str, Callable[..., None]] = {
+    "profile": _edit,
+    "picture": _set_picture,
+    "no_picture": _remove_picture,
+    "email": _edit,
+    "password": _change_password,
+    "session": _end_session,
+    "other_sessions": _end_others,
+}
+# Where each part stands on the page.
+ANCHORS = {"no_picture": "picture", "session": "sessions", "other_sessions": "sessions"}
+
+
+def _saved(request: HttpRequest, part: str) -> HttpResponse:
+    with translation.override(request.POST.get("language") or translation.get_language()):
+        messages.success(request, _("Saved."))
+    return see_other(f"/settings#{ANCHORS.get(part, part)}")

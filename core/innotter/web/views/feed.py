@@ -1,0 +1,59 @@
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils.translation import gettext as _
+
+from innotter.common.pagination import Window
+from innotter.feed.selectors import feed_of, new_in_feed
+from innotter.pages.selectors import writable_by
+from innotter.posts.selectors import posts_for
+from innotter.web.forms import PostForm
+from innotter.web.listing import listing
+from innotter.web.shortcuts import (
+    member,
+    read_only,
+    readable_form,
+    see_other,
+    sent,
+    to_login,
+    written,
+)
+
+# More new posts than this are not counted.
+MOST_NEW = 20
+
+
+@readable_form
+def home(request: HttpRequest) -> HttpResponse:
+    """One's feed with the composer above it; for strangers what this place is."""
+    if not request.user.is_authenticated:
+        return to_login(request) if request.method == "POST" else welcome(request)
+    me = member(request)
+    pages = writable_by(me)
+    offered = {"text": request.GET.get("text", ""), "chosen": request.GET.get("as", "")}
+    composer = PostForm(sent(request), pages=pages, **offered)
+    if request.method == "POST" and composer.is_valid() and written(request, composer):
+        messages.success(request, _("Posted."))
+        return see_other("/")
+    posts = listing(request, lambda w: feed_of(me, w))
+    context = {"listing": posts, "pages": pages, "composer": composer, "draft": "new"}
+    return render(request, "web/home.html", context)
+
+
+def welcome(request: HttpRequest) -> HttpResponse:
+    posts = listing(request, lambda w: w.slice(posts_for(request.user)))
+    context = {"listing": posts, "indexed": not request.GET, "bare_title": True}
+    return render(request, "web/welcome.html", context)
+
+
+@read_only
+def new(request: HttpRequest) -> HttpResponse:
+    """How many posts are newer than `?after=`, as a button; 204 where there are none."""
+    if not request.user.is_authenticated:
+        return HttpResponse(status=204)
+    window = Window(MOST_NEW + 1, request.GET.get("after") or None)
+    count = new_in_feed(member(request), window)
+    if not count:
+        return HttpResponse(status=204)
+    context = {"count": min(count, MOST_NEW), "more": count > MOST_NEW}
+    return render(request, "web/home.html#new", context)

@@ -1,0 +1,124 @@
+from collections.abc import Sequence
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils.translation import gettext as _
+
+from innotter.common.errors import NotFound
+from innotter.pages.models import Page
+from innotter.pages.policies import require_owner
+from innotter.pages.selectors import writable_by
+from innotter.posts import selectors, services
+from innotter.posts.models import Post
+from innotter.posts.policies import require_deletable
+from innotter.web.forms import EditPostForm, PostForm, ReasonForm
+from innotter.web.shortcuts import (
+    form_only,
+    member,
+    members_only,
+    origin_of,
+    readable_form,
+    refused,
+    see_other,
+    sent,
+    to_login,
+    written,
+)
+from innotter.web.templatetags.web import page_url, post_url
+
+
+@readable_form
+def post(request: HttpRequest, uuid: str, id: str) -> HttpResponse:
+    """A post with what it answers above it and its replies below. A POST is a reply."""
+    if request.method == "POST" and not request.user.is_authenticated:
+        return to_login(request)
+    found = selectors.post_at(UUID(id), request.user)
+    if found.page.uuid != uuid:
+        return see_other(post_url(found))
+    pages = own_pages(request)
+    text = request.GET.get("text", "")
+    reply = PostForm(sent(request), pages=pages, text=text) if pages else None
+    valid = reply if reply and reply.is_bound and reply.is_valid() else None
+    if valid and (made := written(request, valid, reply_to=found)):
+        messages.success(request, _("Your reply is posted."))
+        return see_other(f"{post_url(found)}#post-{made.id}")
+    context = {
+        "post": found,
+        "thread": selectors.thread_of(found, request.user),
+        "composer": reply,
+        "indexed": not found.page.is_private,
+    }
+    return render(request, "web/thread.html", context)
+
+
+@form_only
+@members_only
+def like(request: HttpRequest, uuid: str, id: str) -> HttpResponse:
+    return _liked(request, id, services.like(actor=member(request), post=UUID(id)))
+
+
+@form_only
+@members_only
+def unlike(request: HttpRequest, uuid: str, id: str) -> HttpResponse:
+    """Also of a post that is hidden by now; the answer tells nothing of it."""
+    return _liked(request, id, services.unlike(actor=member(request), post=UUID(id)))
+
+
+@readable_form
+@members_only
+def edit(request: HttpRequest, uuid: str, id: str) -> HttpResponse:
+    found = selectors.post_at(UUID(id), request.user)
+    require_owner(member(request), found.page)
+    form = EditPostForm(sent(request), initial={"content": found.content})
+    if form.is_valid() and not refused(
+        form, lambda: services.edit_post(actor=member(request), post=found, **form.cleaned_data)
+    ):
+        messages.success(request, _("Saved."))
+        return see_other(post_url(found))
+    context = {
+        "form": form,
+        "heading": _("Edit post"),
+        "button": _("Save"),
+        "back": post_url(found),
+    }
+    return render(request, "web/form.html", context)
+
+
+@readable_form
+@members_only
+def delete(request: HttpRequest, uuid: str, id: str) -> HttpResponse:
+    found = selectors.post_at(UUID(id), request.user)
+    require_deletable(member(request), found.page)
+    form = ReasonForm(sent(request))
+    if request.method == "POST" and form.is_valid():
+        services.delete_post(actor=member(request), post=found, **form.cleaned_data)
+        messages.success(request, _("The post is deleted."))
+        return see_other(page_url(found.page))
+    context = {
+        "form": form,
+        "post": found,
+        "mine": found.page.owner_id == member(request).id,
+        "heading": _("Delete this post?"),
+        "button": _("Delete"),
+        "danger": True,
+        "back": post_url(found),
+    }
+    return render(request, "web/delete_post.html", context)
+
+
+def own_pages(request: HttpRequest) -> Sequence[Page]:
+    """As which the viewer may write."""
+    if not request.user.is_authenticated:
+        return []
+    return writable_by(member(request))
+
+
+def _liked(request: HttpRequest, id: str, found: Post | None) -> HttpResponse:
+    """The button as it is now, or the page on which it was pressed; nothing of a hidden post."""
+    if not request.htmx:  # type: ignore[attr-defined]
+        return see_other(f"{origin_of(request)}#post-{id}")
+    if found is None:
+        raise NotFound
+    return render(request, "web/post.html#like", {"post": found})
