@@ -20,7 +20,7 @@ def admin(stack: Stack) -> Person:
 
 def log_in(tab: Page, admin: Person, password: str = PASSWORD) -> None:
     tab.goto(f"{admin.stack.core_url}/admin/")
-    tab.get_by_label("Username").fill(admin.name)
+    tab.get_by_label("Username or e-mail").fill(admin.name)
     tab.get_by_label("Password").fill(password)
     tab.get_by_role("button", name="Log in").click()
 
@@ -49,6 +49,7 @@ def test_an_admin_logs_in_blocks_a_user_and_logs_out(
     assert "Spam" in row
 
     tab.get_by_role("button", name="Log out").click()
+    tab.get_by_role("link", name="Register").first.wait_for()
     tab.goto(f"{stack.core_url}/admin/")
     tab.get_by_role("button", name="Log in").wait_for()
 
@@ -56,5 +57,32 @@ def test_an_admin_logs_in_blocks_a_user_and_logs_out(
 def test_a_wrong_password_is_told_on_the_page(admin: Person, open_tab: Tabs) -> None:
     tab = open_tab()
     log_in(tab, admin, "not the password")
-    tab.get_by_text("Please enter the correct username and password").wait_for()
+    tab.get_by_text("There is no account with this name and password.").wait_for()
     assert tab.get_by_role("button", name="Log in").is_visible()
+
+
+@pytest.mark.parametrize("javascript", [True, False])
+def test_what_a_lost_session_has_written_is_there_after_the_login(
+    stack: Stack, open_tab: Tabs, javascript: bool
+) -> None:
+    ann = Person.arrives(stack, "ann")
+    ann.post("/pages", name="Ann's page", expect=201)
+    tab = open_tab(java_script_enabled=javascript)
+    tab.goto(f"{stack.core_url}/login")
+    tab.get_by_label("Username or e-mail").fill(ann.name)
+    tab.get_by_label("Password").fill(PASSWORD)
+    tab.get_by_role("button", name="Log in").click()
+    composer = tab.get_by_label("What is new?")
+    composer.fill("Words that must not be lost")
+    for session in ann.get("/users/me/sessions")["results"]:
+        if not session["is_current"]:
+            ann.delete(f"/users/me/sessions/{session['id']}", expect=204)
+    tab.get_by_role("button", name="Post", exact=True).click()
+    tab.get_by_label("Username or e-mail").fill(ann.name)
+    tab.get_by_label("Password").fill(PASSWORD)
+    tab.get_by_role("button", name="Log in").click()
+    composer.wait_for()
+    assert composer.input_value() == "Words that must not be lost"
+    tab.get_by_role("button", name="Post", exact=True).click()
+    tab.get_by_role("article").get_by_text("Words that must not be lost").wait_for()
+    assert composer.input_value() == ""
