@@ -1,6 +1,6 @@
 # Every command of the project.
 .DEFAULT_GOAL := help
-.PHONY: help run test bench check format schemas messages rehearse reset environment
+.PHONY: help run test bench check format schemas messages screenshots rehearse reset environment
 python := .venv/bin/python
 # Where it is set, every process compiles every module again at every start.
 unexport PYTHONDONTWRITEBYTECODE
@@ -29,6 +29,9 @@ schemas: environment ## generate docs/openapi from the code and lambdas' require
 
 messages: environment ## update and compile the translations in core/innotter/locale
 	@$(python) -m dev.messages
+
+screenshots: environment ## take the pictures of the README again, in Chromium
+	@exec $(python) -m dev screenshots
 
 rehearse: environment ## build and start the images without Docker; needs root
 	@exec $(python) -m dev.rehearse

@@ -1,5 +1,5 @@
 """The commands behind the Makefile: `python -m dev run | test [pytest's arguments] | reset
-| bench NAME [its arguments]`."""
+| bench NAME [its arguments] | screenshots`."""
 
 import signal
 import sys
@@ -7,7 +7,7 @@ from types import FrameType
 
 from dev.errors import Failed
 from dev.run import reset, run
-from dev.run_tests import run_bench, run_tests
+from dev.run_tests import run_bench, run_screenshots, run_tests
 
 
 def main(words: list[str]) -> int:
@@ -22,6 +22,8 @@ def main(words: list[str]) -> int:
                 return run_tests(arguments)
             case ["bench", name, *arguments]:
                 return run_bench(name, arguments)
+            case ["screenshots"]:
+                return run_screenshots()
             case ["reset"]:
                 reset()
             case _:

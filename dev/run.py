@@ -76,6 +76,7 @@ class _Run:
             core_url=f"http://localhost:{core.number}",
             stats_url=f"http://localhost:{stats.number}",
         )
+        own["STATIC_ROOT"] = str(STATE / "static")
         self.env = settings.with_backing({**own, **given}, self.backing)
         self.stack = Stack(
             self.env,
@@ -103,6 +104,7 @@ class _Run:
 
     def print_urls(self) -> None:
         urls = {
+            "Innotter": f"{self.stack.core_url}/",
             "Core API": f"{self.stack.core_url}/api/v1/docs",
             "Statistics API": f"{self.stack.stats_url}/docs",
             "Admin": f"{self.stack.core_url}/admin/",
@@ -161,7 +163,7 @@ class _Run:
         return " (yours)" if variable in self.given else ""
 
     def _services(self) -> None:
-        together(self.processes, self._database, self._aws)
+        together(self.processes, self._database, self._aws, self._static_files)
         for name in ("core", "stats"):
             self.stack.start(name)
 
@@ -175,6 +177,12 @@ class _Run:
                 self.processes.run("create-keys", command, env=self.env, seconds=60)
         with step("Migrations"):
             self.processes.run("migrate", manage("migrate"), env=self.env, seconds=120)
+
+    def _static_files(self) -> None:
+        """As production serves them: compressed, and kept by browsers."""
+        with step("Static files"):
+            command = manage("collectstatic", "--noinput", "--verbosity=0")
+            self.processes.run("collect-static", command, env=self.env, seconds=120)
 
     def _broker(self) -> None:
         with step(f"RabbitMQ{self._whose('AMQP_URL')}"):

@@ -68,6 +68,10 @@ def run_bench(name: str, arguments: Sequence[str]) -> int:
     return _run_on_own_parts([sys.executable, f"bench/{name}.py", *arguments], {}, {})
 
 
+def run_screenshots() -> int:
+    return _run_on_own_parts([sys.executable, "-m", "dev.screenshots"], {}, {})
+
+
 def _run_on_own_parts(
     command: Sequence[str], postgres_options: Mapping[str, str], env: Mapping[str, str]
 ) -> int:

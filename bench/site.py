@@ -1,0 +1,136 @@
+"""What the site costs a phone and the server, beside the bars that it has to keep.
+
+    make bench ARGS=site            five runs of Lighthouse for each page
+    make bench ARGS="site 1"        one
+
+The demo world, Lighthouse as it measures a phone (by npx, which needs Node 20), and then the feed's
+page against `GET /feed`, by turns. It takes some five minutes on a quiet machine.
+"""
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from dev import tools
+from dev.browser import FLAGS
+from dev.demo import PASSWORD
+from dev.stack import Stack
+from dev.testing import stack_for_tests
+
+LIGHTHOUSE = "lighthouse@12.2.3"
+CATEGORIES = {"performance": 99, "accessibility": 100, "best-practices": 100, "seo": 100}
+# Milliseconds, and of the shift its score.
+METRICS = {
+    "first-contentful-paint": 1000,
+    "largest-contentful-paint": 1000,
+    "total-blocking-time": 30,
+    "cumulative-layout-shift": 0.01,
+}
+CALLS = 200
+MOST_TIMES = 1.5
+
+
+def main() -> None:
+    runs = int(sys.argv[1]) if sys.argv[1:] else 5
+    print(f"Load of the machine: {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors")
+    with stack_for_tests() as stack:
+        demo = [sys.executable, "-m", "dev.demo"]
+        stack.processes.run("demo", demo, env=stack.env, seconds=300)
+        bob = signed_in(stack)
+        bars = " ".join(f"{name[:14]:>14}" for name in (*CATEGORIES, *METRICS))
+        print(f"{'':<26}{bars}")
+        wanted = " ".join(f"{bar:>14}" for bar in (*CATEGORIES.values(), *METRICS.values()))
+        print(f"{'bars':<26}{wanted}", flush=True)
+        for path in paths(bob):
+            for who, cookie in (("out", ""), ("in", cookie_of(bob))):
+                measured = lighthouse(f"{stack.core_url}{path}", cookie, runs)
+                values = " ".join(f"{value:>14.4g}" for value in measured)
+                print(f"{path[:20]:<21} {who:<4}{values}", flush=True)
+        compare_with_the_api(stack, bob)
+
+
+def signed_in(stack: Stack) -> httpx.Client:
+    """A browser of Bob's."""
+    client = httpx.Client(base_url=stack.core_url, timeout=60, follow_redirects=True)
+    client.get("/login")
+    fields = {"login": "bob", "password": PASSWORD, "csrfmiddlewaretoken": csrf_of(client)}
+    client.post("/login", data=fields, headers={"Origin": stack.core_url}).raise_for_status()
+    assert "My pages" in client.get("/").text
+    return client
+
+
+def csrf_of(client: httpx.Client) -> str:
+    return next(value for name, value in client.cookies.items() if "csrf" in name)
+
+
+def cookie_of(client: httpx.Client) -> str:
+    return "; ".join(f"{name}={value}" for name, value in client.cookies.items())
+
+
+def paths(bob: httpx.Client) -> Iterator[str]:
+    """The feed, a page, a post and the search."""
+    token = bob.post("/api/v1/auth/login", json={"login": "bob", "password": PASSWORD}).json()
+    headers = {"Authorization": f"Bearer {token['access']}"}
+    posts = bob.get("/api/v1/feed", headers=headers).json()["results"]
+    public = [post for post in posts if bob.get(f"/@{post['page']['uuid']}.atom").is_success]
+    uuid = public[0]["page"]["uuid"]
+    yield from ("/", f"/@{uuid}", f"/@{uuid}/{public[0]['id']}", "/search")
+
+
+def lighthouse(url: str, cookie: str, runs: int) -> list[float]:
+    """Medians: the scores of the categories, of 100, and the metrics."""
+    reports = [one_report(url, cookie) for _ in range(runs)]
+    scores = [
+        [100 * (report["categories"][name]["score"] or 0) for report in reports]
+        for name in CATEGORIES
+    ]
+    metrics = [[report["audits"][name]["numericValue"] for report in reports] for name in METRICS]
+    return [statistics.median(values) for values in (*scores, *metrics)]
+
+
+def one_report(url: str, cookie: str) -> dict[str, Any]:
+    command = ["npx", "--yes", LIGHTHOUSE, url, "--quiet", "--output=json", "--output-path=stdout"]
+    command += [f"--chrome-flags=--headless=new {' '.join(FLAGS)}"]
+    command += [f"--only-categories={','.join(CATEGORIES)}"]
+    if cookie:
+        command += [f"--extra-headers={json.dumps({'Cookie': cookie})}"]
+    env = {**os.environ, "CHROME_PATH": str(tools.chromium())}
+    done = subprocess.run(command, env=env, capture_output=True, text=True, check=True)  # noqa: S603
+    report: dict[str, Any] = json.loads(done.stdout)
+    return report
+
+
+def compare_with_the_api(stack: Stack, bob: httpx.Client) -> None:
+    token = bob.post("/api/v1/auth/login", json={"login": "bob", "password": PASSWORD}).json()
+    program = httpx.Client(base_url=stack.core_url, timeout=60)
+    program.headers["Authorization"] = f"Bearer {token['access']}"
+    took: dict[str, list[float]] = {"page": [], "API": [], "poll": []}
+    newest = program.get("/api/v1/feed").json()["previous"] or ""
+    polled = f"/feed/new?after={httpx.URL(newest).params.get('cursor', '')}"
+    for _ in range(CALLS):
+        took["page"].append(timed(bob, "/"))
+        took["API"].append(timed(program, "/api/v1/feed"))
+        took["poll"].append(timed(bob, polled))
+    page, api, poll = (1000 * statistics.median(times) for times in took.values())
+    print(f"The feed's page {page:.1f} ms, GET /feed {api:.1f} ms: {page / api:.2f} times", end="")
+    print(f" (bar {MOST_TIMES}); the poll {poll:.1f} ms, {poll / page:.2f} of the page")
+
+
+def timed(client: httpx.Client, path: str) -> float:
+    began = time.perf_counter()
+    client.get(path).raise_for_status()
+    return time.perf_counter() - began
+
+
+if __name__ == "__main__":
+    main()
