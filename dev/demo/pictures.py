@@ -33,7 +33,7 @@ def give_pictures() -> str:
     return "a picture each"
 
 
-def _picture(word: str) -> ContentFile[bytes]:
+def _picture(word: str) -> "ContentFile[bytes]":
     file = io.BytesIO()
     drawn(word).save(file, "PNG")
     return ContentFile(file.getvalue(), "drawn.png")
