@@ -3,7 +3,7 @@
     make bench ARGS=site            five runs of Lighthouse for each page
     make bench ARGS="site 1"        one
 
-The demo world, Lighthouse as it measures a phone (by npx, which needs Node 20), and then the feed's
+The demo data, Lighthouse as it measures a phone (by npx, which needs Node 20), and then the feed's
 page against `GET /feed`, by turns. It takes some five minutes on a quiet machine.
 """
 

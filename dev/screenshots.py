@@ -1,4 +1,4 @@
-"""`make screenshots`: the pictures of the README, of the demo world in Chromium.
+"""`make screenshots`: the pictures of the README, of the demo data in Chromium.
 
 They are made anew after each change of what the site looks like. Run by dev/run_tests.py, against
 parts of its own.

@@ -274,7 +274,7 @@ def test_sessions_language_and_the_way_out(visitor: Visitors) -> None:
 
 
 @BOTH_WAYS
-def test_a_stranger_logs_in_and_comes_back_to_the_deed(visitor: Visitors, stack: Stack) -> None:
+def test_a_stranger_logs_in_and_comes_back_to_the_post(visitor: Visitors, stack: Stack) -> None:
     ann = Person.arrives(stack, "ann")
     uuid = ann.new_page()
     post = ann.post(f"/pages/{uuid}/posts", content="Who comes by?", expect=201)

@@ -43,7 +43,7 @@ def places(stack: Stack) -> dict[str, list[str]]:
     posts = f"/pages/{page}/posts"
     post = ann.post(posts, content=WORD, expect=201)["id"]
     reply = bob.post(f"/pages/{answers}/posts", content="Yes", reply_to=post, expect=201)["id"]
-    ann.post(posts, content="שלום <b>world</b>", reply_to=reply, expect=201)
+    ann.post(posts, content="שלום <b>all</b>", reply_to=reply, expect=201)
     for number in range(20):
         ann.post(posts, content=f"{number} https://example.org/{'q' * 90}", expect=201)
     bob.post(f"/pages/{page}/follow")

@@ -358,7 +358,7 @@ def log_out_of_site(*, session: Session) -> None:
 @transaction.atomic
 def forget_sessions(*, user: User) -> None:
     """For a block: nothing is left that could be used. Sessions that were ended stay so, and those
-    of browsers are ended: whoever comes with such a cookie is told of the block."""
+    of browsers are ended: a browser with such a cookie is shown the block."""
     locked = Session.objects.select_for_update(no_key=True).filter(user=user, ended_at=None)
     alive = Session.objects.filter(pk__in=[session.pk for session in locked])
     alive.filter(cookie_digest=None).delete()

@@ -33,7 +33,7 @@ MINUTE, HOUR, DAY = 60, 3600, 86400
 MOST_INDENTED = 5
 
 Action, Kind = ModerationAction.Action, ModerationAction.Kind
-DEEDS = {
+ACTIONS = {
     (Action.BLOCK, Kind.PAGE): lazy("blocked the page"),
     (Action.UNBLOCK, Kind.PAGE): lazy("lifted the block of the page"),
     (Action.BLOCK, Kind.USER): lazy("blocked the user"),
@@ -189,9 +189,9 @@ def querystring_of(request: HttpRequest, **changes: str | None) -> str:
 
 
 @register.simple_tag
-def deed(row: ModerationAction) -> str:
+def action_words(row: ModerationAction) -> str:
     """What a row of the log says in words."""
-    return str(DEEDS[Action(row.action), Kind(row.target_kind)])
+    return str(ACTIONS[Action(row.action), Kind(row.target_kind)])
 
 
 @register.filter

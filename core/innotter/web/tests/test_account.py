@@ -241,7 +241,7 @@ def test_a_block_that_is_lifted_brings_no_session_back(eve: User) -> None:
     assert not is_in(browser)
 
 
-def test_an_admin_is_asked_again_before_a_deed_on_the_site(
+def test_an_admin_is_asked_again_before_an_action_on_the_site(
     admin: User, moderator: User, eve: User
 ) -> None:
     browser, other = signed_in(admin), signed_in(moderator)
