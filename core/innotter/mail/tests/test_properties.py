@@ -195,7 +195,7 @@ def test_each_is_mailed_once_of_each_post_but_for_unknown_outcomes(
             (message.to, post.id)
             for message in ses.messages
             for post in posts
-            if f"/posts/{post.id}" in message.text
+            if f"/@harbour/{post.id}" in message.text
         )
         assert max(mailed.values(), default=0) <= 1
         states = {

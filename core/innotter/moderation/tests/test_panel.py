@@ -100,7 +100,7 @@ def test_it_asks_for_the_password_again_after_eight_hours(browser: Client, admin
     asked = browser.get(users, follow=True)
     assert asked.redirect_chain[-1] == (f"/login/again?next={quote(users, safe='')}", 303)
     wrong = browser.post("/login/again", {"password": "not mine", "next": users})
-    assert "This is not your password." in wrong.content.decode()
+    assert "Wrong password." in wrong.content.decode()
     assert browser.get(users).status_code == 302
     before = browser.cookies[settings.SITE_SESSION_COOKIE].value
     right = browser.post("/login/again", {"password": PASSWORD, "next": users})

@@ -50,11 +50,11 @@ def test_registering_logs_in_and_leads_on(db: None) -> None:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"username": "ann"}, "Another account has this username."),
+        ({"username": "ann"}, "This username is taken."),
         ({"username": "support"}, "reserved"),
         ({"username": "a b"}, "Letters"),
         ({"username": ""}, "This field is required."),
-        ({"email": "ann@example.com"}, "Another account has this e-mail address."),
+        ({"email": "ann@example.com"}, "This e-mail address is taken."),
         ({"email": "no mailbox"}, "valid e-mail address"),
         ({"password": "12345678"}, "too common"),
         ({"username": "x\0y"}, "Null characters"),

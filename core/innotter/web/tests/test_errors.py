@@ -67,4 +67,4 @@ def test_who_does_not_prefer_a_page_gets_a_document(db: None, accept: str) -> No
 def test_the_api_answers_documents_whatever_is_accepted(db: None) -> None:
     answer = Client(headers=RUSSIAN).get("/api/v1/nothing")
     assert refusal(answer) == (404, "not_found")
-    assert answer.json()["detail"] == "There is nothing here, or nothing that you may see."
+    assert answer.json()["detail"] == "Not found."
