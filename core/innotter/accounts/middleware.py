@@ -8,7 +8,7 @@ from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest, HttpResponse
 
-from innotter.accounts import selectors, services
+from innotter.accounts import passwords, selectors, sessions
 from innotter.accounts.models import Session
 from innotter.accounts.policies import UserBlocked
 from innotter.accounts.tokens import verify_access_token
@@ -78,9 +78,9 @@ class SessionMiddleware:
         request.user, request.login = session.user, session  # type: ignore[attr-defined]
         if session.cookie_role != session.user.role:
             # Of two requests at once one renews it, and the other is the last of the old token.
-            with suppress(services.WrongCredentials):
-                request.cookie_token = services.renew_cookie(session=session)  # type: ignore[attr-defined]
-        elif services.note_use(session=session):
+            with suppress(passwords.WrongCredentials):
+                request.cookie_token = sessions.renew_cookie(session=session)  # type: ignore[attr-defined]
+        elif sessions.note_use(session=session):
             request.cookie_token = token  # type: ignore[attr-defined]
         return self._answer(request)
 

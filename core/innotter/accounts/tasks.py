@@ -1,10 +1,10 @@
 from celery import shared_task
 
-from innotter.accounts import services
+from innotter.accounts import sessions
 from innotter.common.celery import ClockTask
 
 
 @shared_task(name="innotter.accounts.prune_sessions", base=ClockTask)
 def prune_sessions() -> int:
     """Deletes sessions that are over, and refresh tokens that have expired; how many."""
-    return services.prune_sessions()
+    return sessions.prune_sessions()

@@ -9,7 +9,7 @@ from rest_framework.permissions import AllowAny, IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from innotter.accounts import selectors, services
+from innotter.accounts import passwords, selectors, services, sessions
 from innotter.accounts.keys import public_jwks
 from innotter.accounts.models import Session
 from innotter.accounts.permissions import current_user
@@ -50,28 +50,28 @@ class AuthViewSet(BaseViewSet):
         user = services.register(client=client_of(request), **body)
         return Response(UserSerializer(user).data, HTTPStatus.CREATED)
 
-    @refuses(services.WrongCredentials, UserBlocked)
+    @refuses(passwords.WrongCredentials, UserBlocked)
     @extend_schema(request=LoginSerializer, responses=TokenPairSerializer)
     @action(detail=False, methods=["post"], url_path="login")
     def log_in(self, request: Request) -> Response:
         """A new session, by username or e-mail address."""
-        pair = services.log_in(**self.body(LoginSerializer), client=client_of(request))
+        pair = sessions.log_in(**self.body(LoginSerializer), client=client_of(request))
         return Response(TokenPairSerializer(pair).data)
 
-    @refuses(services.WrongRefreshToken)
+    @refuses(sessions.WrongRefreshToken)
     @extend_schema(request=RefreshSerializer, responses=TokenPairSerializer)
     @action(detail=False, methods=["post"])
     def refresh(self, request: Request) -> Response:
         """A new pair of tokens for a refresh token, which is spent by it."""
         token = self.body(RefreshSerializer)["refresh"]
-        pair = services.refresh(token=token, client=client_of(request))
+        pair = sessions.refresh(token=token, client=client_of(request))
         return Response(TokenPairSerializer(pair).data)
 
     @extend_schema(request=RefreshSerializer, responses={204: None})
     @action(detail=False, methods=["post"], url_path="logout")
     def log_out(self, request: Request) -> Response:
         """Ends the session of a refresh token."""
-        services.log_out(token=self.body(RefreshSerializer)["refresh"])
+        sessions.log_out(token=self.body(RefreshSerializer)["refresh"])
         return Response(status=HTTPStatus.NO_CONTENT)
 
 
@@ -142,7 +142,7 @@ class SessionViewSet(BaseViewSet):
     def destroy(self, request: Request, id: str) -> Response:
         """End one of your sessions. The core refuses its access token at once, statistics when it
         expires."""
-        services.end_session(actor=current_user(request), session_id=id_or_404(id))
+        sessions.end_session(actor=current_user(request), session_id=id_or_404(id))
         return Response(status=HTTPStatus.NO_CONTENT)
 
 

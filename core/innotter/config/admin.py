@@ -9,7 +9,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 
 from innotter.accounts.middleware import session_of
-from innotter.accounts.services import is_password_fresh
+from innotter.accounts.sessions import is_password_fresh
 from innotter.common.problems import not_found
 from innotter.web.shortcuts import next_of, see_other
 from innotter.web.views.account import log_out

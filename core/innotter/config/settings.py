@@ -307,7 +307,7 @@ DATABASES = {
 }
 
 AUTH_USER_MODEL = "accounts.User"
-# Passwords are checked by accounts.services alone.
+# Passwords are checked by accounts.passwords alone.
 AUTHENTICATION_BACKENDS: list[str] = []
 # W004 wants a unique username; ours is unique without regard to case, which the check cannot see.
 # W005, W021: HSTS_SUBDOMAINS is the operator's to say.

@@ -11,7 +11,7 @@ from innotter.accounts.actors import Actor
 from innotter.accounts.models import User
 from innotter.accounts.policies import require_active
 from innotter.accounts.selectors import user_named
-from innotter.accounts.services import forget_sessions
+from innotter.accounts.sessions import forget_sessions
 from innotter.common.errors import Invalid
 from innotter.events.services import record
 from innotter.moderation.models import ModerationAction

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from innotter.accounts.middleware import session_of
 from innotter.accounts.models import User
-from innotter.accounts.services import is_password_fresh
+from innotter.accounts.sessions import is_password_fresh
 from innotter.common.errors import Conflict, Forbidden, Invalid
 from innotter.posts.models import Post
 from innotter.posts.services import KeyReused, create_post

@@ -11,7 +11,7 @@ from django.db import connection, transaction
 from django.test import Client
 from django.utils import timezone
 
-from innotter.accounts import services
+from innotter.accounts import passwords, services, sessions
 from innotter.accounts.models import KnownIP, User
 from innotter.accounts.tasks import prune_sessions
 from innotter.common.errors import Throttled
@@ -101,9 +101,9 @@ def test_a_new_mailbox_or_password_counts_as_a_login_does(api: Api, ann: User, l
 
 def test_a_service_counts_without_any_view(ann: User, limits: Any) -> None:
     limits(failures_of_account_from_address=(1, 300))
-    for error in (services.WrongCredentials, Throttled):
+    for error in (passwords.WrongCredentials, Throttled):
         with pytest.raises(error):
-            services.log_in(login="ann", password=WRONG, client=CLIENT)
+            sessions.log_in(login="ann", password=WRONG, client=CLIENT)
 
 
 @pytest.mark.django_db(transaction=True)
@@ -115,7 +115,7 @@ def test_no_rollback_takes_a_count_back(limits: Any) -> None:
     new_user("ann")
     limits(failures_of_account=(1, 300))
     with pytest.raises(RuntimeError), transaction.atomic():
-        services.log_in(login="ann", password=WRONG, client=CLIENT)
+        sessions.log_in(login="ann", password=WRONG, client=CLIENT)
 
 
 @pytest.mark.django_db(transaction=True)
@@ -254,7 +254,7 @@ def test_a_hash_is_renewed_under_the_lock_of_a_login_alone(ann: User) -> None:
     """A check that writes could bring an old password back."""
     old = make_password(PASSWORD, salt="short")
     User.objects.update(password=old)
-    assert services.authenticate(login="ann", password=PASSWORD, client=CLIENT).password == old
+    assert passwords.authenticate(login="ann", password=PASSWORD, client=CLIENT).password == old
     assert User.objects.get().password == old
     assert login("ann", PASSWORD).status_code == 200
     assert User.objects.get().password != old

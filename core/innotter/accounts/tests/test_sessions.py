@@ -12,7 +12,7 @@ from django.test import Client
 from django.utils import timezone
 
 from innotter.accounts.models import RefreshToken, Session, User
-from innotter.accounts.services import forget_sessions
+from innotter.accounts.sessions import forget_sessions
 from innotter.accounts.tasks import prune_sessions
 from innotter.accounts.tokens import verify_access_token
 from innotter.conftest import (

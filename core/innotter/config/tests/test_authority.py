@@ -13,7 +13,7 @@ import pytest
 import innotter
 from innotter.accounts.actors import System
 from innotter.accounts.models import Session, User
-from innotter.accounts.services import log_in
+from innotter.accounts.sessions import log_in
 from innotter.common.errors import DomainError, Throttled
 from innotter.config.tests.routes import tomorrow
 from innotter.conftest import (
@@ -33,12 +33,24 @@ from innotter.pages.services import follow
 from innotter.posts.models import Post
 
 # The files of an app that hold what it does; see the layers in pyproject.toml.
-SERVICES = {"services", "sending", "feedback", "subscriptions", "queueing", "suppressions"}
+SERVICES = {
+    "services",
+    "sending",
+    "feedback",
+    "subscriptions",
+    "sessions",
+    "passwords",
+    "queueing",
+    "suppressions",
+}
 
 # What takes no actor.
 WITHOUT_ACTOR = {
     "accounts.register": "begins an account: there is nobody yet",
     "accounts.authenticate": "finds out who it is",
+    "accounts.is_password": "a part of every service that asks for a password",
+    "accounts.require_strong": "a part of register and edit_user",
+    "accounts.renew_hash": "a part of log_in",
     "accounts.log_in": "finds out who it is",
     "accounts.refresh": "the token says whose it is",
     "accounts.log_out": "the token says whose it is",
@@ -49,6 +61,7 @@ WITHOUT_ACTOR = {
     "accounts.renew_cookie": "the middleware's, of a session in hand",
     "accounts.note_use": "the middleware's, of a session in hand",
     "accounts.forget_sessions": "a part of block_user",
+    "accounts.end_all_sessions": "a part of edit_user",
     "accounts.prune_sessions": "the scheduler's",
     "events.record": "a part of every service",
     "events.begin_epoch": "a part of recount",

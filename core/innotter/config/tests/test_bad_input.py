@@ -13,7 +13,7 @@ from django.test import Client
 from drf_spectacular.generators import SchemaGenerator
 
 from innotter.accounts.models import User
-from innotter.accounts.services import log_in
+from innotter.accounts.sessions import log_in
 from innotter.accounts.tokens import mint_access_token
 from innotter.config.tests.routes import (
     LISTS,

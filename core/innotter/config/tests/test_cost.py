@@ -5,7 +5,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from innotter.accounts.models import User
-from innotter.accounts.services import log_in
+from innotter.accounts.sessions import log_in
 from innotter.config.tests.routes import LISTS, NEEDED
 from innotter.conftest import CLIENT, PASSWORD, Api, make_follower, new_page, new_post, new_user
 from innotter.pages.models import Page

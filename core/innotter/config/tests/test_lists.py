@@ -7,7 +7,7 @@ import pytest
 from django.apps import apps
 
 from innotter.accounts.models import Session, User
-from innotter.accounts.services import log_in
+from innotter.accounts.sessions import log_in
 from innotter.common.models import Record
 from innotter.config.tests.routes import LISTS, NEEDED
 from innotter.conftest import CLIENT, PASSWORD, Caller, make_follower, new_page, new_post, new_user

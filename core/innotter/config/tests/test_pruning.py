@@ -7,7 +7,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from innotter.accounts import services as accounts
+from innotter.accounts import sessions as accounts
 from innotter.common import throttling
 from innotter.config.schedule import EVERY
 from innotter.events import services as events

@@ -21,7 +21,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from innotter.accounts.models import Session, User
-from innotter.accounts.services import renew_cookie
+from innotter.accounts.sessions import renew_cookie
 from innotter.common.pagination import BEFORE, encode
 from innotter.config.tests.test_visibility import (
     EACH,

@@ -7,7 +7,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from innotter.accounts.models import Session, User
-from innotter.accounts.services import log_in
+from innotter.accounts.sessions import log_in
 from innotter.common.errors import DomainError
 from innotter.conftest import (
     CLIENT,

@@ -11,7 +11,7 @@ from django.shortcuts import render
 from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 
-from innotter.accounts import services
+from innotter.accounts import passwords, services, sessions
 from innotter.accounts.middleware import session_of
 from innotter.accounts.selectors import live_sessions
 from innotter.common.clients import client_of
@@ -62,7 +62,7 @@ def log_in(request: HttpRequest) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         try:
             return _log_in(request, **form.cleaned_data)
-        except services.WrongCredentials:
+        except passwords.WrongCredentials:
             form.add_error(None, _("There is no account with this name and password."))
     return render(request, "web/login.html", {"form": form, "next": next_of(request)})
 
@@ -76,7 +76,7 @@ def confirm_password(request: HttpRequest) -> HttpResponse:
         session, password = session_of(request), form.cleaned_data["password"]
 
         def confirm() -> None:
-            token = services.confirm_password(
+            token = sessions.confirm_password(
                 session=session, password=password, client=client_of(request)
             )
             _keep(request, token)
@@ -89,7 +89,7 @@ def confirm_password(request: HttpRequest) -> HttpResponse:
 @form_only
 def log_out(request: HttpRequest) -> HttpResponse:
     if request.user.is_authenticated:
-        services.log_out_of_site(session=session_of(request))
+        sessions.log_out_of_site(session=session_of(request))
     request.cookie_token = ""  # type: ignore[attr-defined]
     return see_other("/")
 
@@ -118,9 +118,9 @@ def settings(request: HttpRequest) -> HttpResponse:
 
 def _log_in(request: HttpRequest, login: str, password: str) -> HttpResponse:
     """Raises Throttled, WrongCredentials, UserBlocked."""
-    token = services.log_in_to_site(login=login, password=password, client=client_of(request))
+    token = sessions.log_in_to_site(login=login, password=password, client=client_of(request))
     if request.user.is_authenticated:
-        services.log_out_of_site(session=session_of(request))
+        sessions.log_out_of_site(session=session_of(request))
     _keep(request, token)
     return see_other(next_of(request))
 
@@ -163,7 +163,7 @@ def _change_password(request: HttpRequest, form: forms.Form) -> None:
     services.edit_user(
         actor=member(request), client=client_of(request), session_id=session.id, **form.cleaned_data
     )
-    _keep(request, services.renew_cookie(session=session, authenticated_at=timezone.now()))
+    _keep(request, sessions.renew_cookie(session=session, authenticated_at=timezone.now()))
 
 
 def _set_picture(request: HttpRequest, form: forms.Form) -> None:
@@ -175,11 +175,11 @@ def _remove_picture(request: HttpRequest, form: None) -> None:
 
 
 def _end_session(request: HttpRequest, form: None) -> None:
-    services.end_session(actor=member(request), session_id=_id(request.POST.get("session", "")))
+    sessions.end_session(actor=member(request), session_id=_id(request.POST.get("session", "")))
 
 
 def _end_others(request: HttpRequest, form: None) -> None:
-    services.end_other_sessions(actor=member(request), session_id=session_of(request).id)
+    sessions.end_other_sessions(actor=member(request), session_id=session_of(request).id)
 
 
 def _id(text: str) -> UUID:

@@ -1,0 +1,286 @@
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from innotter.accounts.actions import action
+from innotter.accounts.limits import IP_KNOWN_FOR, limit_refreshes
+from innotter.accounts.models import RefreshToken, Session, User
+from innotter.accounts.passwords import (
+    WrongCredentials,
+    WrongPassword,
+    authenticate,
+    is_password,
+    renew_hash,
+)
+from innotter.accounts.policies import UserBlocked
+from innotter.accounts.selectors import digest, refresh_life, refresh_token, usable_sessions
+from innotter.accounts.tokens import mint_access_token
+from innotter.common.clients import Client
+from innotter.common.database import delete_in_steps
+from innotter.common.errors import NotFound, Unauthenticated
+from innotter_contracts.tokens import LEEWAY
+
+# So often is it written that a cookie was used, and its cookie sent anew.
+USE_WRITTEN_EVERY = timedelta(hours=1)
+# So long is a password believed for what needs a recent one.
+PASSWORD_FRESH_FOR = timedelta(hours=8)
+# A refresh token that comes back so soon after it was spent comes from another tab.
+TABS_TOGETHER = timedelta(seconds=10)
+
+# So many in one transaction, and so many transactions of each kind in one run.
+PRUNED_AT_ONCE = 5_000
+PRUNINGS = 20
+PRUNE_TOKENS = """
+    DELETE FROM accounts_refreshtoken WHERE id = ANY(ARRAY(
+        SELECT id FROM accounts_refreshtoken
+        WHERE expires_at < %s
+        ORDER BY expires_at LIMIT %s
+        FOR UPDATE SKIP LOCKED
+    ))
+"""
+PRUNE_SESSIONS = """
+    WITH over AS MATERIALIZED (
+        SELECT id FROM accounts_session
+        WHERE {since} < %s
+        ORDER BY {since} LIMIT %s
+        FOR UPDATE SKIP LOCKED
+    ), tokens AS (
+        DELETE FROM accounts_refreshtoken WHERE session_id = ANY(ARRAY(SELECT id FROM over))
+    )
+    DELETE FROM accounts_session WHERE id = ANY(ARRAY(SELECT id FROM over))
+"""
+PRUNE_IPS = """
+    DELETE FROM accounts_knownip WHERE id = ANY(ARRAY(
+        SELECT id FROM accounts_knownip
+        WHERE updated_at < %s
+        ORDER BY updated_at LIMIT %s
+        FOR UPDATE SKIP LOCKED
+    ))
+"""
+
+
+class WrongRefreshToken(Unauthenticated):
+    code = "invalid_refresh_token"
+    detail = "Invalid refresh token. Log in again."
+
+
+@dataclass(frozen=True)
+class TokenPair:
+    access: str
+    refresh: str
+    expires_in: int
+    token_type: str = "Bearer"
+
+
+def log_in(*, login: str, password: str, client: Client) -> TokenPair:
+    """A new session of a program. Raises Throttled, WrongCredentials, UserBlocked."""
+    return _begin_session(login, password, client, _token_pair)
+
+
+def log_in_to_site(*, login: str, password: str, client: Client) -> str:
+    """A new session of a browser: the token for its cookie. Raises as log_in() does."""
+    return _begin_session(login, password, client, _cookie_token)
+
+
+def confirm_password(*, session: Session, password: str, client: Client) -> str:
+    """From now on the password is fresh in a browser's session: the new token for its cookie.
+
+    Raises Throttled, WrongPassword, and WrongCredentials as renew_cookie() does.
+    """
+    if not is_password(password, user=session.user, login="", client=client):
+        raise WrongPassword("password")
+    return renew_cookie(session=session, authenticated_at=timezone.now())
+
+
+@transaction.atomic
+def renew_cookie(*, session: Session, authenticated_at: datetime | None = None) -> str:
+    """Another token for the cookie of a browser's session; the one before is good no longer.
+
+    Raises WrongCredentials where the session is over, or its cookie was renewed meanwhile.
+    """
+    now = (
+        Session.objects.select_for_update(of=("self",), no_key=True)
+        .select_related("user")
+        .filter(pk=session.pk, ended_at=None, cookie_digest=session.cookie_digest)
+        .first()
+    )
+    if now is None:
+        raise WrongCredentials
+    now.authenticated_at = authenticated_at or now.authenticated_at
+    return _cookie_token(now)
+
+
+def is_password_fresh(session: Session) -> bool:
+    since = timezone.now() - PASSWORD_FRESH_FOR
+    return session.authenticated_at is not None and session.authenticated_at > since
+
+
+def note_use(*, session: Session) -> bool:
+    """Of a browser's session. Whether it was written, which it is at most hourly."""
+    now = timezone.now()
+    if session.last_used_at > now - USE_WRITTEN_EVERY:
+        return False
+    alive = Session.objects.filter(pk=session.pk, ended_at=None)
+    return bool(alive.update(last_used_at=now, updated_at=now))
+
+
+def _begin_session[Made](
+    login: str, password: str, client: Client, make: Callable[[Session], Made]
+) -> Made:
+    user = authenticate(login=login, password=password, client=client)
+    with transaction.atomic():
+        now = User.objects.select_for_update(no_key=True).get(pk=user.pk)
+        # While the password was being checked another one may have ended all sessions.
+        if now.password != user.password:
+            raise WrongCredentials
+        if now.is_blocked:
+            raise UserBlocked
+        renew_hash(now, password)
+        session = Session(user=now, user_agent=client.user_agent, last_used_at=timezone.now())
+        session.authenticated_at = session.last_used_at
+        session.save(force_insert=True)
+        return make(session)
+
+
+def refresh(*, token: str, client: Client) -> TokenPair:
+    """Spends a refresh token for a new pair.
+
+    Tabs of one browser that refresh together each get a pair. A spent token that comes back later
+    than TABS_TOGETHER, or after one of its successors has been used, ends its whole session:
+    either its owner or a thief has a copy. Raises Throttled, WrongRefreshToken.
+    """
+    asked_at = timezone.now()
+    found = refresh_token(token)
+    limit_refreshes(found.session.user_id if found else None, client)
+    pair = _next_pair(found, asked_at) if found and found.expires_at > asked_at else None
+    if pair is None:
+        raise WrongRefreshToken
+    return pair
+
+
+def log_out(*, token: str) -> None:
+    """Ends the session that the refresh token belongs to, if any."""
+    _end_sessions(Session.objects.filter(refreshtoken__digest=digest(token)))
+
+
+@action
+def end_session(*, actor: User, session_id: UUID) -> None:
+    """Ends one of one's own sessions. Raises NotFound."""
+    if not _end_sessions(usable_sessions(actor).filter(pk=session_id)):
+        raise NotFound
+
+
+@action
+def end_other_sessions(*, actor: User, session_id: UUID) -> None:
+    """Ends all of one's own sessions but this one."""
+    _end_sessions(Session.objects.filter(user=actor, ended_at=None).exclude(pk=session_id))
+
+
+def end_all_sessions(*, user: User, but: UUID | None) -> None:
+    """For a new password: ends every session of the user but this one, if any."""
+    _end_sessions(Session.objects.filter(user=user).exclude(pk__in=[but]))
+
+
+def log_out_of_site(*, session: Session) -> None:
+    """Ends the session of a browser. No limit keeps anybody from it."""
+    _end_sessions(Session.objects.filter(pk=session.pk))
+
+
+@transaction.atomic
+def forget_sessions(*, user: User) -> None:
+    """For a block: nothing is left that could be used. Sessions that were ended stay so, and those
+    of browsers are ended: a browser with such a cookie is shown the block."""
+    locked = Session.objects.select_for_update(no_key=True).filter(user=user, ended_at=None)
+    alive = Session.objects.filter(pk__in=[session.pk for session in locked])
+    alive.filter(cookie_digest=None).delete()
+    _end_sessions(alive)
+
+
+def prune_sessions() -> int:
+    """Deletes what no token can come back to any more, and IPs that are known no longer; how many
+    rows of each kind together."""
+    now = timezone.now()
+    idle = now - refresh_life()
+    ended = now - timedelta(seconds=settings.ACCESS_TOKEN_SECONDS + LEEWAY)
+    statements: list[tuple[str, list[Any]]] = [
+        (PRUNE_TOKENS, [now]),
+        (PRUNE_SESSIONS.format(since="ended_at"), [ended]),
+        (PRUNE_SESSIONS.format(since="last_used_at"), [idle]),
+        (PRUNE_IPS, [now - IP_KNOWN_FOR]),
+    ]
+    return sum(
+        delete_in_steps(statement, values, at_once=PRUNED_AT_ONCE, steps=PRUNINGS)
+        for statement, values in statements
+    )
+
+
+@transaction.atomic
+def _next_pair(found: RefreshToken, asked_at: datetime) -> TokenPair | None:
+    """None where the session is over, or is ended now."""
+    session = (
+        Session.objects.select_for_update(of=("self",), no_key=True)
+        .select_related("user")
+        .filter(pk=found.session_id, ended_at=None, user__is_blocked=False)
+        .first()
+    )
+    # As it is now, under the lock of its session.
+    token = RefreshToken.objects.filter(pk=found.pk).first()
+    if session is None or token is None:
+        return None
+    if token.spent_at is not None and _is_replayed(token, token.spent_at, asked_at):
+        _end_sessions(Session.objects.filter(pk=session.pk))
+        return None
+    session.last_used_at = timezone.now()
+    session.save(update_fields=["last_used_at", "updated_at"])
+    if token.spent_at is None:
+        RefreshToken.objects.filter(pk=token.pk).update(spent_at=session.last_used_at)
+    return _token_pair(session, predecessor=token)
+
+
+def _is_replayed(token: RefreshToken, spent_at: datetime, asked_at: datetime) -> bool:
+    """Of a token that is spent: whether another than a tab beside the first has brought it. When
+    it was asked counts, not when the lock was had."""
+    successors = RefreshToken.objects.filter(session=token.session_id, predecessor_id=token.pk)
+    used = successors.filter(spent_at__isnull=False)
+    return asked_at > spent_at + TABS_TOGETHER or used.exists()
+
+
+@transaction.atomic
+def _end_sessions(sessions: QuerySet[Session]) -> int:
+    """Ends the sessions: their tokens are refused from now on. Returns how many were alive."""
+    # Locked, so that a refresh under way is over, and what it made is seen here.
+    ids = [each.pk for each in sessions.select_for_update(of=("self",), no_key=True)]
+    alive = Session.objects.filter(pk__in=ids, ended_at=None).update(ended_at=timezone.now())
+    RefreshToken.objects.filter(session__in=ids).delete()
+    return alive
+
+
+def _cookie_token(session: Session) -> str:
+    token = secrets.token_urlsafe(32)
+    session.cookie_digest = digest(token)
+    session.cookie_role = session.user.role
+    session.save(update_fields=["cookie_digest", "cookie_role", "authenticated_at", "updated_at"])
+    return token
+
+
+def _token_pair(session: Session, predecessor: RefreshToken | None = None) -> TokenPair:
+    token = secrets.token_urlsafe(32)
+    RefreshToken.objects.create(
+        session=session,
+        digest=digest(token),
+        expires_at=timezone.now() + refresh_life(),
+        predecessor_id=predecessor.pk if predecessor else None,
+    )
+    return TokenPair(
+        access=mint_access_token(session.user, session=session),
+        refresh=token,
+        expires_in=settings.ACCESS_TOKEN_SECONDS,
+    )
