@@ -16,8 +16,8 @@ def amqp_url(worker_id: str) -> str:
 
 @pytest.fixture
 def broker(amqp_url: str) -> Iterator[Connection]:
-    """A connection of the test's own; the queues begin empty."""
-    with Connection(amqp_url) as connection:
+    """A connection of the test's own, which confirms what is published; the queues begin empty."""
+    with Connection(amqp_url, transport_options={"confirm_publish": True}) as connection:
         for queue in QUEUES:
             for name in (queue, queue + DEAD):
                 Queue(name, channel=connection.default_channel).purge()
