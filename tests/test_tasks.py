@@ -8,6 +8,7 @@ import sys
 import uuid
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -248,7 +249,8 @@ def test_a_task_whose_process_is_killed_is_done_by_another(bench: Bench) -> None
     bench.send("innotter.mail.test.linger", line=line)
     bench.reached("linger")
     for process in psutil.Process(bench["worker"].pid).children():
-        process.kill()
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
     bench.release("linger")
     eventually(bench.done, lambda done: line in done)
     assert not bench.dead()
