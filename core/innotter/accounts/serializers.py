@@ -81,6 +81,7 @@ class EditedUserSerializer(ModelSerializer[User]):
     class Meta:
         model = User
         fields: ClassVar[tuple[str, ...]] = (
+            "username",
             "title",
             "email",
             "email_notifications",

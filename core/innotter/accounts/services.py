@@ -4,13 +4,13 @@ from uuid import UUID
 from innotter.accounts.actions import action
 from innotter.accounts.limits import limit_registrations
 from innotter.accounts.models import LONGEST_TITLE, User
+from innotter.accounts.names import UsernameTaken, claim_username, give_up_username
 from innotter.accounts.passwords import WrongPassword, is_password, require_strong
 from innotter.accounts.sessions import end_all_sessions
 from innotter.common.clients import Client
 from innotter.common.database import assign, checked, conflicts, known_fields
 from innotter.common.emails import canonical_email
 from innotter.common.errors import Conflict, Invalid
-from innotter.common.reserved import ReservedName, is_reserved
 from innotter.common.text import visible_line
 from innotter.events.services import record
 from innotter.media.services import store_picture
@@ -18,11 +18,6 @@ from innotter_contracts.events import NotificationsChanged, UserRef
 
 if TYPE_CHECKING:
     from django.core.files.base import File
-
-
-class UsernameTaken(Conflict):
-    code = "username_taken"
-    detail = "This username is taken."
 
 
 class EmailTaken(Conflict):
@@ -52,12 +47,11 @@ def register(
     if client is not None:
         limit_registrations(username, client)
     checked(User, "username", username)
-    if is_reserved(username):
-        raise ReservedName("username")
     title = visible_line("title", title or username, LONGEST_TITLE)
     user = User(username=username, email=_canonical(email), title=title)
     require_strong(password, user)
     with conflicts({"user_username_unique": UsernameTaken, "user_email_unique": EmailTaken}):
+        claim_username(username, user=None)
         return User.objects.create_user(
             username, email, password, title=title, language=language or User.Language.ENGLISH
         )
@@ -66,6 +60,7 @@ def register(
 class UserChanges(TypedDict, total=False):
     """What edit_user() changes."""
 
+    username: str
     title: str
     email: str
     email_notifications: str
@@ -83,9 +78,11 @@ def edit_user(
     **changes: Unpack[UserChanges],
 ) -> User:
     """Changes what is given of one's own account. A new e-mail address or password needs the
-    current password; a new password ends every session but that of `session_id`.
+    current password; a new password ends every session but that of `session_id`. A former
+    username stays reserved for its owner.
 
-    Raises Invalid, InvalidEmail, WeakPassword, Throttled, WrongPassword, EmailTaken.
+    Raises Invalid, InvalidEmail, WeakPassword, Throttled, WrongPassword, EmailTaken, ReservedName,
+    UsernameTaken, RenamedTooOften.
     """
     known_fields(changes, UserChanges)
     password = changes.pop("password", None)
@@ -95,11 +92,13 @@ def edit_user(
     proven = "email" in changes or password is not None
     if proven and not is_password(current_password, user=actor, login="", client=client):
         raise WrongPassword("current_password")
-    with conflicts({"user_email_unique": EmailTaken}):
+    with conflicts({"user_username_unique": UsernameTaken, "user_email_unique": EmailTaken}):
         now = User.objects.select_for_update(no_key=True).get(pk=actor.pk)
         # While the password was being checked another one may have taken its place.
         if proven and now.password != actor.password:
             raise WrongPassword("current_password")
+        if "username" in changes:
+            _rename(now, changes["username"])
         changed = assign(now, changes)
         if password is not None:
             now.set_password(password)
@@ -112,8 +111,17 @@ def edit_user(
     return now
 
 
+def _rename(user: User, username: str) -> None:
+    """Of a user whose row is locked. Raises ReservedName, UsernameTaken, RenamedTooOften."""
+    if username.lower() != user.username.lower():
+        claim_username(username, user=user)
+        give_up_username(user, for_name=username)
+
+
 def _normalize(changes: UserChanges) -> None:
     """Raises Invalid, InvalidEmail."""
+    if "username" in changes:
+        changes["username"] = checked(User, "username", changes["username"])
     if "title" in changes:
         changes["title"] = visible_line("title", changes["title"], LONGEST_TITLE)
     if "email" in changes:

@@ -1,6 +1,6 @@
 from celery import shared_task
 
-from innotter.accounts import sessions
+from innotter.accounts import names, sessions
 from innotter.common.celery import ClockTask
 
 
@@ -8,3 +8,9 @@ from innotter.common.celery import ClockTask
 def prune_sessions() -> int:
     """Deletes sessions that are over, and refresh tokens that have expired; how many."""
     return sessions.prune_sessions()
+
+
+@shared_task(name="innotter.accounts.prune_names", base=ClockTask)
+def prune_names() -> int:
+    """Deletes reservations of former usernames that are over; how many."""
+    return names.prune_names()

@@ -12,6 +12,7 @@ from rest_framework.response import Response
 from innotter.accounts import passwords, selectors, services, sessions
 from innotter.accounts.keys import public_jwks
 from innotter.accounts.models import Session
+from innotter.accounts.names import RenamedTooOften, UsernameTaken
 from innotter.accounts.permissions import current_user
 from innotter.accounts.policies import UserBlocked
 from innotter.accounts.serializers import (
@@ -40,7 +41,7 @@ class AuthViewSet(BaseViewSet):
         "log_out": AllowAny,
     }
 
-    @refuses(services.UsernameTaken, services.EmailTaken)
+    @refuses(UsernameTaken, services.EmailTaken)
     @extend_schema(request=RegistrationSerializer, responses={201: UserSerializer})
     @action(detail=False, methods=["post"])
     def register(self, request: Request) -> Response:
@@ -97,14 +98,15 @@ class UserViewSet(BaseViewSet):
         """Yourself."""
         return Response(MeSerializer(current_user(request)).data)
 
-    @refuses(services.EmailTaken)
+    @refuses(UsernameTaken, RenamedTooOften, services.EmailTaken)
     @extend_schema(request=EditedUserSerializer, responses=MeSerializer)
     @me.mapping.patch
     def edit_me(self, request: Request) -> Response:
-        """Change your title, e-mail address, notifications, language or password: any of them.
+        """Change your username, title, e-mail address, notifications, language or password.
 
         A new e-mail address or password needs `current_password` beside it; a new password ends
-        every other session.
+        every other session. A former username stays reserved for you for 90 days; its URL on the
+        site leads on, here it is 404.
         """
         user = services.edit_user(
             actor=current_user(request),

@@ -41,6 +41,16 @@ def conflicts(names: Mapping[str | None, type[Conflict]]) -> Iterator[None]:
         raise
 
 
+def lock_names(kind: str, *names: str) -> None:
+    """Until the transaction ends nobody else has a lock of such a name: for what is unique across
+    tables. Before all locks of rows that others may hold while they wait here."""
+    with connection.cursor() as cursor:
+        for name in sorted(set(names)):
+            cursor.execute(
+                "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"{kind}\n{name}"]
+            )
+
+
 # Further than this nobody counts for a reader: what is counted row by row has an end (decision 13).
 MOST_COUNTED = 1_000
 

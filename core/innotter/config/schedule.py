@@ -14,4 +14,5 @@ EVERY = {
     "innotter.media.forget_pictures": timedelta(hours=1),
     "innotter.common.prune_usage": timedelta(minutes=1),
     "innotter.accounts.prune_sessions": timedelta(minutes=1),
+    "innotter.accounts.prune_names": timedelta(minutes=1),
 }

@@ -12,6 +12,7 @@ KNOWN = frozenset(
         gettext_noop("A tag must not contain a slash, or be one or two dots."),
         gettext_noop("At least one visible character is expected."),
         gettext_noop("At most %s characters are allowed."),
+        gettext_noop("At most %s names can be given up in %s days. You can take one of them back."),
         gettext_noop("At most %s tags are allowed."),
         gettext_noop("Authentication required."),
         gettext_noop("Conflict with the current state."),

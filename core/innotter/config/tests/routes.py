@@ -109,6 +109,7 @@ def bodies(*, refresh: str) -> dict[str, dict[str, Any]]:
         "POST /auth/refresh": {"refresh": refresh},
         "POST /auth/logout": {"refresh": refresh},
         "PATCH /users/me": {
+            "username": "renamed",
             "title": "Another title",
             "email": "another@example.com",
             "email_notifications": "off",

@@ -7,6 +7,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from innotter.accounts import names
 from innotter.accounts import sessions as accounts
 from innotter.common import throttling
 from innotter.config.schedule import EVERY
@@ -15,6 +16,7 @@ from innotter.mail import queueing as mail
 from innotter.posts import services as posts
 
 PRUNINGS: dict[str, tuple[Any, Any]] = {
+    "innotter.accounts.prune_names": (names, names.prune_names),
     "innotter.accounts.prune_sessions": (accounts, accounts.prune_sessions),
     "innotter.common.prune_usage": (throttling, throttling.prune_usage),
     "innotter.events.prune_outbox": (events, events.prune_outbox),

@@ -1,0 +1,78 @@
+"""Who has which username: a user, and for a while whoever had it before."""
+
+from datetime import timedelta
+
+from django.utils import timezone
+
+from innotter.accounts.models import FormerUsername, User
+from innotter.common.database import delete_in_steps, lock_names
+from innotter.common.errors import Conflict
+from innotter.common.reserved import ReservedName, is_reserved
+
+# So long is a former name kept for who had it.
+RESERVED_FOR = timedelta(days=90)
+# So many of them at once; one that is taken back is former no longer.
+MOST_FORMER = 3
+
+# So many in one transaction, and so many transactions in one run.
+PRUNED_AT_ONCE = 5_000
+PRUNINGS = 20
+PRUNE = """
+    DELETE FROM accounts_formerusername WHERE id = ANY(ARRAY(
+        SELECT id FROM accounts_formerusername
+        WHERE reserved_until < %s
+        ORDER BY reserved_until LIMIT %s
+        FOR UPDATE SKIP LOCKED
+    ))
+"""
+
+
+class UsernameTaken(Conflict):
+    code = "username_taken"
+    detail = "This username is taken."
+
+
+class RenamedTooOften(Conflict):
+    code = "renamed_too_often"
+    detail = "At most 3 names can be given up in 90 days. You can take one of them back."
+
+
+def claim_username(username: str, *, user: User | None) -> None:
+    """For `user`, or for somebody who has no account yet: nobody else takes this name until the
+    transaction ends. Whoever makes or changes a username asks here first.
+
+    Raises ReservedName, UsernameTaken.
+    """
+    name = username.lower()
+    lock_names("username", name)
+    former = FormerUsername.objects.filter(username=name, reserved_until__gt=timezone.now()).first()
+    if former is not None and (user is None or former.user_id != user.pk):
+        raise UsernameTaken
+    if former is None and is_reserved(username):
+        raise ReservedName("username")
+    if User.objects.filter(username__lower=name).exclude(pk=user and user.pk).exists():
+        raise UsernameTaken
+
+
+def give_up_username(user: User, *, for_name: str) -> None:
+    """The name that a user has stays theirs, for another that claim_username() has let them have.
+    The user's row is locked. Raises RenamedTooOften."""
+    now = timezone.now()
+    FormerUsername.objects.filter(username=for_name.lower()).delete()
+    held = FormerUsername.objects.filter(user=user, reserved_until__gt=now)
+    if held.count() >= MOST_FORMER:
+        raise RenamedTooOften
+    reserve_username(user.username, user=user)
+
+
+def reserve_username(username: str, *, user: User | None) -> None:
+    """For this user, or where nobody is left, for nobody."""
+    FormerUsername.objects.update_or_create(
+        username=username.lower(),
+        defaults={"user": user, "reserved_until": timezone.now() + RESERVED_FOR},
+    )
+
+
+def prune_names() -> int:
+    """Deletes reservations that are over; how many."""
+    return delete_in_steps(PRUNE, [timezone.now()], at_once=PRUNED_AT_ONCE, steps=PRUNINGS)
