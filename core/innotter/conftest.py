@@ -25,9 +25,9 @@ from django.test import Client, override_settings
 from django.test.client import BOUNDARY, MULTIPART_CONTENT, encode_multipart
 from hypothesis import HealthCheck, Phase, settings
 
+from innotter.accounts.logins import log_in_to_site
 from innotter.accounts.models import User
 from innotter.accounts.services import register
-from innotter.accounts.sessions import log_in_to_site
 from innotter.accounts.tokens import mint_access_token
 from innotter.common import clients
 from innotter.common.models import Usage

@@ -1,5 +1,4 @@
 import secrets
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,14 +12,7 @@ from django.utils import timezone
 from innotter.accounts.actions import action
 from innotter.accounts.limits import IP_KNOWN_FOR, limit_refreshes
 from innotter.accounts.models import RefreshToken, Session, User
-from innotter.accounts.passwords import (
-    WrongCredentials,
-    WrongPassword,
-    authenticate,
-    is_password,
-    renew_hash,
-)
-from innotter.accounts.policies import UserBlocked
+from innotter.accounts.passwords import WrongCredentials, WrongPassword, is_password
 from innotter.accounts.selectors import digest, refresh_life, refresh_token, usable_sessions
 from innotter.accounts.tokens import mint_access_token
 from innotter.common.clients import Client
@@ -80,16 +72,6 @@ class TokenPair:
     token_type: str = "Bearer"
 
 
-def log_in(*, login: str, password: str, client: Client) -> TokenPair:
-    """A new session of a program. Raises Throttled, WrongCredentials, UserBlocked."""
-    return _begin_session(login, password, client, _token_pair)
-
-
-def log_in_to_site(*, login: str, password: str, client: Client) -> str:
-    """A new session of a browser: the token for its cookie. Raises as log_in() does."""
-    return _begin_session(login, password, client, _cookie_token)
-
-
 def confirm_password(*, session: Session, password: str, client: Client) -> str:
     """From now on the password is fresh in a browser's session: the new token for its cookie.
 
@@ -115,7 +97,7 @@ def renew_cookie(*, session: Session, authenticated_at: datetime | None = None) 
     if now is None:
         raise WrongCredentials
     now.authenticated_at = authenticated_at or now.authenticated_at
-    return _cookie_token(now)
+    return cookie_token(now)
 
 
 def is_password_fresh(session: Session) -> bool:
@@ -130,24 +112,6 @@ def note_use(*, session: Session) -> bool:
         return False
     alive = Session.objects.filter(pk=session.pk, ended_at=None)
     return bool(alive.update(last_used_at=now, updated_at=now))
-
-
-def _begin_session[Made](
-    login: str, password: str, client: Client, make: Callable[[Session], Made]
-) -> Made:
-    user = authenticate(login=login, password=password, client=client)
-    with transaction.atomic():
-        now = User.objects.select_for_update(no_key=True).get(pk=user.pk)
-        # While the password was being checked another one may have ended all sessions.
-        if now.password != user.password:
-            raise WrongCredentials
-        if now.is_blocked:
-            raise UserBlocked
-        renew_hash(now, password)
-        session = Session(user=now, user_agent=client.user_agent, last_used_at=timezone.now())
-        session.authenticated_at = session.last_used_at
-        session.save(force_insert=True)
-        return make(session)
 
 
 def refresh(*, token: str, client: Client) -> TokenPair:
@@ -242,7 +206,7 @@ def _next_pair(found: RefreshToken, asked_at: datetime) -> TokenPair | None:
     session.save(update_fields=["last_used_at", "updated_at"])
     if token.spent_at is None:
         RefreshToken.objects.filter(pk=token.pk).update(spent_at=session.last_used_at)
-    return _token_pair(session, predecessor=token)
+    return token_pair(session, predecessor=token)
 
 
 def _is_replayed(token: RefreshToken, spent_at: datetime, asked_at: datetime) -> bool:
@@ -263,7 +227,8 @@ def _end_sessions(sessions: QuerySet[Session]) -> int:
     return alive
 
 
-def _cookie_token(session: Session) -> str:
+def cookie_token(session: Session) -> str:
+    """For a session of a browser, whose row is locked or new."""
     token = secrets.token_urlsafe(32)
     session.cookie_digest = digest(token)
     session.cookie_role = session.user.role
@@ -271,7 +236,8 @@ def _cookie_token(session: Session) -> str:
     return token
 
 
-def _token_pair(session: Session, predecessor: RefreshToken | None = None) -> TokenPair:
+def token_pair(session: Session, predecessor: RefreshToken | None = None) -> TokenPair:
+    """For a session of a program, whose row is locked or new."""
     token = secrets.token_urlsafe(32)
     RefreshToken.objects.create(
         session=session,

@@ -9,7 +9,7 @@ from rest_framework.permissions import AllowAny, IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from innotter.accounts import passwords, selectors, services, sessions
+from innotter.accounts import logins, passwords, selectors, services, sessions
 from innotter.accounts.keys import public_jwks
 from innotter.accounts.models import Session
 from innotter.accounts.names import RenamedTooOften, UsernameTaken
@@ -56,7 +56,7 @@ class AuthViewSet(BaseViewSet):
     @action(detail=False, methods=["post"], url_path="login")
     def log_in(self, request: Request) -> Response:
         """A new session, by username or e-mail address."""
-        pair = sessions.log_in(**self.body(LoginSerializer), client=client_of(request))
+        pair = logins.log_in(**self.body(LoginSerializer), client=client_of(request))
         return Response(TokenPairSerializer(pair).data)
 
     @refuses(sessions.WrongRefreshToken)

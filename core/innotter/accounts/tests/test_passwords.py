@@ -11,7 +11,7 @@ from django.db import connection, transaction
 from django.test import Client
 from django.utils import timezone
 
-from innotter.accounts import passwords, services, sessions
+from innotter.accounts import logins, passwords, services
 from innotter.accounts.models import KnownIP, User
 from innotter.accounts.tasks import prune_sessions
 from innotter.common.errors import Throttled
@@ -103,7 +103,7 @@ def test_a_service_counts_without_any_view(ann: User, limits: Any) -> None:
     limits(failures_of_account_from_address=(1, 300))
     for error in (passwords.WrongCredentials, Throttled):
         with pytest.raises(error):
-            sessions.log_in(login="ann", password=WRONG, client=CLIENT)
+            logins.log_in(login="ann", password=WRONG, client=CLIENT)
 
 
 @pytest.mark.django_db(transaction=True)
@@ -115,7 +115,7 @@ def test_no_rollback_takes_a_count_back(limits: Any) -> None:
     new_user("ann")
     limits(failures_of_account=(1, 300))
     with pytest.raises(RuntimeError), transaction.atomic():
-        sessions.log_in(login="ann", password=WRONG, client=CLIENT)
+        logins.log_in(login="ann", password=WRONG, client=CLIENT)
 
 
 @pytest.mark.django_db(transaction=True)

@@ -12,8 +12,8 @@ import pytest
 
 import innotter
 from innotter.accounts.actors import System
+from innotter.accounts.logins import log_in
 from innotter.accounts.models import Session, User
-from innotter.accounts.sessions import log_in
 from innotter.common.errors import DomainError, Throttled
 from innotter.config.tests.routes import tomorrow
 from innotter.conftest import (
@@ -38,6 +38,7 @@ SERVICES = {
     "sending",
     "feedback",
     "subscriptions",
+    "logins",
     "sessions",
     "passwords",
     "queueing",
@@ -52,6 +53,8 @@ WITHOUT_ACTOR = {
     "accounts.require_strong": "a part of register and edit_user",
     "accounts.renew_hash": "a part of log_in",
     "accounts.log_in": "finds out who it is",
+    "accounts.cookie_token": "a part of log_in_to_site",
+    "accounts.token_pair": "a part of log_in",
     "accounts.refresh": "the token says whose it is",
     "accounts.log_out": "the token says whose it is",
     "accounts.log_in_to_site": "finds out who it is",

@@ -12,8 +12,8 @@ import pytest
 from django.test import Client
 from drf_spectacular.generators import SchemaGenerator
 
+from innotter.accounts.logins import log_in
 from innotter.accounts.models import User
-from innotter.accounts.sessions import log_in
 from innotter.accounts.tokens import mint_access_token
 from innotter.config.tests.routes import (
     LISTS,

@@ -4,8 +4,8 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from innotter.accounts.logins import log_in
 from innotter.accounts.models import User
-from innotter.accounts.sessions import log_in
 from innotter.config.tests.routes import LISTS, NEEDED
 from innotter.conftest import CLIENT, PASSWORD, Api, make_follower, new_page, new_post, new_user
 from innotter.pages.models import Page

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from django.test import Client
 
+from innotter.accounts.logins import log_in
 from innotter.accounts.models import User
-from innotter.accounts.sessions import log_in
 from innotter.accounts.tokens import mint_access_token
 from innotter.config.tests.routes import NEEDED, Route, bodies, files, routes
 from innotter.conftest import CLIENT, PASSWORD, Caller, new_page, new_post, new_user

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from django.apps import apps
 
+from innotter.accounts.logins import log_in
 from innotter.accounts.models import Session, User
-from innotter.accounts.sessions import log_in
 from innotter.common.models import Record
 from innotter.config.tests.routes import LISTS, NEEDED
 from innotter.conftest import CLIENT, PASSWORD, Caller, make_follower, new_page, new_post, new_user

@@ -9,8 +9,8 @@ from uuid import UUID
 import pytest
 from django.test import Client
 
+from innotter.accounts.logins import log_in
 from innotter.accounts.models import User
-from innotter.accounts.sessions import log_in
 from innotter.accounts.tokens import mint_access_token
 from innotter.config.tests.routes import SIGNED, Route, bodies, routes
 from innotter.conftest import CLIENT, PASSWORD, all_rows, new_page, new_post, new_user, rolled_back

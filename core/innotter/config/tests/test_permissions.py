@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from innotter.accounts.logins import log_in
 from innotter.accounts.models import User
-from innotter.accounts.sessions import log_in
 from innotter.accounts.tokens import verify_access_token
 from innotter.config.tests.routes import bodies, files, routes, tomorrow
 from innotter.conftest import (

@@ -6,8 +6,8 @@ import pytest
 from django.db import connection
 from django.test import Client, RequestFactory
 
+from innotter.accounts.logins import log_in
 from innotter.accounts.models import User
-from innotter.accounts.sessions import log_in
 from innotter.common.clients import client_ip
 from innotter.common.errors import Throttled
 from innotter.common.models import Usage

@@ -6,8 +6,8 @@ from itertools import pairwise
 import pytest
 from django.core.management import CommandError, call_command
 
+from innotter.accounts.logins import log_in
 from innotter.accounts.models import Session, User
-from innotter.accounts.sessions import log_in
 from innotter.common.errors import DomainError
 from innotter.conftest import (
     CLIENT,

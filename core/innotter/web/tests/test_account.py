@@ -11,8 +11,8 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.utils import timezone
 
+from innotter.accounts.logins import log_in, log_in_to_site
 from innotter.accounts.models import Session, User
-from innotter.accounts.sessions import log_in, log_in_to_site
 from innotter.config.tests.routes import files
 from innotter.conftest import CLIENT, PASSWORD, Api, new_page, new_user, no_trace, signed_in
 from innotter.moderation.services import block_user, set_role

@@ -11,7 +11,7 @@ from django.shortcuts import render
 from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 
-from innotter.accounts import passwords, services, sessions
+from innotter.accounts import logins, passwords, services, sessions
 from innotter.accounts.middleware import session_of
 from innotter.accounts.selectors import live_sessions
 from innotter.common.clients import client_of
@@ -118,7 +118,7 @@ def settings(request: HttpRequest) -> HttpResponse:
 
 def _log_in(request: HttpRequest, login: str, password: str) -> HttpResponse:
     """Raises Throttled, WrongCredentials, UserBlocked."""
-    token = sessions.log_in_to_site(login=login, password=password, client=client_of(request))
+    token = logins.log_in_to_site(login=login, password=password, client=client_of(request))
     if request.user.is_authenticated:
         sessions.log_out_of_site(session=session_of(request))
     _keep(request, token)
