@@ -1,18 +1,17 @@
 """Who has which username: a user, and for a while whoever had it before."""
 
-from datetime import timedelta
-
 from django.utils import timezone
 
 from innotter.accounts.models import FormerUsername, User
 from innotter.common.database import delete_in_steps, lock_names
 from innotter.common.errors import Conflict
-from innotter.common.reserved import ReservedName, is_reserved
-
-# So long is a former name kept for who had it.
-RESERVED_FOR = timedelta(days=90)
-# So many of them at once; one that is taken back is former no longer.
-MOST_FORMER = 3
+from innotter.common.reserved import (
+    MOST_FORMER,
+    RESERVED_FOR,
+    RenamedTooOften,
+    ReservedName,
+    is_reserved,
+)
 
 # So many in one transaction, and so many transactions in one run.
 PRUNED_AT_ONCE = 5_000
@@ -32,11 +31,6 @@ class UsernameTaken(Conflict):
     detail = "This username is taken."
 
 
-class RenamedTooOften(Conflict):
-    code = "renamed_too_often"
-    detail = "At most 3 names can be given up in 90 days. You can take one of them back."
-
-
 def claim_username(username: str, *, user: User | None) -> None:
     """For `user`, or for somebody who has no account yet: nobody else takes this name until the
     transaction ends. Whoever makes or changes a username asks here first.
@@ -45,13 +39,15 @@ def claim_username(username: str, *, user: User | None) -> None:
     """
     name = username.lower()
     lock_names("username", name)
+    # In this order: who gives a name up stops having it and reserves it at one moment.
+    others = User.objects.exclude(pk__in=[user.pk] if user else [])
+    if others.filter(username__lower=name).exists():
+        raise UsernameTaken
     former = FormerUsername.objects.filter(username=name, reserved_until__gt=timezone.now()).first()
     if former is not None and (user is None or former.user_id != user.pk):
         raise UsernameTaken
     if former is None and is_reserved(username):
         raise ReservedName("username")
-    if User.objects.filter(username__lower=name).exclude(pk=user and user.pk).exists():
-        raise UsernameTaken
 
 
 def give_up_username(user: User, *, for_name: str) -> None:

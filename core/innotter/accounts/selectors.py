@@ -8,7 +8,7 @@ from django.contrib.auth.models import AnonymousUser
 from django.db.models import Exists, Q, QuerySet
 from django.utils import timezone
 
-from innotter.accounts.models import RefreshToken, Session, User
+from innotter.accounts.models import FormerUsername, RefreshToken, Session, User
 from innotter.common.emails import folded_email
 from innotter.common.errors import NotFound
 from innotter.common.pagination import Slice, Window
@@ -26,6 +26,17 @@ def shown_to(viewer: Viewer) -> Q:
 def user_at(username: str, viewer: Viewer) -> User:
     """The profile under a username, in any case. Raises NotFound."""
     user = User.objects.filter(shown_to(viewer), username__lower=username.lower()).first()
+    if user is None:
+        raise NotFound
+    return user
+
+
+def user_formerly_at(username: str, viewer: Viewer) -> User:
+    """Whose username this was, while it is reserved for them. Raises NotFound."""
+    former = FormerUsername.objects.filter(
+        username=username.lower(), reserved_until__gt=timezone.now()
+    )
+    user = User.objects.filter(shown_to(viewer), pk__in=former.values("user")).first()
     if user is None:
         raise NotFound
     return user

@@ -12,7 +12,7 @@ from rest_framework.response import Response
 from innotter.accounts import logins, passwords, selectors, services, sessions
 from innotter.accounts.keys import public_jwks
 from innotter.accounts.models import Session
-from innotter.accounts.names import RenamedTooOften, UsernameTaken
+from innotter.accounts.names import UsernameTaken
 from innotter.accounts.permissions import current_user
 from innotter.accounts.policies import UserBlocked
 from innotter.accounts.serializers import (
@@ -26,6 +26,7 @@ from innotter.accounts.serializers import (
     UserSerializer,
 )
 from innotter.common.clients import client_of
+from innotter.common.reserved import RenamedTooOften
 from innotter.common.schema import refuses
 from innotter.common.views import BaseViewSet, id_or_404, public
 from innotter.media.parsers import PictureParser

@@ -1,9 +1,15 @@
-"""Names that nobody may take as a username or as a page's uuid: parts of URLs, and names under
-which somebody could pass for the operator. RESERVED_NAMES in the settings adds to them."""
+"""Who may have which public name.
+
+Names that nobody may take as a username or as a page's uuid: parts of URLs, and names under
+which somebody could pass for the operator. RESERVED_NAMES in the settings adds to them.
+And names that somebody had stay theirs for a while.
+"""
+
+from datetime import timedelta
 
 from django.conf import settings
 
-from innotter.common.errors import Invalid
+from innotter.common.errors import Conflict, Invalid
 
 ROUTING = """
     about api assets auth bookmarks confirm docs favicon feed health home invites jwks likes login
@@ -22,6 +28,17 @@ RESERVED = frozenset(f"{ROUTING} {IMPERSONATING}".split())
 class ReservedName(Invalid):
     code = "reserved"
     detail = "This name is reserved."
+
+
+# So long is a former name kept for whoever had it.
+RESERVED_FOR = timedelta(days=90)
+# So many of one user or page at once; one that is taken back is former no longer.
+MOST_FORMER = 3
+
+
+class RenamedTooOften(Conflict):
+    code = "renamed_too_often"
+    detail = "At most 3 names can be given up in 90 days. You can take one of them back."
 
 
 def is_reserved(name: str) -> bool:

@@ -15,4 +15,5 @@ EVERY = {
     "innotter.common.prune_usage": timedelta(minutes=1),
     "innotter.accounts.prune_sessions": timedelta(minutes=1),
     "innotter.accounts.prune_names": timedelta(minutes=1),
+    "innotter.pages.prune_uuids": timedelta(minutes=1),
 }

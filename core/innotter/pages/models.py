@@ -103,6 +103,20 @@ class Page(Revised, Record):
         return self.blocked_for_good or runs
 
 
+class FormerUuid(Record):
+    """A uuid that a page had, lower-case: reserved for the page's owner until a moment."""
+
+    uuid = models.CharField(max_length=30, unique=True)
+    page = models.ForeignKey(Page, on_delete=models.CASCADE, related_name="former_uuids")
+    reserved_until = models.DateTimeField()
+
+    class Meta:
+        indexes: ClassVar = [models.Index(name="former_uuid_end", fields=["reserved_until"])]
+
+    def __str__(self) -> str:
+        return self.uuid
+
+
 class Follow(Record):
     """A user follows a page since `accepted_at`, or waits for that: one row, so never both."""
 

@@ -27,7 +27,7 @@ from innotter.accounts.selectors import Viewer, shown_to
 from innotter.common.database import CountOfFirst
 from innotter.common.errors import Forbidden, NotFound
 from innotter.common.pagination import MAX_LIMIT, OLDEST_FIRST, Key, Slice, Window
-from innotter.pages.models import Follow, Page, Tag, normal_tag
+from innotter.pages.models import Follow, FormerUuid, Page, Tag, normal_tag
 
 LATEST_FOLLOW_FIRST = Key("follow_id")
 BY_NAME = Key("name", is_text=True, newest_first=False)
@@ -123,6 +123,16 @@ def tags_by_name() -> "Prefetch[Any]":
 def page_at(uuid: str, viewer: Viewer) -> Page:
     """The profile of a page by its uuid, in any case of letters. Raises NotFound."""
     page = pages_for(viewer).filter(uuid__lower=uuid.lower()).first()
+    if page is None:
+        raise NotFound
+    return page
+
+
+def page_formerly_at(uuid: str, viewer: Viewer) -> Page:
+    """The page that had this uuid until another one took its place, while it is reserved.
+    Raises NotFound."""
+    former = FormerUuid.objects.filter(uuid=uuid.lower(), reserved_until__gt=timezone.now())
+    page = pages_for(viewer).filter(pk__in=former.values("page")).first()
     if page is None:
         raise NotFound
     return page

@@ -11,8 +11,7 @@ from innotter.accounts.actions import action
 from innotter.accounts.models import User
 from innotter.accounts.selectors import Viewer
 from innotter.common.database import assign, checked, conflicts, known_fields
-from innotter.common.errors import Conflict, Invalid, NotFound
-from innotter.common.reserved import ReservedName, is_reserved
+from innotter.common.errors import Invalid, NotFound
 from innotter.common.text import bounded, visible_line
 from innotter.events.services import record
 from innotter.media.services import store_picture
@@ -27,6 +26,7 @@ from innotter.pages.models import (
     new_uuid,
     normal_tag,
 )
+from innotter.pages.names import UuidTaken, claim_uuid, give_up_uuid
 from innotter.pages.policies import require_findable, require_not_owner, require_owner
 from innotter.pages.selectors import tags_by_name, waiting_for, with_profile
 from innotter_contracts.events import (
@@ -44,11 +44,6 @@ from innotter_contracts.events import (
 
 if TYPE_CHECKING:
     from django.core.files.base import File
-
-
-class UuidTaken(Conflict):
-    code = "uuid_taken"
-    detail = "This uuid is taken."
 
 
 class PageChanges(TypedDict, total=False):
@@ -78,7 +73,7 @@ def create_page(
 ) -> Page:
     """A page without followers or posts. Raises Invalid, ReservedName, UuidTaken."""
     if uuid is not None:
-        _require_free(uuid)
+        claim_uuid(checked(Page, "uuid", uuid), owner=actor)
     page = Page(
         owner=actor,
         name=visible_line("name", name, LONGEST_NAME),
@@ -107,7 +102,9 @@ def create_page(
 def edit_page(*, actor: User, page: Page | str, **changes: Unpack[PageChanges]) -> Page:
     """Changes what is given. Who waits to follow a page that becomes public follows it.
 
-    Raises NotFound, Forbidden, Invalid, ReservedName, UuidTaken.
+    A former uuid stays reserved for the owner.
+
+    Raises NotFound, Forbidden, Invalid, ReservedName, UuidTaken, RenamedTooOften.
     """
     known_fields(changes, PageChanges)
     page = locked_profile(page, actor)
@@ -117,9 +114,9 @@ def edit_page(*, actor: User, page: Page | str, **changes: Unpack[PageChanges]) 
         changes["name"] = visible_line("name", changes["name"], LONGEST_NAME)
     if "description" in changes:
         changes["description"] = bounded("description", changes["description"], LONGEST_DESCRIPTION)
+    if "uuid" in changes:
+        _rename(page, changes["uuid"])
     changed = assign(page, changes)
-    if "uuid" in changed:
-        _require_free(page.uuid)
     is_told = bool(changed & {"uuid", "name"})
     if is_told:
         page.revise()
@@ -300,11 +297,11 @@ def _take_image(actor: User, page: Page | str, image: str | None) -> Page:
     return page
 
 
-def _require_free(uuid: str) -> None:
-    """Raises Invalid, ReservedName."""
-    checked(Page, "uuid", uuid)
-    if is_reserved(uuid):
-        raise ReservedName("uuid")
+def _rename(page: Page, uuid: str) -> None:
+    """Raises Invalid, ReservedName, UuidTaken, RenamedTooOften."""
+    if checked(Page, "uuid", uuid).lower() != page.uuid.lower():
+        claim_uuid(uuid, owner=page.owner)
+        give_up_uuid(page, page.uuid)
 
 
 def _accept(page: Page, requests: QuerySet[Follow]) -> int:

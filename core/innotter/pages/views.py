@@ -14,12 +14,14 @@ from innotter.accounts.permissions import current_user
 from innotter.accounts.selectors import user_at
 from innotter.accounts.serializers import UserSerializer
 from innotter.common.errors import Forbidden, Invalid
+from innotter.common.reserved import RenamedTooOften
 from innotter.common.schema import refuses
 from innotter.common.views import BaseViewSet
 from innotter.media.parsers import PictureParser
 from innotter.media.serializers import PictureSerializer
 from innotter.pages import policies, selectors, services
 from innotter.pages.models import Page
+from innotter.pages.names import UuidTaken
 from innotter.pages.serializers import (
     AnswerRequestsSerializer,
     CountSerializer,
@@ -64,7 +66,7 @@ class PageViewSet(BaseViewSet):
         question = self.query(PageFilterSerializer)
         return self.listed(selectors.pages_with(request.user, self.window(), **question))
 
-    @refuses(services.UuidTaken)
+    @refuses(UuidTaken)
     @extend_schema(request=NewPageSerializer, responses={201: PageSerializer})
     def create(self, request: Request) -> Response:
         """A page of your own. Without `uuid` it gets one made for it."""
@@ -75,7 +77,7 @@ class PageViewSet(BaseViewSet):
         """A page's profile. That of a private page can be seen by everybody."""
         return self._profile(selectors.page_at(uuid, request.user))
 
-    @refuses(Forbidden, services.UuidTaken)
+    @refuses(Forbidden, UuidTaken, RenamedTooOften)
     @extend_schema(request=NewPageSerializer)
     def partial_update(self, request: Request, uuid: str) -> Response:
         """Change what you give of your page. A former uuid is nobody's at once. Who waits to

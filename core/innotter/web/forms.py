@@ -96,15 +96,25 @@ class PageForm(forms.Form):
         return values if values["uuid"] else {k: v for k, v in values.items() if k != "uuid"}
 
 
-class RegistrationForm(forms.Form):
-    username = forms.CharField(
-        label=_("Username"),
-        max_length=30,
-        widget=forms.TextInput(
-            attrs={"autocomplete": "username", "autocapitalize": "none", "spellcheck": "false"}
-        ),
-        help_text=_("Letters a to z, digits, and after the first also _ . and -."),
+class UsernameField(forms.CharField):
+    def __init__(self, **kwargs: Any) -> None:
+        attrs = {"autocomplete": "username", "autocapitalize": "none", "spellcheck": "false"}
+        kwargs = {
+            "help_text": _("Letters a to z, digits, and after the first also _ . and -."),
+            **kwargs,
+        }
+        widget = forms.TextInput(attrs=attrs)
+        super().__init__(label=_("Username"), max_length=30, widget=widget, **kwargs)
+
+
+class UsernameForm(forms.Form):
+    username = UsernameField(
+        help_text=_("Links to the old name lead on for 90 days, and nobody else gets it meanwhile.")
     )
+
+
+class RegistrationForm(forms.Form):
+    username = UsernameField()
     email = forms.CharField(
         label=_("E-mail"),
         max_length=254,

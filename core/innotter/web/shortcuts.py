@@ -6,15 +6,23 @@ from typing import Any, cast
 from urllib.parse import urlencode
 
 from django import forms
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
+from django.http import (
+    HttpRequest,
+    HttpResponse,
+    HttpResponsePermanentRedirect,
+    HttpResponseRedirect,
+    QueryDict,
+)
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
 from innotter.accounts.middleware import session_of
 from innotter.accounts.models import User
+from innotter.accounts.selectors import user_formerly_at
 from innotter.accounts.sessions import is_password_fresh
-from innotter.common.errors import Conflict, Forbidden, Invalid
+from innotter.common.errors import Conflict, Forbidden, Invalid, NotFound
+from innotter.pages.selectors import page_formerly_at
 from innotter.posts.models import Post
 from innotter.posts.services import KeyReused, create_post
 from innotter.web.forms import PostForm
@@ -46,6 +54,30 @@ def members_only(view: View) -> View:
         return to_login(request)
 
     return guarded
+
+
+def leads_on(view: View) -> View:
+    """The address of a page or a person that has another name by now leads on to it."""
+
+    @wraps(view)
+    def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        try:
+            return view(request, *args, **kwargs)
+        except NotFound:
+            if request.method not in {"GET", "HEAD"}:
+                raise
+            return _to_present_name(request, **kwargs)
+
+    return guarded
+
+
+def _to_present_name(request: HttpRequest, uuid: str = "", username: str = "") -> HttpResponse:
+    """Raises NotFound."""
+    if uuid:
+        old, new = f"/@{uuid}", f"/@{page_formerly_at(uuid, request.user).uuid}"
+    else:
+        old, new = f"/u/{username}", f"/u/{user_formerly_at(username, request.user).username}"
+    return moved(request.get_full_path().replace(old, new, 1))
 
 
 def recent_password(view: View) -> View:
@@ -92,6 +124,11 @@ def uploaded(request: HttpRequest) -> tuple[Any, Any]:
 
 def see_other(url: str) -> HttpResponse:
     return HttpResponseRedirect(url, status=303, max_length=LONGEST_URL)
+
+
+def moved(url: str) -> HttpResponse:
+    """For good: to where a thing is called by its present name."""
+    return HttpResponsePermanentRedirect(url, max_length=LONGEST_URL)
 
 
 def origin_of(request: HttpRequest) -> str:

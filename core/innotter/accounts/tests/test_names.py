@@ -6,9 +6,10 @@ import pytest
 from django.utils import timezone
 
 from innotter.accounts.models import FormerUsername, User
-from innotter.accounts.names import MOST_FORMER, claim_username, prune_names, reserve_username
+from innotter.accounts.names import claim_username, prune_names, reserve_username
 from innotter.accounts.services import edit_user
 from innotter.common.errors import DomainError
+from innotter.common.reserved import MOST_FORMER
 from innotter.conftest import (
     CLIENT,
     PASSWORD,

@@ -13,10 +13,12 @@ from innotter.common import throttling
 from innotter.config.schedule import EVERY
 from innotter.events import services as events
 from innotter.mail import queueing as mail
+from innotter.pages import names as uuids
 from innotter.posts import services as posts
 
 PRUNINGS: dict[str, tuple[Any, Any]] = {
     "innotter.accounts.prune_names": (names, names.prune_names),
+    "innotter.pages.prune_uuids": (uuids, uuids.prune_uuids),
     "innotter.accounts.prune_sessions": (accounts, accounts.prune_sessions),
     "innotter.common.prune_usage": (throttling, throttling.prune_usage),
     "innotter.events.prune_outbox": (events, events.prune_outbox),

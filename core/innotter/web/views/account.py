@@ -26,6 +26,7 @@ from innotter.web.forms import (
     PictureForm,
     ProfileForm,
     RegistrationForm,
+    UsernameForm,
 )
 from innotter.web.shortcuts import (
     form_only,
@@ -135,10 +136,15 @@ def _forms(request: HttpRequest) -> dict[str, forms.Form]:
     """By part; the one that was sent is bound."""
     me = member(request)
     names = ("title", "email_notifications", "language")
-    initial = {"profile": {name: getattr(me, name) for name in names}, "email": {"email": me.email}}
+    initial = {
+        "profile": {name: getattr(me, name) for name in names},
+        "username": {"username": me.username},
+        "email": {"email": me.email},
+    }
     kinds: dict[str, type[forms.Form]] = {
         "profile": ProfileForm,
         "picture": PictureForm,
+        "username": UsernameForm,
         "email": EmailForm,
         "password": PasswordForm,
     }
@@ -194,6 +200,7 @@ PARTS: dict[str, Callable[..., None]] = {
     "profile": _edit,
     "picture": _set_picture,
     "no_picture": _remove_picture,
+    "username": _edit,
     "email": _edit,
     "password": _change_password,
     "session": _end_session,

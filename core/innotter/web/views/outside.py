@@ -20,7 +20,7 @@ from innotter.mail.subscriptions import resume_mails, stop_mails
 from innotter.media.storage import image_url
 from innotter.pages.selectors import open_page_at
 from innotter.posts.selectors import post_at, posts_of
-from innotter.web.shortcuts import read_only, readable_form, see_other
+from innotter.web.shortcuts import leads_on, read_only, readable_form, see_other
 from innotter.web.templatetags.web import absolute, page_url, post_url
 
 # What is public is what somebody who is not logged in may see.
@@ -81,6 +81,7 @@ def change_password(request: HttpRequest) -> HttpResponse:
 
 
 @read_only
+@leads_on
 def atom(request: HttpRequest, uuid: str) -> HttpResponse:
     """The newest posts of a public page (RFC 4287). Raises NotFound, PagePrivate."""
     page = open_page_at(uuid, STRANGER)

@@ -17,6 +17,7 @@ from innotter.web.listing import Listing, listing
 from innotter.web.refusals import in_words
 from innotter.web.shortcuts import (
     form_only,
+    leads_on,
     member,
     members_only,
     origin_of,
@@ -42,6 +43,7 @@ def mine(request: HttpRequest) -> HttpResponse:
 
 
 @read_only
+@leads_on
 def page(request: HttpRequest, uuid: str) -> HttpResponse:
     found, closed = _profile(request, uuid)
     if found.uuid != uuid:
@@ -123,6 +125,7 @@ def unfollow(request: HttpRequest, uuid: str) -> HttpResponse:
 
 
 @read_only
+@leads_on
 def followers(request: HttpRequest, uuid: str) -> HttpResponse:
     found = selectors.open_page_at(uuid, request.user)
     people = listing(request, lambda w: selectors.followers_of(found, request.user, w))

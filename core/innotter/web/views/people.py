@@ -5,10 +5,11 @@ from innotter.accounts.selectors import user_at
 from innotter.pages.selectors import pages_of
 from innotter.posts.selectors import liked_by
 from innotter.web.listing import listing
-from innotter.web.shortcuts import member, members_only, read_only, see_other
+from innotter.web.shortcuts import leads_on, member, members_only, read_only, see_other
 
 
 @read_only
+@leads_on
 def person(request: HttpRequest, username: str) -> HttpResponse:
     found = user_at(username, request.user)
     if found.username != username:

@@ -18,6 +18,7 @@ from innotter.web.shortcuts import (
     form_only,
     member,
     members_only,
+    moved,
     origin_of,
     readable_form,
     refused,
@@ -36,7 +37,7 @@ def post(request: HttpRequest, uuid: str, id: str) -> HttpResponse:
         return to_login(request)
     found = selectors.post_at(UUID(id), request.user)
     if found.page.uuid != uuid:
-        return see_other(post_url(found))
+        return moved(post_url(found))
     pages = own_pages(request)
     text = request.GET.get("text", "")
     reply = PostForm(sent(request), pages=pages, text=text) if pages else None

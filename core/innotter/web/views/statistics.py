@@ -5,7 +5,7 @@ from django.shortcuts import render
 from django.utils.translation import get_language, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
-from innotter.web.shortcuts import member, members_only, read_only
+from innotter.web.shortcuts import leads_on, member, members_only, read_only
 from innotter.web.statistics_service import StatisticsUnavailable, chart_of, statistics_of
 from innotter.web.views.pages import own_page
 
@@ -22,6 +22,7 @@ METRICS = {
 
 @read_only
 @members_only
+@leads_on
 def statistics(request: HttpRequest, uuid: str) -> HttpResponse:
     """The owner's charts, and a table of the same figures. It says so when they are away."""
     page, days = own_page(request, uuid), _days(request)
