@@ -5,7 +5,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
-from django.db.models import Exists, Q, QuerySet
+from django.db.models import Case, Exists, Q, QuerySet, When
 from django.utils import timezone
 
 from innotter.accounts.models import FormerUsername, RefreshToken, Session, User
@@ -51,15 +51,22 @@ def user_named(username: str) -> User:
 
 
 def user_by_login(login: str) -> User | None:
-    """Whom a username or an e-mail address names, in any case and form.
+    """Whom a username or an e-mail address names, in any case and form: who has confirmed the
+    mailbox, or else who has claimed it first.
 
     A row whose e-mail address could not be made canonical is found by the address as it is.
     """
     if "@" not in login:
         return User.objects.filter(username__lower=login.lower()).first()
-    typed = login.lower()
-    found = User.objects.filter(email__lower__in={typed, folded_email(login)})
-    return min(found, key=lambda user: user.email.lower() != typed, default=None)
+    typed, folded = login.lower(), folded_email(login)
+    found = User.objects.filter(Q(email__lower__in={typed, folded}) | Q(pending_email=folded))
+    rank = Case(When(email__lower=typed, then=0), When(email__lower=folded, then=1), default=2)
+    return found.order_by(rank, "pending_since", "id").first()
+
+
+def mailbox_holder(mailbox: str) -> User | None:
+    """Who has confirmed it."""
+    return User.objects.filter(email__lower=mailbox).first()
 
 
 def folded_login(login: str) -> str:

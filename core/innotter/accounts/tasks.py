@@ -1,6 +1,6 @@
 from celery import shared_task
 
-from innotter.accounts import names, sessions
+from innotter.accounts import account_mail, names, sessions
 from innotter.common.celery import ClockTask
 
 
@@ -14,3 +14,10 @@ def prune_sessions() -> int:
 def prune_names() -> int:
     """Deletes reservations of former usernames that are over; how many."""
     return names.prune_names()
+
+
+@shared_task(name="innotter.accounts.prune_account_mail", base=ClockTask)
+def prune_account_mail() -> int:
+    """Deletes mails about accounts that ended long ago, and tokens and reservations that are over;
+    how many."""
+    return account_mail.prune_account_mail()

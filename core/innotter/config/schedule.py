@@ -16,4 +16,5 @@ EVERY = {
     "innotter.accounts.prune_sessions": timedelta(minutes=1),
     "innotter.accounts.prune_names": timedelta(minutes=1),
     "innotter.pages.prune_uuids": timedelta(minutes=1),
+    "innotter.accounts.prune_account_mail": timedelta(minutes=1),
 }

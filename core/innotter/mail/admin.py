@@ -3,7 +3,7 @@ from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils.text import Truncator
 
-from innotter.accounts.models import User
+from innotter.accounts.models import AccountMail, User
 from innotter.common.admin import ReadOnlyAdmin
 from innotter.mail.models import Delivery, Suppression
 from innotter.mail.queueing import send_again
@@ -49,6 +49,28 @@ class DeliveryAdmin(ReadOnlyAdmin):
     @admin.display(description="post")
     def opening(self, delivery: Delivery) -> str:
         return Truncator(delivery.post.content).chars(60)
+
+
+@admin.register(AccountMail)
+class AccountMailAdmin(ReadOnlyAdmin):
+    """Mails about accounts; what they say, and the links in them, is stored nowhere."""
+
+    list_display = (
+        "user",
+        "address",
+        "kind",
+        "state",
+        "created_at",
+        "sent_at",
+        "attempts",
+        "error",
+    )
+    list_filter = ("state",)
+    list_select_related = ("user",)
+    search_help_text = "The whole username."
+
+    def found_by(self, word: str) -> Q:
+        return Q(user=User.objects.filter(username__lower=word.lower()).values("id")[:1])
 
 
 @admin.register(Suppression)

@@ -22,6 +22,7 @@ LONGEST_NAME = 60
 
 def write_page_mail(*, reader: User, page: Page, posts: Sequence[Post]) -> EmailMessage:
     """In the reader's language. `posts` come oldest first."""
+    assert reader.email is not None, "no mail about pages before that"
     page_url = f"{settings.CORE_URL}/@{page.uuid}"
     token = unsubscribe_token(reader.id, page.id)
     context = {

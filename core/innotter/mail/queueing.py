@@ -50,6 +50,7 @@ QUEUE_DELIVERIES = """
              ) AS due
         WHERE chunk.muted_at IS NULL
           AND NOT reader.is_blocked
+          AND reader.email IS NOT NULL
           AND reader.email_notifications <> 'off'
         ON CONFLICT DO NOTHING
         RETURNING 1

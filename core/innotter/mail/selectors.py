@@ -45,7 +45,7 @@ def subscription_of(token: str) -> Subscription:
 def wanted_deliveries(ids: Collection[UUID]) -> set[UUID]:
     """Those of these deliveries that may leave now: the reader follows the page and has not
     stopped its mails, may see what is on it, does not own it, is not blocked, wants mail, and has
-    an address that takes it."""
+    a confirmed address that takes it."""
     follows = Follow.objects.filter(
         page=OuterRef("page"),
         user=OuterRef("recipient"),
@@ -63,8 +63,15 @@ def wanted_deliveries(ids: Collection[UUID]) -> set[UUID]:
         ~Q(recipient__email_notifications=User.EmailNotifications.OFF),
         id__in=ids,
         recipient__is_blocked=False,
+        recipient__email__isnull=False,
     )
     return set(wanted.values_list("id", flat=True))
+
+
+def suppressed(addresses: Collection[str]) -> set[str]:
+    """Those of these addresses, in lower case, that get no mail."""
+    active = Suppression.objects.filter(address__in=addresses, lifted_at__isnull=True)
+    return set(active.values_list("address", flat=True))
 
 
 def deliveries_to_write(ids: Collection[UUID]) -> list[Delivery]:

@@ -10,20 +10,21 @@ from typing import Any
 from uuid import UUID
 
 import structlog
-from django.db import OperationalError, connection, transaction
+from django.db import connection, transaction
 from django.db.models import F
 from django.utils import timezone
 
+from innotter.mail.account_sending import send_account_mail
 from innotter.mail.message import Answer, EmailMessage, Outcome
 from innotter.mail.metrics import MAILS
 from innotter.mail.models import Delivery, Suppression, due_after, turn_of
+from innotter.mail.outcomes import CLAIM_SECONDS, MOST_ATTEMPTS, next_attempt, persist
 from innotter.mail.page_mail import write_page_mail
 from innotter.mail.queueing import queue_deliveries
 from innotter.mail.quota import acquire, follow_account, release, wait
 from innotter.mail.selectors import deliveries_to_write, wanted_deliveries
-from innotter.mail.ses import LONGEST_BATCH, MOST_AT_ONCE, send_messages
+from innotter.mail.ses import MOST_AT_ONCE, send_messages
 from innotter.mail.suppressions import suppress
-from innotter_contracts.backoff import delay_after
 
 log = structlog.get_logger("innotter.mail")
 
@@ -31,19 +32,8 @@ State = Delivery.State
 
 # A run of sending ends after that; the next run goes on.
 RUN_SECONDS = 10
-# SES has answered for a batch long before.
-CLAIM_SECONDS = 2 * LONGEST_BATCH
 # Posts in one mail; of more, the newest come in another.
 POSTS_IN_MAIL = 50
-# Seconds before another attempt: 2, 4, 8, up to this many, each time cut by chance.
-LONGEST_WAIT = 600
-# Of transient failures of this one mail. Where SES takes nothing it is for ever.
-MOST_ATTEMPTS = 10
-# For a delivery's patience it counts no more than this, however long SES is away.
-UNAVAILABLE_ATTEMPTS = 5
-# How often SES's answers are written while the database fails.
-PERSIST_ATTEMPTS = 5
-
 # The oldest delivery that is due to a reader about a page stands for all of them: the worker
 # that locks it has the mail. What is locked already is another worker's.
 CLAIM = """
@@ -117,7 +107,8 @@ def notify_followers(post_id: UUID) -> int:
 
 
 def send_due(*, most: int | None = None) -> int:
-    """Sends what is due, in the order of turns, as fast as SES allows; how many mails left.
+    """Sends what is due, as fast as SES allows: before each batch the mail about accounts, then
+    that about pages in the order of turns; how many mails left.
 
     Ends when nothing is due, when SES takes nothing, or after RUN_SECONDS. With `most` it ends
     after so many, and does not wait for SES's quota: that is left to the clock's run.
@@ -133,13 +124,19 @@ def send_due(*, most: int | None = None) -> int:
             if not wait(allowance.wait):
                 break
             continue
-        batch = _claim(allowance.mails)
-        release(allowance.mails - len(batch.claims))
+        urgent = send_account_mail(allowance.mails)
+        sent += urgent.sent
+        if urgent.stop:
+            release(allowance.mails - urgent.claimed)
+            break
+        batch = _claim(allowance.mails - urgent.claimed)
+        release(allowance.mails - urgent.claimed - len(batch.claims))
         ends = _send(batch)
         sent += sum(end.state == State.SENT for end in ends)
         if most is not None:
             most = max(0, most - batch.looked_at)
-        if not batch.looked_at or any(end.answer.outcome is Outcome.UNAVAILABLE for end in ends):
+        looked_at = batch.looked_at + urgent.looked_at
+        if not looked_at or any(end.answer.outcome is Outcome.UNAVAILABLE for end in ends):
             break
     return sent
 
@@ -152,7 +149,7 @@ def _send(batch: Batch) -> list[End]:
         End(claim, answer, _resolve(claim, answer))
         for claim, answer in zip(batch.claims, answers, strict=True)
     ]
-    _persist(batch, ends)
+    persist(lambda: _update(batch, ends))
     _suppress_refused(ends)
     for end in ends:
         _report(end)
@@ -219,20 +216,16 @@ def _written(mail: Sequence[Delivery]) -> Claim:
 
 def _resolve(claim: Claim, answer: Answer) -> dict[str, Any]:
     """What becomes of the deliveries of a mail, by what SES has said."""
-    attempts = claim.attempts
     match answer.outcome:
         case Outcome.SENT:
             return {"state": State.SENT, "sent_at": timezone.now(), "error": ""}
         case Outcome.UNKNOWN:
             return {"state": State.UNKNOWN, "error": answer.error}
-        case Outcome.TRANSIENT_FAILURE if attempts < MOST_ATTEMPTS:
-            pass
-        case Outcome.UNAVAILABLE:
-            attempts = min(attempts, UNAVAILABLE_ATTEMPTS)
-        case _:
+        case Outcome.REFUSED:
             return {"state": State.FAILED, "error": answer.error}
-    delay = delay_after(attempts, first=2, longest=LONGEST_WAIT)
-    due_at = timezone.now() + timedelta(seconds=delay)
+        case Outcome.TRANSIENT_FAILURE if claim.attempts >= MOST_ATTEMPTS:
+            return {"state": State.FAILED, "error": answer.error}
+    attempts, due_at = next_attempt(claim.attempts, answer.outcome)
     return {
         "state": State.WAITING,
         "due_at": due_at,
@@ -240,21 +233,6 @@ def _resolve(claim: Claim, answer: Answer) -> dict[str, Any]:
         "attempts": attempts,
         "error": answer.error,
     }
-
-
-def _persist(batch: Batch, ends: Sequence[End]) -> None:
-    """Writes what SES has said. It is said once, and so this is tried more than once."""
-    for attempt in range(1, PERSIST_ATTEMPTS + 1):
-        try:
-            with transaction.atomic():
-                _update(batch, ends)
-            return
-        except OperationalError as error:
-            if attempt == PERSIST_ATTEMPTS or connection.in_atomic_block:
-                raise
-            log.warning("persist_again", reason=str(error))
-            connection.close_if_unusable_or_obsolete()
-            time.sleep(attempt)
 
 
 def _update(batch: Batch, ends: Sequence[End]) -> None:

@@ -37,3 +37,10 @@ def lift_suppressions(suppressions: Collection[UUID]) -> int:
     now = timezone.now()
     active = Suppression.objects.filter(id__in=suppressions, lifted_at=None)
     return active.update(lifted_at=now, updated_at=now)
+
+
+def lift_suppression(*, mailbox: str, **_: object) -> None:
+    """Somebody reads it: they have confirmed it just now."""
+    now = timezone.now()
+    active = Suppression.objects.filter(address=mailbox, lifted_at=None)
+    active.update(lifted_at=now, updated_at=now)

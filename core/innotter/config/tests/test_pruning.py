@@ -8,6 +8,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from innotter.accounts import names
+from innotter.accounts import account_mail
 from innotter.accounts import sessions as accounts
 from innotter.common import throttling
 from innotter.config.schedule import EVERY
@@ -19,6 +20,7 @@ from innotter.posts import services as posts
 PRUNINGS: dict[str, tuple[Any, Any]] = {
     "innotter.accounts.prune_names": (names, names.prune_names),
     "innotter.pages.prune_uuids": (uuids, uuids.prune_uuids),
+    "innotter.accounts.prune_account_mail": (account_mail, account_mail.prune_account_mail),
     "innotter.accounts.prune_sessions": (accounts, accounts.prune_sessions),
     "innotter.common.prune_usage": (throttling, throttling.prune_usage),
     "innotter.events.prune_outbox": (events, events.prune_outbox),
@@ -55,5 +57,5 @@ def test_it_finds_what_it_deletes_by_an_index(db: None, prune: Any) -> None:
             plan = "\n".join(line for (line,) in cursor.fetchall())
             assert "Seq Scan" not in plan
             # The innermost step, which looks for what is old.
-            assert any(f"{word} <" in plan for word in ("id", "_at", "until")), plan
+            assert any(f"{word} <" in plan for word in ("id", "_at", "until", "_until")), plan
             assert "Index Cond" in plan

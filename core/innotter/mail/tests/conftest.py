@@ -42,6 +42,7 @@ def ses() -> Iterator[Ses]:
     ses = Ses()
     with (
         patch("innotter.mail.sending.send_messages", ses.send),
+        patch("innotter.mail.account_sending.send_messages", ses.send),
         patch("innotter.mail.quota.account_quota", lambda: ses.quota),
     ):
         yield ses

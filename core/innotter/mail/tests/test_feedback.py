@@ -151,7 +151,7 @@ def test_a_bounce_for_good_stops_mail(
 
 
 def test_a_complaint_stops_mail(amazon: Amazon, ses: Ses, bob: User, page: Page) -> None:
-    notify(signed(complaint(bob.email), Subject="Amazon SES"))
+    notify(signed(complaint(str(bob.email)), Subject="Amazon SES"))
     assert active() == [("bob@example.com", "complaint")]
     notify_followers(new_post(page).id)
     assert ses.mailed == []
@@ -160,7 +160,7 @@ def test_a_complaint_stops_mail(amazon: Amazon, ses: Ses, bob: User, page: Page)
 def test_another_address_of_the_same_user_is_another_matter(
     amazon: Amazon, ses: Ses, bob: User, page: Page
 ) -> None:
-    notify(signed(bounce(bob.email)))
+    notify(signed(bounce(str(bob.email))))
     edit_user(actor=bob, client=CLIENT, email="bob@elsewhere.example", current_password=PASSWORD)
     notify_followers(new_post(page).id)
     assert ses.mailed == ["bob@elsewhere.example"]
@@ -189,7 +189,7 @@ def test_everything_else_is_taken_note_of_and_stops_nothing(
 def test_what_is_notified_twice_counts_once_and_a_lift_holds(
     amazon: Amazon, ses: Ses, bob: User, page: Page
 ) -> None:
-    notification = signed(bounce(bob.email))
+    notification = signed(bounce(str(bob.email)))
     notify(notification)
     with no_trace():
         notify(notification)
@@ -200,7 +200,7 @@ def test_what_is_notified_twice_counts_once_and_a_lift_holds(
     notify_followers(new_post(page).id)
     assert ses.mailed == [bob.email]
     later = datetime.now(UTC) + timedelta(hours=1)
-    notify(signed(bounce(bob.email, timestamp=later.isoformat())))
+    notify(signed(bounce(str(bob.email), timestamp=later.isoformat())))
     assert active() == [("bob@example.com", "bounce")]
 
 

@@ -35,8 +35,10 @@ class UserManager(BaseUserManager["User"]):
         return canonical_email(email or "")
 
     def create_user(self, username: str, email: str, password: str, **fields: Any) -> "User":
-        """The title is the username unless given. No name is reserved here, and no password weak:
-        what people choose comes through services.register(). Raises ValueError for the e-mail."""
+        """With a confirmed mailbox; titled by the username unless given. No name is reserved here,
+        and no password weak: what people choose comes through services.register().
+
+        Raises ValueError for the e-mail."""
         fields["title"] = fields.get("title") or username
         user = self.model(username=username, email=self.normalize_email(email), **fields)
         user.set_password(password)
@@ -81,8 +83,17 @@ class User(Revised, Record, AbstractBaseUser):
             ),
         ],
     )
-    # As canonical_email() makes it.
-    email = models.EmailField(max_length=MAX_EMAIL_LENGTH)
+    # The confirmed mailbox, as canonical_email() makes it; none until one is confirmed.
+    email = models.EmailField(  # noqa: DJ001
+        max_length=MAX_EMAIL_LENGTH, null=True, blank=True
+    )
+    # A claim on a mailbox that is not confirmed yet, if any; others may claim it too.
+    pending_email = models.EmailField(
+        max_length=MAX_EMAIL_LENGTH, default="", db_default="", blank=True
+    )
+    pending_since = models.DateTimeField(null=True)
+    # Mails that were asked for before bring no link to a new password or a confirmation.
+    links_void_before = models.DateTimeField(null=True)
     title = models.CharField(max_length=LONGEST_TITLE)
     image = models.ForeignKey(
         Picture,
@@ -111,6 +122,9 @@ class User(Revised, Record, AbstractBaseUser):
             models.UniqueConstraint(Lower("email"), name="user_email_unique"),
         ]
         indexes: ClassVar = [
+            models.Index(
+                name="user_claims", fields=["pending_email"], condition=~Q(pending_email="")
+            ),
             models.Index(
                 name="user_with_image", fields=["image"], condition=Q(image__isnull=False)
             ),
@@ -156,86 +170,3 @@ class User(Revised, Record, AbstractBaseUser):
 
     def has_module_perms(self, app_label: str) -> bool:
         return self.is_admin and not self.is_blocked
-
-
-class Session(Record):
-    """A user at one of their devices: begins at a login and is kept alive by use. A program's holds
-    refresh tokens; a browser's, on the site, has the token of its cookie.
-
-    Every change of a session or its tokens holds the lock of its row.
-    """
-
-    user = models.ForeignKey(User, on_delete=models.CASCADE)
-    user_agent = models.CharField(max_length=200, default="")
-    last_used_at = models.DateTimeField()
-    # SHA-256 of the cookie's token, in hexadecimal; none of a program's.
-    cookie_digest = models.CharField(max_length=64, null=True, unique=True)  # noqa: DJ001
-    # The role that its user had when the cookie was made: with another role comes another token.
-    cookie_role = models.CharField(max_length=10, default="")
-    # When the password was last given in it, where that matters: on the site.
-    authenticated_at = models.DateTimeField(null=True)
-    # Access tokens of it are refused from then on. Of a block there is no such mark: it refuses
-    # all tokens by itself, and what is left of their minutes comes back with its end.
-    ended_at = models.DateTimeField(null=True)
-
-    class Meta:
-        indexes: ClassVar = [
-            models.Index(name="session_idle", fields=["last_used_at"]),
-            models.Index(
-                name="session_ended", fields=["ended_at"], condition=Q(ended_at__isnull=False)
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.user_id} {self.id}"
-
-
-class RefreshToken(Record):
-    """One link of a session's chain: each refresh spends a link and adds one. When a spent link
-    that comes back ends the session, says services.refresh()."""
-
-    session = models.ForeignKey(Session, on_delete=models.CASCADE)
-    # SHA-256 of the token, in hexadecimal: who reads the table can sign in as nobody.
-    digest = models.CharField(max_length=64, unique=True)
-    expires_at = models.DateTimeField()
-    spent_at = models.DateTimeField(null=True)
-    # The token that was spent for this one, whose row may be gone.
-    predecessor_id = models.UUIDField(null=True)
-
-    class Meta:
-        indexes: ClassVar = [models.Index(name="refresh_token_expiry", fields=["expires_at"])]
-
-    def __str__(self) -> str:
-        return f"{self.session_id} {self.id}"
-
-
-class KnownIP(Record):
-    """An IP from which a user has logged in, last at `updated_at`; see limits.py. Its table is
-    logged, unlike that of the counters: a crash of the database must not make owners strangers."""
-
-    # keyed_id() of the user and the IP.
-    id = models.UUIDField(primary_key=True)
-    user = models.ForeignKey(User, on_delete=models.CASCADE)
-
-    class Meta:
-        indexes: ClassVar = [models.Index(name="known_ip_age", fields=["updated_at"])]
-
-    def __str__(self) -> str:
-        return f"{self.id}"
-
-
-class FormerUsername(Record):
-    """A name that a user had, lower-case: reserved for them until a moment, and for nobody where
-    the user is gone."""
-
-    username = models.CharField(max_length=30, unique=True)
-    user = models.ForeignKey(
-        User, null=True, on_delete=models.SET_NULL, related_name="former_usernames"
-    )
-    reserved_until = models.DateTimeField()
-
-    class Meta:
-        indexes: ClassVar = [models.Index(name="former_username_end", fields=["reserved_until"])]
-
-    def __str__(self) -> str:
-        return self.username
