@@ -7,8 +7,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from innotter.accounts import names
-from innotter.accounts import account_mail
+from innotter.accounts import account_mail, names
 from innotter.accounts import sessions as accounts
 from innotter.common import throttling
 from innotter.config.schedule import EVERY
