@@ -96,9 +96,12 @@ def usable_sessions(user: User) -> QuerySet[Session]:
 def cookie_session(token: str) -> Session | None:
     """With its user. One that was ended, too, whose user is blocked: who is shut out is told so."""
     found = Session.objects.select_related("user").filter(
-        cookie_digest=digest(token), last_used_at__gt=timezone.now() - refresh_life()
+        Q(ended_at=None) | Q(user__is_blocked=True),
+        cookie_digest=digest(token),
+        last_used_at__gt=timezone.now() - refresh_life(),
     )
-    return found.filter(Q(ended_at=None) | Q(user__is_blocked=True)).first()
+    # One at most: without an order, which `first()` would give it.
+    return next(iter(found), None)
 
 
 def refresh_token(token: str) -> RefreshToken | None:

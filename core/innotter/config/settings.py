@@ -191,12 +191,12 @@ INSTALLED_APPS = [
     "innotter.statistics",
     "innotter.web",
     "django_htmx",
-    "heroicons",
     "innotter.config",
 ]
 
 MIDDLEWARE = [
     "innotter.common.middleware.RequestLogMiddleware",
+    "innotter.common.middleware.CompressionMiddleware",
     "innotter.common.middleware.PrivateAnswersMiddleware",
     "corsheaders.middleware.CorsMiddleware",
     "django.middleware.security.SecurityMiddleware",
@@ -204,6 +204,7 @@ MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "innotter.web.middleware.PollMiddleware",
     "innotter.accounts.middleware.SessionMiddleware",
     "innotter.accounts.middleware.AccessTokenMiddleware",
     "innotter.web.middleware.LanguageMiddleware",

@@ -3,7 +3,7 @@
 from uuid import UUID
 
 from django.contrib.postgres.expressions import ArraySubquery
-from django.db.models import BooleanField, Exists, F, Func, OuterRef, Q, Subquery
+from django.db.models import BooleanField, Exists, F, Func, OuterRef, Q, QuerySet, Subquery
 
 from innotter.accounts.models import User
 from innotter.common.pagination import NEWEST_FIRST, Slice, Window
@@ -32,15 +32,19 @@ LOOKED_AT = 200
 BEFORE_ALL = UUID(int=0)
 
 
+def is_anything_newer(window: Window) -> bool:
+    """Whether any post, be it whose it may, is newer than the window's position: one step into an
+    index. Raises Invalid."""
+    return bool(_newer_than(window).values_list("page_id")[:1])
+
+
 def new_in_feed(viewer: User, window: Window) -> int:
     """How many posts of the viewer's feed are newer than the window's position, at most its limit.
 
     While nothing is new anywhere it costs one step into an index, whatever the viewer follows.
     Raises Invalid.
     """
-    position = window.of(NEWEST_FIRST).position or BEFORE_ALL
-    newer = Post.objects.filter(id__gt=position).order_by("-id")
-    pages = list(newer.values_list("page_id", flat=True)[:LOOKED_AT])
+    pages = list(_newer_than(window).values_list("page_id", flat=True)[:LOOKED_AT])
     if not pages:
         return 0
     read = Q(owner=viewer) | Exists(follows_of(viewer).filter(page=OuterRef("pk")))
@@ -50,6 +54,11 @@ def new_in_feed(viewer: User, window: Window) -> int:
     if found < window.limit and len(pages) == LOOKED_AT:
         return len(feed_of(viewer, window))
     return min(found, window.limit)
+
+
+def _newer_than(window: Window) -> QuerySet[Post]:
+    position = window.of(NEWEST_FIRST).position or BEFORE_ALL
+    return Post.objects.filter(id__gt=position).order_by("-id")
 
 
 def feed_of(viewer: User, window: Window) -> Slice[Post]:

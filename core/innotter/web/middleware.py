@@ -1,9 +1,15 @@
 from collections.abc import Callable
+from http import HTTPStatus
 
 from django.http import HttpRequest, HttpResponse
 from django.utils import translation
 
+from innotter.common.errors import Invalid
+from innotter.common.pagination import Window
+from innotter.feed.selectors import is_anything_newer
 from innotter.web.errors import language_of
+
+POLLED = "/feed/new"
 
 type GetResponse = Callable[[HttpRequest], HttpResponse]
 
@@ -19,3 +25,24 @@ class LanguageMiddleware:
             return self.get_response(request)
         with translation.override(language_of(request)):
             return self.get_response(request)
+
+
+class PollMiddleware:
+    """Most polls come while nothing is new anywhere: they are answered by one step into an index,
+    before anybody asks who polls. All others go on to their view."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if request.path == POLLED and request.method in ("GET", "HEAD") and _is_idle(request):
+            return HttpResponse(status=HTTPStatus.NO_CONTENT)
+        return self.get_response(request)
+
+
+def _is_idle(request: HttpRequest) -> bool:
+    try:
+        return not is_anything_newer(Window(cursor=request.GET.get("after") or None))
+    except Invalid:
+        # The view says so.
+        return False

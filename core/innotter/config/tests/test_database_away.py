@@ -106,6 +106,20 @@ def test_so_do_the_views_outside_the_api(client: Client, away: None, path: str) 
     assert is_unavailable(client.get(path))
 
 
+@pytest.mark.parametrize("path", ["/", "/search?q=ann", "/login", "/feed/new"])
+def test_people_read_a_page_in_their_language(client: Client, away: None, path: str) -> None:
+    people = {"Accept": "text/html,*/*;q=0.8", "Accept-Language": "ru-RU,ru;q=0.9,en;q=0.5"}
+    method = client.post if path == "/login" else client.get
+    answer = method(path, headers=people)
+    assert answer.status_code == 503
+    assert int(answer["Retry-After"]) > 0
+    assert answer["Content-Type"].startswith("text/html")
+    page = answer.content.decode()
+    assert '<html lang="ru">' in page
+    assert "<h1>Скоро вернёмся</h1>" in page
+    assert 'href="/"' in page
+
+
 @pytest.mark.parametrize("path", ["/health/live", "/.well-known/jwks.json", "/api/v1/schema"])
 def test_what_needs_no_database_goes_on(away: None, path: str) -> None:
     assert Client().get(path).status_code == 200

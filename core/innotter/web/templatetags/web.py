@@ -1,6 +1,7 @@
 """What the templates of the site say in more than one place."""
 
 from datetime import datetime
+from functools import cache, lru_cache
 from typing import Any
 from urllib.parse import urlencode, urljoin
 
@@ -12,11 +13,11 @@ from django.http import HttpRequest
 from django.template.context import RequestContext
 from django.utils import timezone
 from django.utils.formats import date_format, number_format
-from django.utils.html import format_html, urlize
+from django.utils.html import escape, format_html, urlize
 from django.utils.safestring import SafeString
+from django.utils.translation import get_language, ngettext, pgettext
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as lazy
-from django.utils.translation import ngettext, pgettext
 
 from innotter.accounts.models import User
 from innotter.accounts.selectors import Viewer
@@ -31,6 +32,8 @@ register = template.Library()
 MINUTE, HOUR, DAY = 60, 3600, 86400
 # Deeper replies stand below each other.
 MOST_INDENTED = 5
+# What ends a sentence has a space after it, and is in no web or e-mail address.
+_MAY_BE_ADDRESS = regex.compile(r"[.:@]\S")
 
 Action, Kind = ModerationAction.Action, ModerationAction.Kind
 ACTIONS = {
@@ -111,18 +114,45 @@ def indent(depth: int) -> int:
 @register.filter
 def linked(text: str) -> SafeString:
     """The text with its web addresses as links that vouch for nothing."""
+    if not _MAY_BE_ADDRESS.search(text):
+        return escape(text)
     return SafeString(urlize(text, nofollow=True, autoescape=True))
 
 
 @register.filter
+def post_label(post: Post) -> str:
+    """What a post is called, to be listened to."""
+    return _("Post by %(name)s") % {"name": isolate(post.page.name)}
+
+
+@register.filter
 def count(number: int) -> str:
-    return number_format(number, force_grouping=True)
+    return str(number) if number < 1000 else number_format(number, force_grouping=True)
+
+
+@register.filter
+def replies(number: int) -> str:
+    return ngettext("%(number)s reply", "%(number)s replies", number) % {"number": count(number)}
+
+
+@register.filter
+def likes(number: int) -> str:
+    return ngettext("%(number)s like", "%(number)s likes", number) % {"number": count(number)}
+
+
+@register.simple_tag
+@cache
+def icon(name: str, size: int = 20, style: str = "outline") -> SafeString:
+    """One of Heroicons. Decoration: what it stands for is said beside it."""
+    # Drawn once for all: it takes a quarter of a millisecond, and a feed shows fifty.
+    attributes: dict[str, object] = {"aria_hidden": "true"}
+    return SafeString(heroicons._render_icon(style, name, size, attributes).replace("\n", ""))
 
 
 @register.simple_tag
 def when(moment: datetime, exact: bool = False) -> SafeString:
     """A <time>: relative in words, exact on hover."""
-    full = date_format(timezone.localtime(moment), "DATETIME_FORMAT")
+    full = _in_full(moment, get_language())
     return format_html(
         '<time datetime="{}" title="{} UTC"{}>{}</time>',
         moment.isoformat(timespec="seconds"),
@@ -130,6 +160,12 @@ def when(moment: datetime, exact: bool = False) -> SafeString:
         SafeString(" data-exact") if exact else "",
         full if exact else relative(moment),
     )
+
+
+@lru_cache(maxsize=4096)
+def _in_full(moment: datetime, language: str) -> str:
+    """Many readers see the same posts, and this is most of what showing a time costs."""
+    return date_format(timezone.localtime(moment), "DATETIME_FORMAT")
 
 
 def relative(moment: datetime, now: datetime | None = None) -> str:
@@ -156,28 +192,28 @@ def relative(moment: datetime, now: datetime | None = None) -> str:
 def avatar(thing: Any, size: str = "") -> SafeString:
     """A page's or a user's picture, or its first letter. Decoration: the name stands beside it."""
     name = thing.name if isinstance(thing, Page) else thing.title
-    first = regex.match(r"\X", name.lstrip())
-    inner = (
-        format_html(
-            '<img src="{}" alt="" width="96" height="96" loading="lazy" decoding="async">',
+    if thing.image_id:
+        return format_html(
+            '<span class="avatar {}" aria-hidden="true"><img src="{}" alt="" width="96" '
+            'height="96" loading="lazy" decoding="async"></span>',
+            size,
             image_url(thing.image_id, "small"),
         )
-        if thing.image_id
-        else format_html("{}", first[0] if first else "")
-    )
-    return format_html('<span class="avatar {}" aria-hidden="true">{}</span>', size, inner)
+    first = regex.match(r"\X", name.lstrip())
+    letter = first[0] if first else ""
+    return format_html('<span class="avatar {}" aria-hidden="true">{}</span>', size, letter)
 
 
 @register.simple_tag(takes_context=True)
-def nav(context: RequestContext, path: str, icon: str, label: str) -> SafeString:
+def nav(context: RequestContext, path: str, picture: str, text: str) -> SafeString:
     here = context["request"].path
     current = here == path or (path != "/" and here.startswith(f"{path}/"))
     return format_html(
         '<li><a href="{}"{}>{}<span>{}</span></a></li>',
         path,
         SafeString(' aria-current="page"') if current else "",
-        SafeString(heroicons._render_icon("outline", icon, 24, {"aria_hidden": "true"})),
-        label,
+        icon(picture, 24),
+        text,
     )
 
 
