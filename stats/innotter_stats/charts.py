@@ -20,9 +20,26 @@ sys.meta_path[:] = [each for each in sys.meta_path if type(each).__name__ != "Pl
 type Language = Literal["en", "ru"]
 LANGUAGES: tuple[Language, ...] = get_args(Language.__value__)
 
-WIDTH, HEIGHT = 900, 420
-# So many days have their name below the axis, at most.
-NAMED_DAYS = 10
+
+class Measure(NamedTuple):
+    """Pixels, of a picture that is shown as wide as it is or a little narrower."""
+
+    width: int
+    height: int
+    # So many days have their name below the axis, at most.
+    named_days: int
+    # And so many lines stand behind the bars.
+    lines: int
+    margin: int
+
+
+type Size = Literal["wide", "narrow"]
+# `narrow` is for phones: letters keep their size, and there are fewer of them. The page that shows
+# it names itself.
+MEASURES: dict[Size, Measure] = {
+    "wide": Measure(900, 420, named_days=10, lines=16, margin=16),
+    "narrow": Measure(330, 260, named_days=4, lines=6, margin=8),
+}
 # The picture stands alone, so that its colours may follow the reader's light or dark mode.
 COLOURS = """
 svg { --paper: #ffffff; --ink: #1f2328; --faint: #d0d7de; --bar: #0969da; }
@@ -110,24 +127,25 @@ WORDS: dict[Language, Words] = {
 }
 
 
-def draw(statistics: Statistics, metric: Metric, language: Language) -> bytes:
+def draw(statistics: Statistics, metric: Metric, language: Language, size: Size = "wide") -> bytes:
     """A bar a day, with its axes named; the total stands in the title."""
-    words = WORDS[language]
+    words, measure = WORDS[language], MEASURES[size]
     days = [day.date for day in statistics.daily]
     total = words.in_total.format(n=_number(getattr(statistics.totals, metric)))
     values = [getattr(day, metric) for day in statistics.daily]
+    counted, is_wide = f"{words.metrics[metric]}, {total}", size == "wide"
+    title = f"{within_text(statistics.page.name)}\n{counted}"
     chart = pygal.Bar(
-        width=WIDTH,
-        height=HEIGHT,
+        width=measure.width,
+        height=measure.height,
         style=STYLE,
         css=["file://style.css", "file://graph.css", f"inline:{COLOURS}"],
         js=[],
-        title=NOT_XML.sub(
-            "", f"{within_text(statistics.page.name)}\n{words.metrics[metric]}, {total}"
-        ),
-        x_title=words.period(days[0], days[-1]),
-        y_title=words.change,
-        x_labels=_named(days, words),
+        title=NOT_XML.sub("", title) if is_wide else f"{counted}\n{words.change}",
+        x_title=words.period(days[0], days[-1]) if is_wide else words.days,
+        y_title=words.change if is_wide else None,
+        max_scale=measure.lines,
+        x_labels=_named(days, words, measure.named_days),
         truncate_label=-1,
         show_legend=False,
         # Things are counted in whole numbers; without any, the axis shows a few all the same.
@@ -135,7 +153,7 @@ def draw(statistics: Statistics, metric: Metric, language: Language) -> bytes:
         range=(min(0, *values), max(4, *values)),
         value_formatter=_number,
         formatter=lambda value, index: f"{words.full_day(days[index])}: {_number(value)}",
-        margin=16,
+        margin=measure.margin,
         spacing=8,
     )
     # Otherwise a random one, in every rule.
@@ -146,9 +164,9 @@ def draw(statistics: Statistics, metric: Metric, language: Language) -> bytes:
     return picture
 
 
-def _named(days: list[date], words: Words) -> list[str]:
+def _named(days: list[date], words: Words, most: int) -> list[str]:
     """Every so many days a name, beginning with the first."""
-    step = -(-len(days) // NAMED_DAYS)
+    step = -(-len(days) // most)
     return [words.day(day) if n % step == 0 else "" for n, day in enumerate(days)]
 
 

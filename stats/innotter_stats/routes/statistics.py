@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Header, Query, Response
 
 from innotter_contracts.events import Metric
-from innotter_stats.charts import Language, draw
+from innotter_stats.charts import Language, Size, draw
 from innotter_stats.dependencies import chosen_language, owned_statistics
 from innotter_stats.errors import documented
 from innotter_stats.schemas import Statistics
@@ -65,6 +65,7 @@ def page_chart(
     found: Owned,
     language: Annotated[Language, Depends(chosen_language)],
     metric: Annotated[Metric, Query(description="What is drawn.")] = "followers",
+    size: Annotated[Size, Query(description="For a screen, or for a phone.")] = "wide",
     known: Known = "",
 ) -> Response:
     """The change of each day as a bar. For the page's owner only.
@@ -74,13 +75,13 @@ def page_chart(
     headers = {
         **PRIVATE,
         **CHART_HEADERS,
-        "ETag": _etag(found, metric, language),
+        "ETag": _etag(found, metric, language, size),
         "Content-Language": language,
         "Vary": "Accept-Language",
     }
     if _holds(headers["ETag"], known):
         return Response(status_code=304, headers=headers)
-    return Chart(draw(found, metric, language), headers=headers)
+    return Chart(draw(found, metric, language, size), headers=headers)
 
 
 def _etag(found: Statistics, *form: str) -> str:

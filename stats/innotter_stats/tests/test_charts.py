@@ -62,6 +62,17 @@ def test_the_days_below_the_axis_are_named_and_few(days: int) -> None:
     assert min(days, 5) <= len(named) <= 10
 
 
+def test_a_narrow_one_keeps_the_size_of_its_letters_and_says_what_it_shows() -> None:
+    wide, narrow = (draw(statistics(30), "likes", "en", size) for size in ("wide", "narrow"))
+    assert parsed(wide).get("viewBox") == "0 0 900 420"
+    assert parsed(narrow).get("viewBox") == "0 0 330 260"
+    letters = [set(re.findall(r"font-size:\s*(\d+px)", text.decode())) for text in (wide, narrow)]
+    assert letters[0] == letters[1]
+    days = [text for text in texts(narrow) if re.fullmatch(r"\d+ [A-Z][a-z]{2}", text)]
+    assert 2 <= len(days) <= 4
+    assert {"Likes, 0 in total", "Change per day", "Days (UTC)"} < set(texts(narrow))
+
+
 @pytest.mark.parametrize("highest", [0, 1, 3, 7, 1_000_000_000])
 def test_the_axis_counts_in_whole_numbers(highest: int) -> None:
     said = texts(draw(statistics(5, lambda _: highest), "likes", "en"))

@@ -54,7 +54,11 @@ def chart(request: HttpRequest, uuid: str) -> HttpResponse:
     """The picture that the statistics service draws, passed on. Raises StatisticsUnavailable."""
     page = own_page(request, uuid)
     metric = request.GET.get("metric", "")
-    query = {**_period(_days(request)), "metric": metric if metric in METRICS else "posts"}
+    query = {
+        **_period(_days(request)),
+        "metric": metric if metric in METRICS else "posts",
+        "size": "narrow" if request.GET.get("size") == "narrow" else "wide",
+    }
     answer = chart_of(page.uuid, member(request), query, get_language() or "en")
     return HttpResponse(answer.body, content_type=answer.content_type)
 
