@@ -222,7 +222,7 @@ class BlockPageForm(ReasonForm):
         label=_("Until (UTC)"),
         required=False,
         widget=forms.DateTimeInput(attrs={"type": "datetime-local"}),
-        help_text=_("Leave empty to block for good."),
+        help_text=_("Admins may leave it empty: the block is for good then."),
     )
     field_order = ("until", "reason")
 

@@ -1,5 +1,6 @@
 """What several views of the site do."""
 
+import re
 from collections.abc import Callable
 from functools import wraps
 from typing import Any, cast
@@ -36,6 +37,9 @@ LONGEST_NEXT = 4000
 LONGEST_URL = 30_000
 # So much of what a stranger wrote comes back with them from the login.
 LONGEST_TEXT = 500
+# What waits for a press after the login, in the address of what it is done to.
+ACTION = re.compile(r"(?P<thing>/@.+)/(?P<act>like|follow)")
+ASKED = re.compile(r"[?&]act=\w*$")
 
 type View = Callable[..., HttpResponse]
 
@@ -93,18 +97,26 @@ def recent_password(view: View) -> View:
 
 
 def to_login(request: HttpRequest) -> HttpResponse:
-    """From there back to where the stranger was, with what they wrote."""
-    back = request.get_full_path()
-    if request.method == "POST":
-        back = origin_of(request)
-        if text := request.POST.get("content", "")[:LONGEST_TEXT]:
-            path, _hash, _fragment = back.partition("#")
-            back = f"{path}{'&' if '?' in path else '?'}{urlencode({'text': text})}"
+    """From there back to where the stranger was, with what they wrote or pressed."""
+    back = _asked_again(request) if request.method == "POST" else request.get_full_path()
     url = f"/login?{urlencode({'next': back})}"
     if request.headers.get("HX-Request"):
         # The whole page goes there, and not the part that a swap would change.
         return HttpResponse(status=204, headers={"HX-Redirect": url})
     return see_other(url)
+
+
+def _asked_again(request: HttpRequest) -> str:
+    """Where what a stranger wanted to do waits for one more press. A link does nothing by itself:
+    anybody can make one."""
+    if found := ACTION.fullmatch(request.path):
+        return f"{found['thing']}?{urlencode({'act': found['act']})}"
+    back = origin_of(request)
+    if text := request.POST.get("content", "")[:LONGEST_TEXT]:
+        path, _hash, _fragment = back.partition("#")
+        asked = {"text": text} if request.path == "/" else {"text": text, "act": "reply"}
+        back = f"{path}{'&' if '?' in path else '?'}{urlencode(asked)}"
+    return back
 
 
 def member(request: HttpRequest) -> User:
@@ -132,8 +144,8 @@ def moved(url: str) -> HttpResponse:
 
 
 def origin_of(request: HttpRequest) -> str:
-    """The page of ours on which a form was sent, or the start."""
-    return _own(request.headers.get("Referer", ""), request) or "/"
+    """The page of ours on which a form was sent, or the start. Nothing is asked there again."""
+    return ASKED.sub("", _own(request.headers.get("Referer", ""), request)) or "/"
 
 
 def next_of(request: HttpRequest) -> str:

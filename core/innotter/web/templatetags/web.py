@@ -7,7 +7,7 @@ from urllib.parse import urlencode, urljoin
 
 import heroicons
 import regex
-from django import template
+from django import forms, template
 from django.conf import settings
 from django.http import HttpRequest
 from django.template.context import RequestContext
@@ -26,6 +26,7 @@ from innotter.media.storage import image_url
 from innotter.moderation.models import ModerationAction
 from innotter.pages.models import Page
 from innotter.posts.models import Post
+from innotter.web.forms import BlockPageForm, ReasonForm
 
 register = template.Library()
 
@@ -47,6 +48,8 @@ ACTIONS = {
     (Action.MAKE_ADMIN, Kind.USER): lazy("made an admin of"),
 }
 
+# What moderators fill in, by the name that templates give it.
+FORMS = {"reason": ReasonForm, "block_page": BlockPageForm}
 
 # By the first sign that is found: most browsers name others besides themselves.
 BROWSERS = {
@@ -81,6 +84,12 @@ def post_url(post: Post) -> str:
 @register.filter
 def person_url(person: User) -> str:
     return f"/u/{person.username}"
+
+
+@register.simple_tag
+def blank(form: str, id: str) -> forms.Form:
+    """A form of FORMS that is not filled in; `id` is what the ids of its fields begin with."""
+    return FORMS[form](auto_id=f"{id}-%s")
 
 
 @register.simple_tag

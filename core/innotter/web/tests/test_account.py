@@ -356,7 +356,7 @@ def test_a_form_that_is_sent_twice_makes_one_post(ann: User) -> None:
 def test_a_part_of_a_page_leads_the_whole_page_to_the_login(post: Post) -> None:
     answer = Client(headers={"HX-Request": "true"}).post(f"/@ann/{post.id}/like")
     assert answer.status_code == 204
-    assert answer["HX-Redirect"] == "/login?next=%2F"
+    assert answer["HX-Redirect"] == f"/login?next=%2F%40ann%2F{post.id}%3Fact%3Dlike"
 
 
 def _file(content: bytes) -> Any:

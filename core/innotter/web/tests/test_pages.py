@@ -1,8 +1,10 @@
 """Pages of the site, as a browser without scripts gets them."""
 
 import json
+import re
 from html.parser import HTMLParser
 from typing import Any
+from urllib.parse import urlencode
 from xml.etree import ElementTree
 
 import pytest
@@ -10,7 +12,14 @@ from django.conf import settings
 from django.test import Client
 
 from innotter.accounts.models import User
-from innotter.conftest import make_follower, new_page, new_post, signed_in
+from innotter.conftest import (
+    PASSWORD,
+    make_follower,
+    new_page,
+    new_post,
+    no_trace,
+    signed_in,
+)
 from innotter.moderation.models import ModerationAction
 from innotter.moderation.services import block_page
 from innotter.pages.models import Follow, Page
@@ -33,7 +42,8 @@ class Buttons(HTMLParser):
         values = dict(attrs)
         if tag == "form":
             self._action = values.get("action") or ""
-        if tag in ("button", "a"):
+        # What opens a form in place does nothing itself.
+        if tag in ("button", "a") and "popovertarget" not in values:
             self._inside, self._name = tag, values.get("aria-label") or ""
             self._target = self._action if tag == "button" else values.get("href") or ""
 
@@ -61,9 +71,49 @@ def path_of(post: Post) -> str:
 def test_a_stranger_is_sent_to_log_in_and_comes_back(page: Page, post: Post, where: str) -> None:
     path = f"/@{page.uuid}" if where == "page" else path_of(post)
     found = controls(Client(), path)
-    for name in ["Like", "Reply", *(["Follow"] if where == "page" else [])]:
+    text = Client().get(path).content.decode()
+    at = path_of(post)
+    wanted = {"Like": f"{at}?act=like", "Reply": f"{at}?act=reply"}
+    if where == "page":
+        wanted["Follow"] = f"{path}?act=follow"
+    for name, then in wanted.items():
         assert found[name] == "/login"
-    assert f'name="next" value="{path}"' in Client().get(path).content.decode()
+        assert f'name="next" value="{then}"' in text
+
+
+@pytest.mark.parametrize("act", ["like", "follow"])
+def test_back_from_the_login_one_press_does_it_and_the_link_alone_nothing(
+    page: Page, post: Post, eve: User, act: str
+) -> None:
+    thing = "/@ann" if act == "follow" else path_of(post)
+    sent = Client().post(f"{thing}/{act}")
+    assert sent["Location"] == f"/login?{urlencode({'next': f'{thing}?act={act}'})}"
+    browser = Client()
+    form = {"login": "eve", "password": PASSWORD, "next": f"{thing}?act={act}"}
+    back = browser.post("/login", form)
+    assert back["Location"] == f"{thing}?act={act}"
+    with no_trace():
+        text = browser.get(back["Location"]).content.decode()
+    [focused] = re.findall(r"<button[^>]* autofocus[^>]*>", text)
+    assert f'id="{act}' in focused
+    done = browser.post(
+        f"{thing}/{act}", headers={"Referer": f"http://testserver{thing}?act={act}"}
+    )
+    assert done["Location"].startswith(f"http://testserver{thing}")
+    assert "act=" not in done["Location"]
+    assert not re.findall(r"<button[^>]* autofocus", browser.get(f"{thing}?act={act}").text)
+
+
+def test_who_has_no_page_creates_one_and_comes_back_to_the_reply(post: Post, eve: User) -> None:
+    at = f"{path_of(post)}?act=reply"
+    browser = signed_in(eve)
+    assert controls(browser, at)["Create a page"] == f"/pages/new?next={at.replace('?', '%3F')}"
+    made = browser.post(f"/pages/new?{urlencode({'next': at})}", {"name": "Eve", "uuid": "eve"})
+    assert made["Location"] == at
+    assert re.findall(r"<textarea[^>]* autofocus", browser.get(at).text)
+    elsewhere = {"name": "Eve", "uuid": "eve-2"}
+    made = browser.post("/pages/new?next=https://example.org/", elsewhere)
+    assert made["Location"] == "/@eve-2"
 
 
 def test_a_private_page_is_asked_for_and_its_posts_stay_closed(
@@ -172,6 +222,17 @@ def test_moderators_see_their_tools_and_others_do_not(
     browser.post(f"{path_of(post)}/delete", {"reason": "Spam too"})
     assert not Post.objects.exists()
     assert ModerationAction.objects.count() == 2
+
+
+def test_a_list_has_the_controls_of_ones_own_posts(page: Page, ann: User, eve: User) -> None:
+    post = new_post(page)
+    at = path_of(post)
+    browser = signed_in(ann)
+    assert controls(browser, "/")["Edit"] == f"{at}/edit"
+    assert controls(browser, "/")["Delete"] == f"{at}/delete"
+    assert not {"Edit", "Delete"} & controls(signed_in(eve), "/@ann").keys()
+    deleted = browser.post(f"{at}/delete", headers={"Referer": "http://testserver/"})
+    assert deleted["Location"] == "http://testserver/"
 
 
 def test_a_moderator_cannot_lift_a_block_for_good(page: Page, moderator: User, admin: User) -> None:

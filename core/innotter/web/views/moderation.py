@@ -123,6 +123,7 @@ def role(request: HttpRequest, username: str) -> HttpResponse:
         button=_("Save"),
         back=f"/u/{found.username}",
         policy=require_admin,
+        initial={"role": found.role},
     )
 
 
@@ -135,10 +136,12 @@ def _confirmed(
     button: str,
     back: str,
     policy: Callable[[User], None],
+    initial: dict[str, Any] | None = None,
 ) -> HttpResponse:
-    """A page that asks for the reason, and does it."""
+    """A page that asks for the reason, and does it: what was asked in place comes here too, and
+    stays where it is refused."""
     policy(member(request))
-    form = kind(sent(request))
+    form = kind(sent(request), initial=initial)
     if form.is_valid() and not refused(form, lambda: service(**form.cleaned_data)):
         messages.success(request, _("Done. The moderation log has it."))
         return see_other(back)

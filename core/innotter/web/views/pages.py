@@ -20,6 +20,7 @@ from innotter.web.shortcuts import (
     leads_on,
     member,
     members_only,
+    next_of,
     origin_of,
     read_only,
     readable_form,
@@ -49,8 +50,13 @@ def page(request: HttpRequest, uuid: str) -> HttpResponse:
     if found.uuid != uuid:
         return see_other(page_url(found))
     posts = Listing([]) if closed else listing(request, lambda w: posts_of(found, request.user, w))
-    indexed = not (found.is_private or request.GET)
-    context = {"page": found, "listing": posts, "closed": closed, "indexed": indexed}
+    context = {
+        "page": found,
+        "listing": posts,
+        "closed": closed,
+        "indexed": not (found.is_private or request.GET),
+        "asked": request.GET.get("act") == "follow" and _may_be_asked(found, request),
+    }
     return render(request, "web/page.html", context)
 
 
@@ -64,7 +70,7 @@ def new(request: HttpRequest) -> HttpResponse:
         if not refused(
             form, lambda: made.append(services.create_page(actor=member(request), **fields))
         ):
-            return _with_picture(request, form, made[0])
+            return _with_picture(request, form, made[0], next_of(request))
     context = {
         "form": form,
         "heading": _("Create a page"),
@@ -165,8 +171,11 @@ def own_page(request: HttpRequest, uuid: str) -> Page:
     return found
 
 
-def _with_picture(request: HttpRequest, form: PageForm, page: Page) -> HttpResponse:
-    """To the saved page; back to the form where its picture, and nothing else, is refused."""
+def _with_picture(
+    request: HttpRequest, form: PageForm, page: Page, then: str = "/"
+) -> HttpResponse:
+    """To the saved page, or where else its owner wanted to go; back to the form where its picture,
+    and nothing else, is refused."""
     image = form.cleaned_data["image"]
     try:
         if image or "remove_image" in request.POST:
@@ -174,7 +183,7 @@ def _with_picture(request: HttpRequest, form: PageForm, page: Page) -> HttpRespo
     except (Invalid, Unavailable) as error:
         messages.error(request, in_words(error))
         return see_other(f"{page_url(page)}/edit")
-    return see_other(page_url(page))
+    return see_other(page_url(page) if then == "/" else then)
 
 
 def _initial(page: Page) -> dict[str, Any]:
@@ -187,6 +196,12 @@ def _followed(request: HttpRequest, uuid: str) -> HttpResponse:
         return see_other(origin_of(request))
     found, closed = _profile(request, uuid)
     return render(request, "web/page.html#profile", {"page": found, "closed": closed})
+
+
+def _may_be_asked(page: Page, request: HttpRequest) -> bool:
+    """Whether the viewer can follow it, and doesn't yet."""
+    me = request.user
+    return me.is_authenticated and page.owner_id != me.id and page.viewer_follow == "none"
 
 
 def _profile(request: HttpRequest, uuid: str) -> tuple[Page, bool]:

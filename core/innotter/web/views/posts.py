@@ -1,6 +1,7 @@
 from collections.abc import Sequence
 from uuid import UUID
 
+from django import forms
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -39,8 +40,10 @@ def post(request: HttpRequest, uuid: str, id: str) -> HttpResponse:
     if found.page.uuid != uuid:
         return moved(post_url(found))
     pages = own_pages(request)
-    text = request.GET.get("text", "")
+    text, act = request.GET.get("text", ""), request.GET.get("act")
     reply = PostForm(sent(request), pages=pages, text=text) if pages else None
+    if reply and act == "reply":
+        reply.fields["content"].widget.attrs["autofocus"] = True
     valid = reply if reply and reply.is_bound and reply.is_valid() else None
     if valid and (made := written(request, valid, reply_to=found)):
         messages.success(request, _("Your reply is posted."))
@@ -49,7 +52,9 @@ def post(request: HttpRequest, uuid: str, id: str) -> HttpResponse:
         "post": found,
         "thread": selectors.thread_of(found, request.user),
         "composer": reply,
-        "indexed": not found.page.is_private,
+        "indexed": not (found.page.is_private or request.GET),
+        "asked": act == "like" and request.user.is_authenticated and not found.viewer_liked,
+        "replying": act == "reply",
     }
     return render(request, "web/thread.html", context)
 
@@ -92,21 +97,28 @@ def edit(request: HttpRequest, uuid: str, id: str) -> HttpResponse:
 def delete(request: HttpRequest, uuid: str, id: str) -> HttpResponse:
     found = selectors.post_at(UUID(id), request.user)
     require_deletable(member(request), found.page)
-    form = ReasonForm(sent(request))
+    mine = found.page.owner_id == member(request).id
+    form = forms.Form(sent(request)) if mine else ReasonForm(sent(request))
     if request.method == "POST" and form.is_valid():
         services.delete_post(actor=member(request), post=found, **form.cleaned_data)
         messages.success(request, _("The post is deleted."))
-        return see_other(page_url(found.page))
+        return see_other(_after_delete(request, found))
     context = {
         "form": form,
         "post": found,
-        "mine": found.page.owner_id == member(request).id,
+        "mine": mine,
         "heading": _("Delete this post?"),
         "button": _("Delete"),
         "danger": True,
         "back": post_url(found),
     }
     return render(request, "web/delete_post.html", context)
+
+
+def _after_delete(request: HttpRequest, post: Post) -> str:
+    """The list in which it stood, or else its page."""
+    origin = origin_of(request)
+    return page_url(post.page) if origin == "/" or str(post.id) in origin else origin
 
 
 def own_pages(request: HttpRequest) -> Sequence[Page]:

@@ -1,5 +1,5 @@
 // What makes the site better where scripts run. Without them every link and form works as it is.
-// One file, so that it is one request: writing, keys, live, times and menus.
+// One file, so that it is one request: writing, keys, live and times.
 
 // Counting, keeping and clearing what is being written. A second press of the button makes no second
 // post: the form's key says so to the server.
@@ -100,7 +100,7 @@ const keys = {
 
 document.addEventListener("keydown", (event) => {
   if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
-  if (event.target.closest("input, textarea, select, dialog, [contenteditable]")) return;
+  if (event.target.closest("input, textarea, select, dialog, [popover], [contenteditable]")) return;
   const act = keys[event.key];
   // The list itself can always be opened: the switch stands in it.
   if (!act || (event.key !== "?" && localStorage.getItem(OFF))) return;
@@ -200,18 +200,8 @@ function dress(root) {
   }
 }
 
-// One open menu at a time, closed by a click elsewhere or Escape.
-const menus = () => document.querySelectorAll("details.more[open]");
-document.addEventListener("click", (event) => {
-  for (const menu of menus()) if (!menu.contains(event.target)) menu.open = false;
-});
-document.addEventListener("keydown", (event) => {
-  if (event.key !== "Escape") return;
-  for (const menu of menus()) {
-    menu.open = false;
-    menu.querySelector("summary").focus();
-  }
-  document.querySelector("#suggestions")?.replaceChildren();
+document.addEventListener("keydown", ({ key }) => {
+  if (key === "Escape") document.querySelector("#suggestions")?.replaceChildren();
 });
 
 // What a part of the page can't say, the form says as a page: a refusal, or the way to the login.
