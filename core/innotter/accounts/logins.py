@@ -3,7 +3,9 @@ from collections.abc import Callable
 from django.db import transaction
 from django.utils import timezone
 
-from innotter.accounts.models import Session, User
+from innotter.accounts.account_mail import owe_mail
+from innotter.accounts.devices import remember_device
+from innotter.accounts.models import AccountMail, Session, User
 from innotter.accounts.passwords import WrongCredentials, authenticate, renew_hash
 from innotter.accounts.policies import UserBlocked
 from innotter.accounts.sessions import TokenPair, cookie_token, token_pair
@@ -32,7 +34,20 @@ def _begin_session[Made](
         if now.is_blocked:
             raise UserBlocked
         renew_hash(now, password)
-        session = Session(user=now, user_agent=client.user_agent, last_used_at=timezone.now())
+        session = Session(
+            user=now,
+            user_agent=client.user_agent,
+            network=client.network,
+            last_used_at=timezone.now(),
+        )
+        if remember_device(now, client) and now.login_notifications:
+            owe_mail(
+                kind=AccountMail.Kind.NEW_LOGIN,
+                user=now,
+                user_agent=client.user_agent,
+                network=client.network,
+                at=session.last_used_at.isoformat(),
+            )
         session.authenticated_at = session.last_used_at
         session.save(force_insert=True)
         return make(session)

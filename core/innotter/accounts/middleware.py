@@ -12,6 +12,7 @@ from innotter.accounts import passwords, selectors, sessions
 from innotter.accounts.models import Session
 from innotter.accounts.policies import UserBlocked
 from innotter.accounts.tokens import verify_access_token
+from innotter.common.clients import client_of
 from innotter.common.problems import answer_to, unauthorized
 from innotter_contracts.tokens import InvalidToken, bearer_token
 
@@ -80,7 +81,7 @@ class SessionMiddleware:
             # Of two requests at once one renews it, and the other is the last of the old token.
             with suppress(passwords.WrongCredentials):
                 request.cookie_token = sessions.renew_cookie(session=session)  # type: ignore[attr-defined]
-        elif sessions.note_use(session=session):
+        elif sessions.note_use(session=session, client=client_of(request)):
             request.cookie_token = token  # type: ignore[attr-defined]
         return self._answer(request)
 

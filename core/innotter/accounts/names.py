@@ -1,4 +1,4 @@
-"""Who has which username: a user, and for a while whoever had it before."""
+"""Who has which username: a user, and for a while its former owner."""
 
 from django.utils import timezone
 
@@ -8,8 +8,8 @@ from innotter.common.errors import Conflict
 from innotter.common.reserved import (
     MOST_FORMER,
     RESERVED_FOR,
-    RenamedTooOften,
     ReservedName,
+    TooManyNames,
     is_reserved,
 )
 
@@ -33,7 +33,7 @@ class UsernameTaken(Conflict):
 
 def claim_username(username: str, *, user: User | None) -> None:
     """For `user`, or for somebody who has no account yet: nobody else takes this name until the
-    transaction ends. Whoever makes or changes a username asks here first.
+    transaction ends. Every service that makes or changes a username asks here first.
 
     Raises ReservedName, UsernameTaken.
     """
@@ -52,12 +52,12 @@ def claim_username(username: str, *, user: User | None) -> None:
 
 def give_up_username(user: User, *, for_name: str) -> None:
     """The name that a user has stays theirs, for another that claim_username() has let them have.
-    The user's row is locked. Raises RenamedTooOften."""
+    The user's row is locked. Raises TooManyNames."""
     now = timezone.now()
     FormerUsername.objects.filter(username=for_name.lower()).delete()
     held = FormerUsername.objects.filter(user=user, reserved_until__gt=now)
     if held.count() >= MOST_FORMER:
-        raise RenamedTooOften
+        raise TooManyNames
     reserve_username(user.username, user=user)
 
 

@@ -6,12 +6,16 @@ from uuid import UUID
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
 from django.db.models import Case, Exists, Q, QuerySet, When
+from django.dispatch import Signal
 from django.utils import timezone
 
 from innotter.accounts.models import FormerUsername, RefreshToken, Session, User
 from innotter.common.emails import folded_email
 from innotter.common.errors import NotFound
 from innotter.common.pagination import Slice, Window
+
+# Asked with an `address`; the app mail answers whether it gets no mail.
+suppression = Signal()
 
 type Viewer = User | AnonymousUser
 
@@ -48,6 +52,13 @@ def user_named(username: str) -> User:
     if user is None:
         raise NotFound
     return user
+
+
+def is_mail_suppressed(user: User) -> bool:
+    """Whether the user's mailbox gets no mail: it bounced, or its reader complained."""
+    return bool(user.email) and any(
+        answer for _, answer in suppression.send(User, address=user.email)
+    )
 
 
 def user_by_login(login: str) -> User | None:

@@ -1,10 +1,12 @@
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from django.core.validators import EmailValidator
 from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
 
 from innotter.accounts.models import LONGEST_TITLE, Session, User
+from innotter.accounts.selectors import is_mail_suppressed
+from innotter.common.devices import device_name
 from innotter.common.emails import MAX_EMAIL_LENGTH, canonical_email
 from innotter.common.serializers import ModelSerializer, NfcField, TextField
 from innotter.media.serializers import ImageURLField
@@ -38,14 +40,25 @@ class OwnerSerializer(UserSerializer):
 class MeSerializer(UserSerializer):
     """A user as they see themselves."""
 
+    mail_suppressed = serializers.SerializerMethodField(
+        help_text="Mail to you came back or was complained of. Confirm your address anew."
+    )
+
     class Meta(UserSerializer.Meta):
         fields: ClassVar[tuple[str, ...]] = (
             *UserSerializer.Meta.fields,
             "email",
             "email_notifications",
             "language",
+            "time_zone",
+            "digest_hour",
+            "login_notifications",
+            "mail_suppressed",
         )
         read_only_fields: ClassVar[tuple[str, ...]] = fields
+
+    def get_mail_suppressed(self, user: User) -> bool:
+        return is_mail_suppressed(user)
 
 
 class CanonicalEmailField(TextField, serializers.EmailField):
@@ -70,7 +83,14 @@ class RegistrationSerializer(ModelSerializer[User]):
 
     class Meta:
         model = User
-        fields: ClassVar[tuple[str, ...]] = ("username", "email", "password", "title", "language")
+        fields: ClassVar[tuple[str, ...]] = (
+            "username",
+            "email",
+            "password",
+            "title",
+            "language",
+            "time_zone",
+        )
 
 
 class EditedUserSerializer(ModelSerializer[User]):
@@ -86,6 +106,9 @@ class EditedUserSerializer(ModelSerializer[User]):
             "email",
             "email_notifications",
             "language",
+            "time_zone",
+            "digest_hour",
+            "login_notifications",
             "password",
             "current_password",
         )
@@ -98,8 +121,13 @@ class EditedUserSerializer(ModelSerializer[User]):
 
 
 class SessionSerializer(serializers.ModelSerializer[Session]):
-    """A session of one's own."""
+    """A session of one's own: of an app, or of a browser on the site and the admin panel."""
 
+    device = serializers.SerializerMethodField(help_text="Browser and system, in words.")
+    network = serializers.CharField(
+        help_text="From where it was used last: the /24 network of IPv4, the /48 of IPv6."
+    )
+    kind = serializers.SerializerMethodField()
     is_current = serializers.SerializerMethodField(
         help_text="The one that this very access token comes from."
     )
@@ -110,10 +138,19 @@ class SessionSerializer(serializers.ModelSerializer[Session]):
             "id",
             "created_at",
             "last_used_at",
+            "kind",
+            "device",
+            "network",
             "user_agent",
             "is_current",
         )
         read_only_fields: ClassVar[tuple[str, ...]] = fields
+
+    def get_device(self, session: Session) -> str:
+        return device_name(session.user_agent)
+
+    def get_kind(self, session: Session) -> Literal["app", "site"]:
+        return "site" if session.cookie_digest else "app"
 
     def get_is_current(self, session: Session) -> bool:
         return bool(session.id == self.context["request"].auth.sid)

@@ -38,8 +38,9 @@ def register(
     password: str,
     title: str = "",
     language: str = "",
+    time_zone: str = "UTC",
 ) -> User:
-    """A new account with the role `user`, titled by its username and in English by default.
+    """A new account with the role `user`, titled by its username, in English and UTC by default.
     Without a client nothing is counted: what the operator makes.
 
     Raises Throttled, Invalid, ReservedName, InvalidEmail, WeakPassword, UsernameTaken, EmailTaken.
@@ -47,13 +48,19 @@ def register(
     if client is not None:
         limit_registrations(username, client)
     checked(User, "username", username)
+    checked(User, "time_zone", time_zone)
     title = visible_line("title", title or username, LONGEST_TITLE)
     user = User(username=username, email=_canonical(email), title=title)
     require_strong(password, user)
     with conflicts({"user_username_unique": UsernameTaken, "user_email_unique": EmailTaken}):
         claim_username(username, user=None)
         return User.objects.create_user(
-            username, email, password, title=title, language=language or User.Language.ENGLISH
+            username,
+            email,
+            password,
+            title=title,
+            language=language or User.Language.ENGLISH,
+            time_zone=time_zone,
         )
 
 
@@ -65,6 +72,9 @@ class UserChanges(TypedDict, total=False):
     email: str
     email_notifications: str
     language: str
+    time_zone: str
+    digest_hour: int
+    login_notifications: bool
     password: str
 
 
@@ -82,7 +92,7 @@ def edit_user(
     username stays reserved for its owner.
 
     Raises Invalid, InvalidEmail, WeakPassword, Throttled, WrongPassword, EmailTaken, ReservedName,
-    UsernameTaken, RenamedTooOften.
+    UsernameTaken, TooManyNames.
     """
     known_fields(changes, UserChanges)
     password = changes.pop("password", None)
@@ -106,13 +116,13 @@ def edit_user(
         now.save(update_fields=changed)
         if password is not None:
             end_all_sessions(user=now, but=session_id)
-        if "email_notifications" in changed:
+        if changed & {"email_notifications", "time_zone", "digest_hour"}:
             record(NotificationsChanged(actor=now.id, payload=UserRef(user_id=now.id)))
     return now
 
 
 def _rename(user: User, username: str) -> None:
-    """Of a user whose row is locked. Raises ReservedName, UsernameTaken, RenamedTooOften."""
+    """Of a user whose row is locked. Raises ReservedName, UsernameTaken, TooManyNames."""
     if username.lower() != user.username.lower():
         claim_username(username, user=user)
         give_up_username(user, for_name=username)
@@ -122,6 +132,8 @@ def _normalize(changes: UserChanges) -> None:
     """Raises Invalid, InvalidEmail."""
     if "username" in changes:
         changes["username"] = checked(User, "username", changes["username"])
+    for field in changes.keys() & {"time_zone", "digest_hour"}:
+        checked(User, field, changes[field])  # type: ignore[literal-required]
     if "title" in changes:
         changes["title"] = visible_line("title", changes["title"], LONGEST_TITLE)
     if "email" in changes:

@@ -105,13 +105,13 @@ def is_password_fresh(session: Session) -> bool:
     return session.authenticated_at is not None and session.authenticated_at > since
 
 
-def note_use(*, session: Session) -> bool:
-    """Of a browser's session. Whether it was written, which it is at most hourly."""
+def note_use(*, session: Session, client: Client) -> bool:
+    """Of a browser's session, and from where. Whether it was written: it is at most hourly."""
     now = timezone.now()
     if session.last_used_at > now - USE_WRITTEN_EVERY:
         return False
     alive = Session.objects.filter(pk=session.pk, ended_at=None)
-    return bool(alive.update(last_used_at=now, updated_at=now))
+    return bool(alive.update(last_used_at=now, network=client.network, updated_at=now))
 
 
 def refresh(*, token: str, client: Client) -> TokenPair:
@@ -124,7 +124,7 @@ def refresh(*, token: str, client: Client) -> TokenPair:
     asked_at = timezone.now()
     found = refresh_token(token)
     limit_refreshes(found.session.user_id if found else None, client)
-    pair = _next_pair(found, asked_at) if found and found.expires_at > asked_at else None
+    pair = _next_pair(found, asked_at, client) if found and found.expires_at > asked_at else None
     if pair is None:
         raise WrongRefreshToken
     return pair
@@ -143,9 +143,9 @@ def end_session(*, actor: User, session_id: UUID) -> None:
 
 
 @action
-def end_other_sessions(*, actor: User, session_id: UUID) -> None:
-    """Ends all of one's own sessions but this one."""
-    _end_sessions(Session.objects.filter(user=actor, ended_at=None).exclude(pk=session_id))
+def end_other_sessions(*, actor: User, session_id: UUID | None) -> None:
+    """Ends all of one's own sessions but this one, if any."""
+    _end_sessions(Session.objects.filter(user=actor, ended_at=None).exclude(pk__in=[session_id]))
 
 
 def end_all_sessions(*, user: User, but: UUID | None) -> None:
@@ -187,7 +187,7 @@ def prune_sessions() -> int:
 
 
 @transaction.atomic
-def _next_pair(found: RefreshToken, asked_at: datetime) -> TokenPair | None:
+def _next_pair(found: RefreshToken, asked_at: datetime, client: Client) -> TokenPair | None:
     """None where the session is over, or is ended now."""
     session = (
         Session.objects.select_for_update(of=("self",), no_key=True)
@@ -203,7 +203,8 @@ def _next_pair(found: RefreshToken, asked_at: datetime) -> TokenPair | None:
         _end_sessions(Session.objects.filter(pk=session.pk))
         return None
     session.last_used_at = timezone.now()
-    session.save(update_fields=["last_used_at", "updated_at"])
+    session.network = client.network
+    session.save(update_fields=["last_used_at", "network", "updated_at"])
     if token.spent_at is None:
         RefreshToken.objects.filter(pk=token.pk).update(spent_at=session.last_used_at)
     return token_pair(session, predecessor=token)

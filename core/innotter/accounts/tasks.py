@@ -1,6 +1,6 @@
 from celery import shared_task
 
-from innotter.accounts import account_mail, names, sessions
+from innotter.accounts import account_mail, devices, names, sessions
 from innotter.common.celery import ClockTask
 
 
@@ -21,3 +21,9 @@ def prune_account_mail() -> int:
     """Deletes mails about accounts that ended long ago, and tokens and reservations that are over;
     how many."""
     return account_mail.prune_account_mail()
+
+
+@shared_task(name="innotter.accounts.prune_devices", base=ClockTask)
+def prune_devices() -> int:
+    """Deletes devices that are known no longer; how many."""
+    return devices.prune_devices()

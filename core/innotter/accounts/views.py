@@ -26,7 +26,7 @@ from innotter.accounts.serializers import (
     UserSerializer,
 )
 from innotter.common.clients import client_of
-from innotter.common.reserved import RenamedTooOften
+from innotter.common.reserved import TooManyNames
 from innotter.common.schema import refuses
 from innotter.common.views import BaseViewSet, id_or_404, public
 from innotter.media.parsers import PictureParser
@@ -99,7 +99,7 @@ class UserViewSet(BaseViewSet):
         """Yourself."""
         return Response(MeSerializer(current_user(request)).data)
 
-    @refuses(UsernameTaken, RenamedTooOften, services.EmailTaken)
+    @refuses(UsernameTaken, TooManyNames, services.EmailTaken)
     @extend_schema(request=EditedUserSerializer, responses=MeSerializer)
     @me.mapping.patch
     def edit_me(self, request: Request) -> Response:
@@ -133,7 +133,11 @@ class UserViewSet(BaseViewSet):
 
 
 class SessionViewSet(BaseViewSet):
-    access: ClassVar = {"list": IsAuthenticated, "destroy": IsAuthenticated}
+    access: ClassVar = {
+        "list": IsAuthenticated,
+        "destroy": IsAuthenticated,
+        "end_others": IsAuthenticated,
+    }
     serializer_class = SessionSerializer
     queryset = Session.objects.none()
     lookup_field = "id"
@@ -146,6 +150,13 @@ class SessionViewSet(BaseViewSet):
         """End one of your sessions. The core refuses its access token at once, statistics when it
         expires."""
         sessions.end_session(actor=current_user(request), session_id=id_or_404(id))
+        return Response(status=HTTPStatus.NO_CONTENT)
+
+    @extend_schema(responses={204: None})
+    def end_others(self, request: Request) -> Response:
+        """End all your sessions but the one that this very access token comes from."""
+        claims = cast(Claims, request.auth)
+        sessions.end_other_sessions(actor=current_user(request), session_id=claims.sid)
         return Response(status=HTTPStatus.NO_CONTENT)
 
 

@@ -15,6 +15,14 @@ class Client:
     ip: str = ""
     user_agent: str = ""
 
+    @property
+    def network(self) -> str:
+        """Roughly from where: of IPv4 the /24 network, of IPv6 the /48; empty when unknown."""
+        if not self.ip:
+            return ""
+        known = ipaddress.ip_interface(self.ip).ip
+        return str(ipaddress.ip_network((known, 24 if known.version == 4 else 48), strict=False))
+
 
 def client_of(request: HttpRequest) -> Client:
     said = request.headers.get("User-Agent", "")

@@ -30,14 +30,14 @@ class ReservedName(Invalid):
     detail = "This name is reserved."
 
 
-# So long is a former name kept for whoever had it.
+# So long is a former name kept for its owner.
 RESERVED_FOR = timedelta(days=90)
 # So many of one user or page at once; one that is taken back is former no longer.
 MOST_FORMER = 3
 
 
-class RenamedTooOften(Conflict):
-    code = "renamed_too_often"
+class TooManyNames(Conflict):
+    code = "too_many_names"
     detail = "At most 3 names can be given up in 90 days. You can take one of them back."
 
 

@@ -9,9 +9,12 @@ class Config(AppConfig):
 
     def ready(self) -> None:
         # Services import models, which are there only now.
+        from innotter.accounts.selectors import suppression  # noqa: PLC0415
+        from innotter.mail.selectors import is_suppressed  # noqa: PLC0415
         from innotter.moderation.services import log_post_deletion  # noqa: PLC0415
         from innotter.pages.services import page_deletion  # noqa: PLC0415
         from innotter.posts.services import delete_posts_of, post_moderation  # noqa: PLC0415
 
+        suppression.connect(is_suppressed)
         page_deletion.connect(delete_posts_of)
         post_moderation.connect(log_post_deletion)

@@ -14,6 +14,7 @@ EVERY = {
     "innotter.media.forget_pictures": timedelta(hours=1),
     "innotter.common.prune_usage": timedelta(minutes=1),
     "innotter.accounts.prune_sessions": timedelta(minutes=1),
+    "innotter.accounts.prune_devices": timedelta(minutes=1),
     "innotter.accounts.prune_names": timedelta(minutes=1),
     "innotter.pages.prune_uuids": timedelta(minutes=1),
     "innotter.accounts.prune_account_mail": timedelta(minutes=1),

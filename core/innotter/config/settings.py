@@ -86,6 +86,8 @@ class Environment(BaseSettings):
     limits: Annotated[dict[str, tuple[int, int]], NoDecode, BeforeValidator(limits_of)] = {}
     # Usernames and uuids that nobody may take, beside those of common/reserved.py.
     reserved_names: Listed = []
+    # Pages that one user may own; 0: as many as they like.
+    pages_per_user: int = Field(default=100, ge=0)
     # Other origins whose pages may call the API; none unless named.
     cors_origins: Listed = []
     allowed_hosts: Listed = ["localhost", "127.0.0.1", "[::1]"]
@@ -145,6 +147,7 @@ SIGNING_KEYS_FILE = environment.signing_keys_file
 TRUSTED_PROXIES = environment.trusted_proxies
 LIMITS = {**LIMITS, **environment.limits}
 RESERVED_NAMES = frozenset(environment.reserved_names)
+PAGES_PER_USER = environment.pages_per_user
 ALLOWED_HOSTS = environment.allowed_hosts
 API_PROCESSES = environment.api_processes
 API_THREADS = environment.api_threads
@@ -207,7 +210,7 @@ MIDDLEWARE = [
     "innotter.web.middleware.PollMiddleware",
     "innotter.accounts.middleware.SessionMiddleware",
     "innotter.accounts.middleware.AccessTokenMiddleware",
-    "innotter.web.middleware.LanguageMiddleware",
+    "innotter.web.middleware.ReaderMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django_htmx.middleware.HtmxMiddleware",

@@ -12,11 +12,15 @@ from uuid import UUID
 
 from django.conf import settings
 from django.template.loader import render_to_string
-from django.utils import translation
+from django.utils import timezone, translation
+from django.utils.dateparse import parse_datetime
+from django.utils.formats import date_format
 from django.utils.translation import gettext_lazy
 
 from innotter.accounts.mail_tokens import is_void, mint_mail_token
 from innotter.accounts.models import AccountMail, FormerMailbox, MailToken, User
+from innotter.common.devices import device_name
+from innotter.common.time_zones import zone
 from innotter.mail.message import EmailMessage
 from innotter.mail.selectors import suppressed
 
@@ -45,6 +49,7 @@ KINDS = {
         gettext_lazy("Set a new password"), purpose=Purpose.RESET, path="/password/reset/"
     ),
     Kind.PASSWORD_CHANGED: Form(gettext_lazy("Your password was changed")),
+    Kind.NEW_LOGIN: Form(gettext_lazy("A login from a new device")),
 }
 
 
@@ -120,7 +125,9 @@ def _written(mail: AccountMail, user: User | None) -> EmailMessage:
         "site_url": settings.CORE_URL,
         "link": f"{settings.CORE_URL}{form.path}{token}" if token else "",
     }
-    with translation.override(mail.language):
+    clocks = zone(user.time_zone if user else "UTC")
+    with translation.override(mail.language), timezone.override(clocks):
+        context |= _in_words(mail.facts)
         subject = str(form.subject)
         context["subject"] = subject
         return EmailMessage(
@@ -129,3 +136,14 @@ def _written(mail: AccountMail, user: User | None) -> EmailMessage:
             text=render_to_string(f"mail/account/{mail.kind}.txt", context),
             html=render_to_string(f"mail/account/{mail.kind}.html", context),
         )
+
+
+def _in_words(facts: dict[str, Any]) -> dict[str, str]:
+    """Those that a reader's language and clocks say differently: a moment, a device."""
+    words = {}
+    if moment := parse_datetime(facts.get("at", "")):
+        local = timezone.localtime(moment)
+        words["at"] = f"{date_format(local, 'DATETIME_FORMAT')} {local.tzname()}"
+    if "user_agent" in facts:
+        words["device"] = device_name(facts["user_agent"])
+    return words

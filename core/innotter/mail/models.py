@@ -1,4 +1,4 @@
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import ClassVar
 
 from django.db import models
@@ -7,22 +7,29 @@ from django.db.models.functions import Now
 
 from innotter.accounts.models import User
 from innotter.common.models import Record
+from innotter.common.time_zones import next_hour_of_day
 from innotter.pages.models import Page
 from innotter.posts.models import Post
 
 type Frequency = str  # one of User.EmailNotifications
 
 
-def due_after(since: datetime, frequency: Frequency) -> datetime:
-    """When a mail leaves that waits since a moment: at once, or with the next full hour or day
-    (UTC). Of one moment and one frequency always the same."""
+def due_after(
+    since: datetime, frequency: Frequency, time_zone: str = "UTC", digest_hour: int = 0
+) -> datetime:
+    """When a mail leaves that waits since a moment: at once, with the next full hour (UTC), or at
+    the next hour of a day that the reader has chosen for it. Of the same always the same."""
     since = since.astimezone(UTC)
     match frequency:
         case User.EmailNotifications.HOURLY:
             return since.replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
         case User.EmailNotifications.DAILY:
-            return datetime.combine(since.date(), time(), UTC) + timedelta(days=1)
+            return next_hour_of_day(since, digest_hour, time_zone)
     return since
+
+
+def due_to(reader: User, since: datetime) -> datetime:
+    return due_after(since, reader.email_notifications, reader.time_zone, reader.digest_hour)
 
 
 # So much earlier than bulk mail something urgent has its turn.

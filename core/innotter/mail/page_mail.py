@@ -5,11 +5,12 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.template.loader import render_to_string
-from django.utils import translation
+from django.utils import timezone, translation
 from django.utils.translation import gettext
 
 from innotter.accounts.models import User
 from innotter.common.text import cut, one_line, within_text
+from innotter.common.time_zones import zone
 from innotter.mail.message import EmailMessage
 from innotter.mail.tokens import unsubscribe_token
 from innotter.media.storage import image_url
@@ -21,7 +22,7 @@ LONGEST_NAME = 60
 
 
 def write_page_mail(*, reader: User, page: Page, posts: Sequence[Post]) -> EmailMessage:
-    """In the reader's language. `posts` come oldest first."""
+    """In the reader's language, by their clocks. `posts` come oldest first."""
     assert reader.email is not None, "no mail about pages before that"
     page_url = f"{settings.CORE_URL}/@{page.uuid}"
     token = unsubscribe_token(reader.id, page.id)
@@ -32,8 +33,9 @@ def write_page_mail(*, reader: User, page: Page, posts: Sequence[Post]) -> Email
         "posts": [(post, f"{page_url}/{post.id}") for post in posts],
         # For people; mail programs have the API's, which asks for no cookie.
         "unsubscribe_url": f"{settings.CORE_URL}/unsubscribe/{token}",
+        "stop_all_url": f"{settings.CORE_URL}/unsubscribe/{unsubscribe_token(reader.id, None)}",
     }
-    with translation.override(reader.language):
+    with translation.override(reader.language), timezone.override(zone(reader.time_zone)):
         return EmailMessage(
             to=reader.email,
             subject=_subject(page, len(posts)),

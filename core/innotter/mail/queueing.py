@@ -1,7 +1,8 @@
 """The deliveries that wait: made, moved, sent again, and deleted when they are long over."""
 
 from collections.abc import Collection
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from django.db import connection, transaction
@@ -9,7 +10,7 @@ from django.utils import timezone
 
 from innotter.accounts.models import User
 from innotter.common.database import delete_in_steps
-from innotter.mail.models import Delivery, due_after
+from innotter.mail.models import Delivery, due_after, due_to
 from innotter_contracts.ids import first_id_of
 
 State = Delivery.State
@@ -31,6 +32,9 @@ QUEUE_DELIVERIES = """
             page.followers_count / COALESCE((SELECT GREATEST(rate, 1) FROM mail_quota), 1)
         ) AS time
         FROM post JOIN pages_page AS page ON page.id = post.page_id
+    ), daily AS (
+        SELECT * FROM unnest(%(zones)s::text[], %(hours)s::integer[], %(moments)s::timestamptz[])
+            AS daily (time_zone, hour, at)
     ), chunk AS (
         SELECT post.id AS post_id, follow.page_id, follow.user_id, follow.muted_at
         FROM post JOIN pages_follow AS follow ON follow.page_id = post.page_id
@@ -42,10 +46,13 @@ QUEUE_DELIVERIES = """
             (id, created_at, updated_at, page_id, post_id, recipient_id, due_at, turn_at)
         SELECT uuidv7(), %(now)s, %(now)s, chunk.page_id, chunk.post_id, reader.id,
                due.at, due.at + crowd.time
-        FROM crowd, chunk JOIN accounts_user AS reader ON reader.id = chunk.user_id,
+        FROM crowd, chunk JOIN accounts_user AS reader ON reader.id = chunk.user_id
+             LEFT JOIN daily ON reader.email_notifications = 'daily'
+                 AND daily.time_zone = reader.time_zone AND daily.hour = reader.digest_hour,
              LATERAL (
+                 -- Who has chosen an hour just now is looked at again before the mail leaves.
                  SELECT CASE reader.email_notifications
-                     WHEN 'hourly' THEN %(hourly)s WHEN 'daily' THEN %(daily)s ELSE %(now)s
+                     WHEN 'hourly' THEN %(hourly)s ELSE COALESCE(daily.at, %(now)s)
                  END AS at
              ) AS due
         WHERE chunk.muted_at IS NULL
@@ -57,6 +64,22 @@ QUEUE_DELIVERIES = """
     )
     SELECT (SELECT count(*) FROM queued),
            (SELECT user_id FROM chunk ORDER BY user_id DESC LIMIT 1)
+"""
+
+# From one hour to the next in the index user_digest: a step for each, however many users have it.
+DIGESTS = """
+    WITH RECURSIVE digest AS (
+        (SELECT time_zone, digest_hour FROM accounts_user WHERE email_notifications = 'daily'
+         ORDER BY time_zone, digest_hour LIMIT 1)
+        UNION ALL
+        SELECT following.* FROM digest, LATERAL (
+            SELECT time_zone, digest_hour FROM accounts_user
+            WHERE email_notifications = 'daily'
+              AND (time_zone, digest_hour) > (digest.time_zone, digest.digest_hour)
+            ORDER BY time_zone, digest_hour LIMIT 1
+        ) AS following
+    )
+    SELECT time_zone, digest_hour FROM digest
 """
 
 BEFORE_ALL = UUID(int=0)
@@ -96,6 +119,7 @@ def queue_deliveries(post_id: UUID) -> int:
 def _queue_chunk(post_id: UUID, after: UUID) -> tuple[int, UUID | None]:
     """How many deliveries are new, and the last follower that was looked at, if there was one."""
     now = timezone.now()
+    daily = _daily(now)
     with connection.cursor() as cursor:
         cursor.execute(
             QUEUE_DELIVERIES,
@@ -105,12 +129,25 @@ def _queue_chunk(post_id: UUID, after: UUID) -> tuple[int, UUID | None]:
                 "limit": QUEUED_AT_ONCE,
                 "now": now,
                 "hourly": due_after(now, User.EmailNotifications.HOURLY),
-                "daily": due_after(now, User.EmailNotifications.DAILY),
+                **daily,
                 "longest_turn": LONGEST_TURN,
             },
         )
         new, last = cursor.fetchone()
     return int(new), last
+
+
+def _daily(now: datetime) -> dict[str, list[Any]]:
+    """The hours at which anybody gets daily mail, and when each comes next."""
+    with connection.cursor() as cursor:
+        cursor.execute(DIGESTS)
+        pairs = cursor.fetchall()
+    daily = User.EmailNotifications.DAILY
+    return {
+        "zones": [zone for zone, _ in pairs],
+        "hours": [hour for _, hour in pairs],
+        "moments": [due_after(now, daily, zone, hour) for zone, hour in pairs],
+    }
 
 
 @transaction.atomic
@@ -123,7 +160,7 @@ def reschedule(user_id: UUID) -> int:
     waiting = Delivery.objects.filter(recipient=reader, state=State.WAITING, attempts=0)
     moved = list(waiting.select_for_update(skip_locked=True).order_by("id"))
     for delivery in moved:
-        delivery.move_to(due_after(delivery.created_at, reader.email_notifications))
+        delivery.move_to(due_to(reader, delivery.created_at))
     Delivery.objects.bulk_update(moved, ["due_at", "turn_at"], batch_size=1000)
     return len(moved)
 

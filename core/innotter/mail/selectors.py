@@ -1,5 +1,6 @@
 from collections.abc import Collection
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from django.db.models import Exists, F, OuterRef, Q
@@ -15,16 +16,20 @@ from innotter.pages.selectors import visible_to_each
 
 @dataclass(frozen=True)
 class Subscription:
-    """The mails about one page to one reader."""
+    """The mails about one page to one reader, or about all pages."""
 
     # None for what is gone: no mail is sent then.
     reader: User | None
     page: Page | None
     follow: Follow | None = None
+    everything: bool = False
 
     @property
     def active(self) -> bool:
-        """The reader follows the page and has not stopped its mails."""
+        """The reader follows the page and has not stopped its mails, or has not stopped all."""
+        if self.everything:
+            off = User.EmailNotifications.OFF
+            return self.reader is not None and self.reader.email_notifications != off
         return self.follow is not None and self.follow.muted_at is None
 
 
@@ -35,6 +40,8 @@ def subscription_of(token: str) -> Subscription:
     except InvalidToken:
         raise NotFound from None
     reader = User.objects.filter(pk=reader_id).first()
+    if page_id is None:
+        return Subscription(reader, None, everything=True)
     page = Page.objects.filter(pk=page_id).first()
     if reader is None or page is None:
         return Subscription(reader, page)
@@ -72,6 +79,11 @@ def suppressed(addresses: Collection[str]) -> set[str]:
     """Those of these addresses, in lower case, that get no mail."""
     active = Suppression.objects.filter(address__in=addresses, lifted_at__isnull=True)
     return set(active.values_list("address", flat=True))
+
+
+def is_suppressed(address: str, **_: Any) -> bool:
+    """Answers a signal of accounts."""
+    return bool(suppressed([address.lower()]))
 
 
 def deliveries_to_write(ids: Collection[UUID]) -> list[Delivery]:

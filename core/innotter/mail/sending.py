@@ -17,7 +17,7 @@ from django.utils import timezone
 from innotter.mail.account_sending import send_account_mail
 from innotter.mail.message import Answer, EmailMessage, Outcome
 from innotter.mail.metrics import MAILS
-from innotter.mail.models import Delivery, Suppression, due_after, turn_of
+from innotter.mail.models import Delivery, Suppression, due_to, turn_of
 from innotter.mail.outcomes import CLAIM_SECONDS, MOST_ATTEMPTS, next_attempt, persist
 from innotter.mail.page_mail import write_page_mail
 from innotter.mail.queueing import queue_deliveries
@@ -174,7 +174,7 @@ def _claim(limit: int) -> Batch:
     early: list[Delivery] = []
     for delivery in deliveries_to_write(wanted):
         # The reader may have chosen a longer window since it was queued.
-        due_at = due_after(delivery.created_at, delivery.recipient.email_notifications)
+        due_at = due_to(delivery.recipient, delivery.created_at)
         if due_at > now:
             delivery.move_to(due_at)
         (ready if due_at <= now else early).append(delivery)

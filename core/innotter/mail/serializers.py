@@ -13,8 +13,11 @@ class MailedPageSerializer(serializers.ModelSerializer[Page]):
 
 
 class SubscriptionSerializer(serializers.Serializer[Any]):
-    page = MailedPageSerializer(allow_null=True, help_text="null: the page is gone.")
-    active = serializers.BooleanField(help_text="Whether mails about the page are sent.")
+    page = MailedPageSerializer(
+        allow_null=True, help_text="null: the page is gone, or it is about all pages."
+    )
+    everything = serializers.BooleanField(help_text="Whether it is about all pages.")
+    active = serializers.BooleanField(help_text="Whether these mails are sent.")
 
 
 class ResumeSerializer(serializers.Serializer[Any]):

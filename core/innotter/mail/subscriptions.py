@@ -1,4 +1,5 @@
-"""Whether a reader gets mails about a page that they follow; stored in the row of the follow."""
+"""Whether a reader gets mails about a page that they follow, stored in the row of the follow; or
+about any page, which is one of their settings."""
 
 from django.utils import timezone
 
@@ -11,6 +12,13 @@ def stop_mails(*, reader: User, page: Page) -> None:
     now = timezone.now()
     follows = Follow.objects.filter(user=reader, page=page, muted_at=None)
     follows.update(muted_at=now, updated_at=now)
+
+
+def stop_all_mails(*, reader: User) -> None:
+    """No more mails about any page to this reader, until they choose others in their settings."""
+    off = User.EmailNotifications.OFF
+    readers = User.objects.filter(pk=reader.pk).exclude(email_notifications=off)
+    readers.update(email_notifications=off, updated_at=timezone.now())
 
 
 def resume_mails(*, reader: User, page: Page) -> None:

@@ -1,4 +1,4 @@
-"""The token of an unsubscribe link: names a reader and a page, and never expires.
+"""The token of an unsubscribe link: names a reader and a page, or all pages, and never expires.
 
 Old mails lie in inboxes for years. Django's SECRET_KEY signs it; when that changes, the old one
 belongs into SECRET_KEY_FALLBACKS.
@@ -17,14 +17,16 @@ class InvalidToken(ValueError):
     """We have not signed this."""
 
 
-def unsubscribe_token(reader_id: UUID, page_id: UUID) -> str:
-    return _signer.sign(urlsafe_b64encode(reader_id.bytes + page_id.bytes).decode().rstrip("="))
+def unsubscribe_token(reader_id: UUID, page_id: UUID | None) -> str:
+    """Without a page it stops all mail about pages."""
+    named = reader_id.bytes + (page_id.bytes if page_id else b"")
+    return _signer.sign(urlsafe_b64encode(named).decode().rstrip("="))
 
 
-def read_unsubscribe_token(token: str) -> tuple[UUID, UUID]:
-    """The ids of the reader and the page. Raises InvalidToken."""
+def read_unsubscribe_token(token: str) -> tuple[UUID, UUID | None]:
+    """The ids of the reader and, if it names one, the page. Raises InvalidToken."""
     try:
-        both = urlsafe_b64decode(_signer.unsign(token) + "==")
+        named = urlsafe_b64decode(_signer.unsign(token) + "==")
     except BadSignature as error:
         raise InvalidToken from error
-    return UUID(bytes=both[:16]), UUID(bytes=both[16:])
+    return UUID(bytes=named[:16]), UUID(bytes=named[16:]) if named[16:] else None

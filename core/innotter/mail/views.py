@@ -21,7 +21,7 @@ from innotter.common.views import BaseViewSet, JsonAlways
 from innotter.mail.feedback import receive_message
 from innotter.mail.selectors import Subscription, subscription_of
 from innotter.mail.serializers import ResumeSerializer, SubscriptionSerializer
-from innotter.mail.subscriptions import resume_mails, stop_mails
+from innotter.mail.subscriptions import resume_mails, stop_all_mails, stop_mails
 
 ANSWERS = {
     (200, "text/html"): OpenApiTypes.STR,
@@ -92,12 +92,15 @@ class UnsubscribeViewSet(BaseViewSet):
 
     @extend_schema(request=None, responses=ANSWERS, parameters=[ResumeSerializer])
     def unsubscribe(self, request: Request, token: str) -> Response:
-        """Stop the mails about this page, whatever the body says. The follow stays. Repeating it
-        changes nothing, nor is there anything to stop where the page or the reader is gone."""
+        """Stop the mails about this page, or all mails about pages, as the link says, whatever the
+        body says. Follows stay. Repeating it changes nothing, nor is there anything to stop where
+        the page or the reader is gone. All mails are chosen anew in the settings alone."""
         subscription = subscription_of(token)
         resume = self.query(ResumeSerializer)["resume"]
         change = resume_mails if resume else stop_mails
-        if subscription.reader and subscription.page:
+        if subscription.reader and subscription.everything and not resume:
+            stop_all_mails(reader=subscription.reader)
+        elif subscription.reader and subscription.page:
             change(reader=subscription.reader, page=subscription.page)
         return self._shown(token)
 

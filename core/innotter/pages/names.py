@@ -8,8 +8,8 @@ from innotter.common.errors import Conflict
 from innotter.common.reserved import (
     MOST_FORMER,
     RESERVED_FOR,
-    RenamedTooOften,
     ReservedName,
+    TooManyNames,
     is_reserved,
 )
 from innotter.pages.models import FormerUuid, Page
@@ -34,7 +34,7 @@ class UuidTaken(Conflict):
 
 def claim_uuid(uuid: str, *, owner: User) -> None:
     """For a page of this owner: nobody else takes this uuid until the transaction ends. One that
-    a page of theirs had is former no longer. Whoever chooses a uuid asks here first.
+    a page of theirs had is former no longer. Every service that sets a uuid asks here first.
 
     Raises ReservedName, UuidTaken.
     """
@@ -55,10 +55,10 @@ def claim_uuid(uuid: str, *, owner: User) -> None:
 
 def give_up_uuid(page: Page, uuid: str) -> None:
     """It stays reserved for the owner of the page, which is locked and has another one now.
-    Raises RenamedTooOften."""
+    Raises TooManyNames."""
     now = timezone.now()
     if FormerUuid.objects.filter(page=page, reserved_until__gt=now).count() >= MOST_FORMER:
-        raise RenamedTooOften
+        raise TooManyNames
     FormerUuid.objects.update_or_create(
         uuid=uuid.lower(), defaults={"page": page, "reserved_until": now + RESERVED_FOR}
     )

@@ -2,6 +2,7 @@ from collections.abc import Collection, Iterable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
+from django.conf import settings
 from django.db import transaction
 from django.db.models import QuerySet, prefetch_related_objects
 from django.dispatch import Signal
@@ -11,7 +12,7 @@ from innotter.accounts.actions import action
 from innotter.accounts.models import User
 from innotter.accounts.selectors import Viewer
 from innotter.common.database import assign, checked, conflicts, known_fields
-from innotter.common.errors import Invalid, NotFound
+from innotter.common.errors import Conflict, Invalid, NotFound
 from innotter.common.text import bounded, visible_line
 from innotter.events.services import record
 from innotter.media.services import store_picture
@@ -46,6 +47,11 @@ if TYPE_CHECKING:
     from django.core.files.base import File
 
 
+class TooManyPages(Conflict):
+    code = "too_many_pages"
+    detail = "You own as many pages as one person may have here."
+
+
 class PageChanges(TypedDict, total=False):
     """What edit_page() changes."""
 
@@ -71,7 +77,8 @@ def create_page(
     tags: Iterable[str] = (),
     is_private: bool = False,
 ) -> Page:
-    """A page without followers or posts. Raises Invalid, ReservedName, UuidTaken."""
+    """A page without followers or posts. Raises TooManyPages, Invalid, ReservedName, UuidTaken."""
+    _require_quota(actor)
     if uuid is not None:
         claim_uuid(checked(Page, "uuid", uuid), owner=actor)
     page = Page(
@@ -104,7 +111,7 @@ def edit_page(*, actor: User, page: Page | str, **changes: Unpack[PageChanges]) 
 
     A former uuid stays reserved for the owner.
 
-    Raises NotFound, Forbidden, Invalid, ReservedName, UuidTaken, RenamedTooOften.
+    Raises NotFound, Forbidden, Invalid, ReservedName, UuidTaken, TooManyNames.
     """
     known_fields(changes, PageChanges)
     page = locked_profile(page, actor)
@@ -297,8 +304,16 @@ def _take_image(actor: User, page: Page | str, image: str | None) -> Page:
     return page
 
 
+def _require_quota(owner: User) -> None:
+    """Of several pages at once none slips by. Raises TooManyPages."""
+    User.objects.select_for_update(no_key=True).get(pk=owner.pk)
+    most = settings.PAGES_PER_USER
+    if most and Page.objects.filter(owner=owner)[:most].count() >= most:
+        raise TooManyPages
+
+
 def _rename(page: Page, uuid: str) -> None:
-    """Raises Invalid, ReservedName, UuidTaken, RenamedTooOften."""
+    """Raises Invalid, ReservedName, UuidTaken, TooManyNames."""
     if checked(Page, "uuid", uuid).lower() != page.uuid.lower():
         claim_uuid(uuid, owner=page.owner)
         give_up_uuid(page, page.uuid)

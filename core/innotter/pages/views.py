@@ -14,7 +14,7 @@ from innotter.accounts.permissions import current_user
 from innotter.accounts.selectors import user_at
 from innotter.accounts.serializers import UserSerializer
 from innotter.common.errors import Forbidden, Invalid
-from innotter.common.reserved import RenamedTooOften
+from innotter.common.reserved import TooManyNames
 from innotter.common.schema import refuses
 from innotter.common.views import BaseViewSet
 from innotter.media.parsers import PictureParser
@@ -66,7 +66,7 @@ class PageViewSet(BaseViewSet):
         question = self.query(PageFilterSerializer)
         return self.listed(selectors.pages_with(request.user, self.window(), **question))
 
-    @refuses(UuidTaken)
+    @refuses(UuidTaken, services.TooManyPages)
     @extend_schema(request=NewPageSerializer, responses={201: PageSerializer})
     def create(self, request: Request) -> Response:
         """A page of your own. Without `uuid` it gets one made for it."""
@@ -77,7 +77,7 @@ class PageViewSet(BaseViewSet):
         """A page's profile. That of a private page can be seen by everybody."""
         return self._profile(selectors.page_at(uuid, request.user))
 
-    @refuses(Forbidden, UuidTaken, RenamedTooOften)
+    @refuses(Forbidden, UuidTaken, TooManyNames)
     @extend_schema(request=NewPageSerializer)
     def partial_update(self, request: Request, uuid: str) -> Response:
         """Change what you give of your page. A former uuid is nobody's at once. Who waits to

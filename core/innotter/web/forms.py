@@ -6,12 +6,27 @@ from typing import Any
 
 from django import forms
 from django.http import QueryDict
+from django.utils import timezone
 from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
 from innotter.accounts.models import User
+from innotter.common import time_zones
 from innotter.pages.models import MAX_TAGS, Page
 from innotter.posts.models import MAX_LENGTH
+
+CONTINENTS = {
+    "Africa",
+    "America",
+    "Antarctica",
+    "Arctic",
+    "Asia",
+    "Atlantic",
+    "Australia",
+    "Europe",
+    "Indian",
+    "Pacific",
+}
 
 
 class Lines(forms.CharField):
@@ -115,6 +130,10 @@ class UsernameForm(forms.Form):
 
 class RegistrationForm(forms.Form):
     username = UsernameField()
+    # A script of ours says what the browser knows.
+    time_zone = forms.CharField(
+        required=False, widget=forms.HiddenInput(attrs={"data-time-zone": ""})
+    )
     email = forms.CharField(
         label=_("E-mail"),
         max_length=254,
@@ -127,6 +146,11 @@ class RegistrationForm(forms.Form):
         widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
         help_text=_("At least 8 characters, and not one that everybody uses."),
     )
+
+    def clean_time_zone(self) -> str:
+        """Nobody is kept out because their browser knows a place that we don't."""
+        given: str = self.cleaned_data["time_zone"]
+        return given if given in time_zones.names() else "UTC"
 
 
 class LoginForm(forms.Form):
@@ -169,6 +193,35 @@ class ProfileForm(forms.Form):
     )
     language = forms.ChoiceField(
         label=_("Language"), choices=[("en", "English"), ("ru", "Русский")]
+    )
+
+
+def _zones() -> list[tuple[str, str]]:
+    """Those that are called by a place, and UTC."""
+    places = (name for name in time_zones.names() if name.split("/")[0] in CONTINENTS)
+    return [("UTC", "UTC"), *((name, name.replace("_", " ")) for name in sorted(places))]
+
+
+class ClockForm(forms.Form):
+    time_zone = forms.ChoiceField(label=_("Time zone"), choices=_zones)
+    digest_hour = forms.TypedChoiceField(
+        label=_("Daily mail comes at"),
+        coerce=int,
+        choices=[(hour, f"{hour:02}:00") for hour in range(24)],
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # One that a program has chosen by another name stays.
+        chosen = (self.initial or {}).get("time_zone", "UTC")
+        zones: Any = self.fields["time_zone"]
+        if chosen not in dict(zones.choices):
+            zones.choices = [(chosen, chosen), *zones.choices]
+
+
+class LoginsForm(forms.Form):
+    login_notifications = forms.BooleanField(
+        label=_("Tell me by mail of a login from a new device or place"), required=False
     )
 
 
@@ -219,12 +272,16 @@ class ReasonForm(forms.Form):
 
 class BlockPageForm(ReasonForm):
     until = forms.DateTimeField(
-        label=_("Until (UTC)"),
         required=False,
         widget=forms.DateTimeInput(attrs={"type": "datetime-local"}),
         help_text=_("Admins may leave it empty: the block is for good then."),
     )
     field_order = ("until", "reason")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        clocks = timezone.get_current_timezone_name()
+        self.fields["until"].label = _("Until (%(zone)s)") % {"zone": clocks}
 
 
 class RoleForm(ReasonForm):

@@ -1,11 +1,13 @@
 from collections.abc import Callable
 from http import HTTPStatus
+from zoneinfo import ZoneInfo
 
 from django.http import HttpRequest, HttpResponse
-from django.utils import translation
+from django.utils import timezone, translation
 
 from innotter.common.errors import Invalid
 from innotter.common.pagination import Window
+from innotter.common.time_zones import zone
 from innotter.feed.selectors import is_anything_newer
 from innotter.web.errors import language_of
 
@@ -14,8 +16,8 @@ POLLED = "/feed/new"
 type GetResponse = Callable[[HttpRequest], HttpResponse]
 
 
-class LanguageMiddleware:
-    """People read the site in their language; the API has one of its own."""
+class ReaderMiddleware:
+    """People read the site in their language and by their clocks; the API has its own."""
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
@@ -23,7 +25,7 @@ class LanguageMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         if request.path.startswith("/api/"):
             return self.get_response(request)
-        with translation.override(language_of(request)):
+        with translation.override(language_of(request)), timezone.override(_clocks_of(request)):
             return self.get_response(request)
 
 
@@ -46,3 +48,10 @@ def _is_idle(request: HttpRequest) -> bool:
     except Invalid:
         # The view says so.
         return False
+
+
+def _clocks_of(request: HttpRequest) -> ZoneInfo:
+    """UTC for strangers, whose pages are kept for all of them, and in the panel."""
+    if request.user.is_authenticated and not request.path.startswith("/admin/"):
+        return zone(request.user.time_zone)
+    return zone("UTC")

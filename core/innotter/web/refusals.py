@@ -46,6 +46,7 @@ KNOWN = frozenset(
         gettext_noop("Too many requests."),
         gettext_noop("Wrong password."),
         gettext_noop("You cannot do this to yourself."),
+        gettext_noop("You own as many pages as one person may have here."),
         gettext_noop("You own this page."),
     }
 )

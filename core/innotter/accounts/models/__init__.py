@@ -2,7 +2,7 @@
 
 from innotter.accounts.models.mail import AccountMail, FormerMailbox, MailToken
 from innotter.accounts.models.names import FormerUsername
-from innotter.accounts.models.sessions import KnownIP, RefreshToken, Session
+from innotter.accounts.models.sessions import KnownDevice, KnownIP, RefreshToken, Session
 from innotter.accounts.models.users import LONGEST_TITLE, User, UserManager, password_forms
 
 __all__ = [
@@ -10,6 +10,7 @@ __all__ = [
     "AccountMail",
     "FormerMailbox",
     "FormerUsername",
+    "KnownDevice",
     "KnownIP",
     "MailToken",
     "RefreshToken",

@@ -63,6 +63,8 @@ class AccountMail(Record):
         EMAIL_CHANGED = "email_changed"
         PASSWORD_RESET = "password_reset"
         PASSWORD_CHANGED = "password_changed"
+        # With a device, or from a network, that the account was not logged in with of late.
+        NEW_LOGIN = "new_login"
 
     class State(models.TextChoices):
         WAITING = "waiting"

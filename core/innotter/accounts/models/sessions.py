@@ -16,6 +16,8 @@ class Session(Record):
 
     user = models.ForeignKey(User, on_delete=models.CASCADE)
     user_agent = models.CharField(max_length=200, default="")
+    # From where it was used last: Client.network.
+    network = models.CharField(max_length=50, default="", db_default="")
     last_used_at = models.DateTimeField()
     # SHA-256 of the cookie's token, in hexadecimal; none of a program's.
     cookie_digest = models.CharField(max_length=64, null=True, unique=True)  # noqa: DJ001
@@ -68,6 +70,20 @@ class KnownIP(Record):
 
     class Meta:
         indexes: ClassVar = [models.Index(name="known_ip_age", fields=["updated_at"])]
+
+    def __str__(self) -> str:
+        return f"{self.id}"
+
+
+class KnownDevice(Record):
+    """A device at a network from which a user has logged in, last at `updated_at`."""
+
+    # keyed_id() of the user, the device and the network.
+    id = models.UUIDField(primary_key=True)
+    user = models.ForeignKey(User, on_delete=models.CASCADE)
+
+    class Meta:
+        indexes: ClassVar = [models.Index(name="known_device_age", fields=["updated_at"])]
 
     def __str__(self) -> str:
         return f"{self.id}"

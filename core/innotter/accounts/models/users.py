@@ -4,13 +4,14 @@ from typing import Any, ClassVar
 
 from django.contrib.auth.hashers import verify_password
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager
-from django.core.validators import RegexValidator
+from django.core.validators import MaxValueValidator, RegexValidator
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Lower
 
 from innotter.common.emails import MAX_EMAIL_LENGTH, canonical_email
 from innotter.common.models import Record, Revised
+from innotter.common.time_zones import LONGEST_ZONE, known_time_zone
 from innotter.media.models import Picture
 
 LONGEST_TITLE = 100
@@ -109,6 +110,16 @@ class User(Revised, Record, AbstractBaseUser):
         max_length=10, choices=EmailNotifications, default=EmailNotifications.INSTANT
     )
     language = models.CharField(max_length=2, choices=Language, default=Language.ENGLISH)
+    # Whose clocks the user reads; the IANA name.
+    time_zone = models.CharField(
+        max_length=LONGEST_ZONE, default="UTC", db_default="UTC", validators=[known_time_zone]
+    )
+    # The hour of these clocks at which daily mail comes.
+    digest_hour = models.PositiveSmallIntegerField(
+        default=8, db_default=8, validators=[MaxValueValidator(23)]
+    )
+    # Whether a login from a new device is told by mail.
+    login_notifications = models.BooleanField(default=True, db_default=True)
 
     objects: ClassVar[UserManager] = UserManager()
 
@@ -127,6 +138,12 @@ class User(Revised, Record, AbstractBaseUser):
             ),
             models.Index(
                 name="user_with_image", fields=["image"], condition=Q(image__isnull=False)
+            ),
+            # The hours at which anybody gets daily mail: few, among many users.
+            models.Index(
+                name="user_digest",
+                fields=["time_zone", "digest_hour"],
+                condition=Q(email_notifications="daily"),
             ),
         ]
 

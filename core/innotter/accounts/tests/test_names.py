@@ -63,7 +63,7 @@ def test_names_are_not_collected(api: Api, ann: User) -> None:
         rename(ann, f"ann{n}")
     with no_trace():
         answer = api(ann).patch("/users/me", {"username": "one-more"})
-        assert refusal(answer) == (409, "renamed_too_often")
+        assert refusal(answer) == (409, "too_many_names")
     assert rename(ann, "ann").username == "ann"
 
 

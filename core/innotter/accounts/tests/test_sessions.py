@@ -278,6 +278,9 @@ def test_ann_sees_where_she_is_logged_in(api: Api, ann: User) -> None:
         "id",
         "created_at",
         "last_used_at",
+        "kind",
+        "device",
+        "network",
         "user_agent",
         "is_current",
     }

@@ -50,6 +50,7 @@ GET    /users/me/pages                      |                 | 401 200 200 200 
 GET    /users/me/follows                    |                 | 401 200 200 200 200 200 200 401
 GET    /users/me/likes                      |                 | 401 200 200 200 200 200 200 401
 GET    /users/me/sessions                   |                 | 401 200 200 200 200 200 200 401
+DELETE /users/me/sessions                   |                 | 401 204 204 204 204 204 204 401
 DELETE /users/me/sessions/{id}              | their own       | 401 204 204 204 204 204 204 401
 DELETE /users/me/sessions/{id}              | another's       | 401 404 404 404 404 404 404 401
 GET    /users/{username}                    |                 | 200 200 200 200 200 200 200 401

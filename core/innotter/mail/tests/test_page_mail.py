@@ -56,9 +56,11 @@ def test_every_link_opens_a_page_of_the_site(
 def test_the_links_name_the_reader_and_the_page(bob: User, page: Page, post: Post) -> None:
     """The one for people and the one for mail programs."""
     message = write_page_mail(reader=bob, page=page, posts=[post])
-    for url in (links(message.html)[-1], str(message.unsubscribe_url)):
+    for url in (links(message.html)[-2], str(message.unsubscribe_url)):
         subscription = subscription_of(url.rsplit("/", 1)[1])
         assert (subscription.reader, subscription.page) == (bob, page)
+    everything = subscription_of(links(message.html)[-1].rsplit("/", 1)[1])
+    assert (everything.reader, everything.everything) == (bob, True)
 
 
 def test_russian_readers_read_russian(bob: User, page: Page, post: Post) -> None:

@@ -82,7 +82,8 @@ def test_the_page_is_still_followed_and_mails_can_be_resumed(
     client.post(link)
     assert api(bob).get(f"/pages/{page.uuid}").json()["viewer"]["follow"] == "following"
     shown = client.get(link, headers={"Accept": "application/json"})
-    assert shown.json() == {"page": {"uuid": page.uuid, "name": page.name}, "active": False}
+    known = {"uuid": page.uuid, "name": page.name}
+    assert shown.json() == {"page": known, "everything": False, "active": False}
     assert 'action="?resume=true"' in client.get(link).text
     assert client.post(f"{link}?resume=true").status_code == 200
     assert not muted(bob, page)
@@ -151,7 +152,7 @@ def test_where_page_or_reader_is_gone_no_mail_comes(
         answer = getattr(client, method)(link + query, headers={"Accept": "application/json"})
         assert answer.status_code == 200
         known = {"uuid": page.uuid, "name": name} if gone == "reader" else None
-        assert answer.json() == {"page": known, "active": False}
+        assert answer.json() == {"page": known, "everything": False, "active": False}
 
 
 def test_services_are_idempotent(bob: User, page: Page) -> None:
@@ -163,3 +164,20 @@ def test_services_are_idempotent(bob: User, page: Page) -> None:
     assert not subscription_of(token).active
     resume_mails(reader=bob, page=page)
     assert subscription_of(token).active
+
+
+# From everything
+
+
+@pytest.mark.parametrize("base", ["/api/v1/unsubscribe", "/unsubscribe"])
+def test_one_click_stops_all_mails(client: Client, bob: User, page: Page, base: str) -> None:
+    link = f"{base}/{unsubscribe_token(bob.id, None)}"
+    with no_trace():
+        assert "Stop all mails" in client.get(link).text
+    assert client.post(link).status_code in {200, 303}
+    bob.refresh_from_db()
+    assert bob.email_notifications == User.EmailNotifications.OFF
+    assert not muted(bob, page)
+    with no_trace():
+        assert "You get no e-mail about any page." in client.get(link).text
+        assert client.post(f"{link}?resume=true").status_code in {200, 303}

@@ -9,7 +9,7 @@ import time_machine
 
 from innotter.accounts.models import User
 from innotter.accounts.services import edit_user
-from innotter.conftest import CLIENT, make_follower, new_page, new_post
+from innotter.conftest import CLIENT, Events, make_follower, new_page, new_post
 from innotter.mail import sending
 from innotter.mail.models import Delivery, due_after
 from innotter.mail.queueing import queue_deliveries, reschedule
@@ -46,7 +46,7 @@ def test_windows_end_with_the_full_hour_or_day_in_utc() -> None:
 
 @pytest.mark.parametrize(
     ("window", "end"),
-    [(Window.HOURLY, timedelta(minutes=53)), (Window.DAILY, timedelta(hours=11, minutes=53))],
+    [(Window.HOURLY, timedelta(minutes=53)), (Window.DAILY, timedelta(hours=19, minutes=53))],
 )
 def test_posts_of_one_window_are_one_mail(
     ses: Ses, bob: User, page: Page, clock: time_machine.Traveller, window: str, end: timedelta
@@ -129,7 +129,7 @@ def test_who_chooses_a_longer_window_waits_for_its_resolve(
     queue_deliveries(new_post(page).id)
     edit_user(actor=bob, client=CLIENT, email_notifications=Window.DAILY)
     assert send_due() == 0
-    assert Delivery.objects.get().due_at == datetime(2031, 5, 15, tzinfo=UTC)
+    assert Delivery.objects.get().due_at == datetime(2031, 5, 15, 8, tzinfo=UTC)
     clock.shift(timedelta(days=1))
     assert send_due() == 1
 
@@ -145,3 +145,36 @@ def test_who_chooses_never_gets_nothing_of_what_waits(
     clock.shift(3600)
     assert send_due() == 0
     assert ses.messages == []
+
+
+def test_daily_mail_comes_at_the_hour_of_the_reader_s_clocks(
+    ses: Ses, bob: User, eve: User, page: Page, clock: time_machine.Traveller
+) -> None:
+    make_follower(eve, page)
+    for reader, time_zone in ((bob, "Asia/Kolkata"), (eve, "America/New_York")):
+        choose(reader, Window.DAILY)
+        edit_user(actor=reader, client=CLIENT, time_zone=time_zone, digest_hour=19)
+    queue_deliveries(new_post(page).id)
+    due = dict(Delivery.objects.values_list("recipient", "due_at"))
+    assert due == {
+        bob.id: datetime(2031, 5, 14, 13, 30, tzinfo=UTC),
+        eve.id: datetime(2031, 5, 14, 23, tzinfo=UTC),
+    }
+    clock.move_to(due[bob.id])
+    assert send_due() == 1
+    assert ses.messages[0].to == "bob@example.com"
+
+
+def test_another_hour_or_zone_moves_what_waits(
+    bob: User, page: Page, clock: time_machine.Traveller, events: Events
+) -> None:
+    choose(bob, Window.DAILY)
+    queue_deliveries(new_post(page).id)
+    for changes, due in (
+        ({"digest_hour": 21}, datetime(2031, 5, 14, 21, tzinfo=UTC)),
+        ({"time_zone": "Europe/Riga"}, datetime(2031, 5, 14, 18, tzinfo=UTC)),
+    ):
+        edit_user(actor=bob, client=CLIENT, **changes)
+        assert events()[-1] == "user.notifications_changed"
+        reschedule(bob.id)
+        assert Delivery.objects.get().due_at == due

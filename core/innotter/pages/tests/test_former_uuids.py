@@ -49,7 +49,7 @@ def test_uuids_are_not_collected(api: Api, ann: User, page: Page) -> None:
         rename(page, f"ann{n}")
     with no_trace():
         answer = api(ann).patch(f"/pages/ann{MOST_FORMER - 1}", {"uuid": "one-more"})
-        assert refusal(answer) == (409, "renamed_too_often")
+        assert refusal(answer) == (409, "too_many_names")
     assert rename(page, "ann").uuid == "ann"
 
 

@@ -21,6 +21,7 @@ from django.utils.translation import gettext_lazy as lazy
 
 from innotter.accounts.models import User
 from innotter.accounts.selectors import Viewer
+from innotter.common.devices import device_name
 from innotter.common.text import isolate
 from innotter.media.storage import image_url
 from innotter.moderation.models import ModerationAction
@@ -50,25 +51,6 @@ ACTIONS = {
 
 # What moderators fill in, by the name that templates give it.
 FORMS = {"reason": ReasonForm, "block_page": BlockPageForm}
-
-# By the first sign that is found: most browsers name others besides themselves.
-BROWSERS = {
-    "Edg/": "Edge",
-    "OPR/": "Opera",
-    "YaBrowser/": "Yandex",
-    "Firefox/": "Firefox",
-    "Chrome/": "Chrome",
-    "Safari/": "Safari",
-}
-SYSTEMS = {
-    "Android": "Android",
-    "iPhone": "iOS",
-    "iPad": "iPadOS",
-    "Windows": "Windows",
-    "Mac OS": "macOS",
-    "CrOS": "ChromeOS",
-    "Linux": "Linux",
-}
 
 
 @register.filter
@@ -160,10 +142,10 @@ def icon(name: str, size: int = 20, style: str = "outline") -> SafeString:
 
 @register.simple_tag
 def when(moment: datetime, exact: bool = False) -> SafeString:
-    """A <time>: relative in words, exact on hover."""
-    full = _in_full(moment, get_language())
+    """A <time>: relative in words, exact on hover; by the reader's clocks."""
+    full = _in_full(moment, get_language(), timezone.get_current_timezone_name())
     return format_html(
-        '<time datetime="{}" title="{} UTC"{}>{}</time>',
+        '<time datetime="{}" title="{}"{}>{}</time>',
         moment.isoformat(timespec="seconds"),
         full,
         SafeString(" data-exact") if exact else "",
@@ -172,9 +154,10 @@ def when(moment: datetime, exact: bool = False) -> SafeString:
 
 
 @lru_cache(maxsize=4096)
-def _in_full(moment: datetime, language: str) -> str:
+def _in_full(moment: datetime, language: str, clocks: str) -> str:
     """Many readers see the same posts, and this is most of what showing a time costs."""
-    return date_format(timezone.localtime(moment), "DATETIME_FORMAT")
+    local = timezone.localtime(moment)
+    return f"{date_format(local, 'DATETIME_FORMAT')} {local.tzname()}"
 
 
 def relative(moment: datetime, now: datetime | None = None) -> str:
@@ -192,6 +175,7 @@ def relative(moment: datetime, now: datetime | None = None) -> str:
     if seconds < 7 * DAY:
         n = seconds // DAY
         return ngettext("%(n)d day ago", "%(n)d days ago", n) % {"n": n}
+    moment = timezone.localtime(moment)
     if moment.year == now.year:
         return date_format(moment, pgettext("day and month, as Django's filter date", "F j"))
     return date_format(moment, "DATE_FORMAT")
@@ -241,9 +225,4 @@ def action_words(row: ModerationAction) -> str:
 
 @register.filter
 def device(user_agent: str) -> str:
-    """Browser and system in words, as far as a User-Agent tells them; else what it says itself."""
-    browser = next((name for sign, name in BROWSERS.items() if sign in user_agent), "")
-    system = next((name for sign, name in SYSTEMS.items() if sign in user_agent), "")
-    if browser and system:
-        return _("%(browser)s on %(system)s") % {"browser": browser, "system": system}
-    return browser or user_agent[:60] or _("An app")
+    return device_name(user_agent)

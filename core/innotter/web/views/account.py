@@ -13,15 +13,17 @@ from django.utils.translation import gettext as _
 
 from innotter.accounts import logins, passwords, services, sessions
 from innotter.accounts.middleware import session_of
-from innotter.accounts.selectors import live_sessions
+from innotter.accounts.selectors import is_mail_suppressed, live_sessions
 from innotter.common.clients import client_of
 from innotter.common.errors import NotFound
 from innotter.common.pagination import Window
 from innotter.common.serializers import id_from
 from innotter.web.forms import (
+    ClockForm,
     ConfirmPasswordForm,
     EmailForm,
     LoginForm,
+    LoginsForm,
     PasswordForm,
     PictureForm,
     ProfileForm,
@@ -113,6 +115,7 @@ def settings(request: HttpRequest) -> HttpResponse:
         **found,
         "sessions": live_sessions(member(request), Window(MOST_SESSIONS)),
         "current": session_of(request).id,
+        "suppressed": is_mail_suppressed(member(request)),
     }
     return render(request, "web/settings.html", context)
 
@@ -138,13 +141,17 @@ def _forms(request: HttpRequest) -> dict[str, forms.Form]:
     names = ("title", "email_notifications", "language")
     initial = {
         "profile": {name: getattr(me, name) for name in names},
+        "clock": {name: getattr(me, name) for name in ("time_zone", "digest_hour")},
         "username": {"username": me.username},
+        "logins": {"login_notifications": me.login_notifications},
         "email": {"email": me.email},
     }
     kinds: dict[str, type[forms.Form]] = {
         "profile": ProfileForm,
         "picture": PictureForm,
+        "clock": ClockForm,
         "username": UsernameForm,
+        "logins": LoginsForm,
         "email": EmailForm,
         "password": PasswordForm,
     }
@@ -200,14 +207,21 @@ PARTS: dict[str, Callable[..., None]] = {
     "profile": _edit,
     "picture": _set_picture,
     "no_picture": _remove_picture,
+    "clock": _edit,
     "username": _edit,
+    "logins": _edit,
     "email": _edit,
     "password": _change_password,
     "session": _end_session,
     "other_sessions": _end_others,
 }
 # Where each part stands on the page.
-ANCHORS = {"no_picture": "picture", "session": "sessions", "other_sessions": "sessions"}
+ANCHORS = {
+    "no_picture": "picture",
+    "logins": "sessions",
+    "session": "sessions",
+    "other_sessions": "sessions",
+}
 
 
 def _saved(request: HttpRequest, part: str) -> HttpResponse:

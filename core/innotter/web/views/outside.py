@@ -16,7 +16,7 @@ from django.utils.feedgenerator import Atom1Feed
 from innotter.common.pagination import Window
 from innotter.common.text import cut, one_line
 from innotter.mail.selectors import subscription_of
-from innotter.mail.subscriptions import resume_mails, stop_mails
+from innotter.mail.subscriptions import resume_mails, stop_all_mails, stop_mails
 from innotter.media.storage import image_url
 from innotter.pages.selectors import open_page_at
 from innotter.posts.selectors import post_at, posts_of
@@ -137,12 +137,14 @@ def oembed(request: HttpRequest) -> HttpResponse:
 
 @readable_form
 def unsubscribe(request: HttpRequest, token: str) -> HttpResponse:
-    """The mails about one page, stopped or wanted again; who holds the link may. Opening it
-    changes nothing: scanners open links."""
+    """The mails about one page, stopped or wanted again, or all of them, stopped; who holds the
+    link may. Opening it changes nothing: scanners open links."""
     found = subscription_of(token)
     if request.method == "POST":
         change = resume_mails if "resume" in request.POST else stop_mails
-        if found.reader and found.page:
+        if found.reader and found.everything:
+            stop_all_mails(reader=found.reader)
+        elif found.reader and found.page:
             change(reader=found.reader, page=found.page)
         return see_other(request.path)
     language = found.reader.language if found.reader else translation.get_language()

@@ -38,7 +38,7 @@ def post(request: HttpRequest, uuid: str, id: str) -> HttpResponse:
         return to_login(request)
     found = selectors.post_at(UUID(id), request.user)
     if found.page.uuid != uuid:
-        return moved(post_url(found))
+        return (see_other if request.method == "POST" else moved)(post_url(found))
     pages = own_pages(request)
     text, act = request.GET.get("text", ""), request.GET.get("act")
     reply = PostForm(sent(request), pages=pages, text=text) if pages else None

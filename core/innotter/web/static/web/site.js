@@ -190,6 +190,9 @@ document.addEventListener("htmx:beforeRequest", () => {
 });
 
 // Times in the reader's own zone.
+for (const field of document.querySelectorAll("[data-time-zone]")) {
+  field.value = new Intl.DateTimeFormat().resolvedOptions().timeZone ?? "";
+}
 const full = new Intl.DateTimeFormat(document.documentElement.lang, { dateStyle: "long", timeStyle: "short" });
 
 function dress(root) {
