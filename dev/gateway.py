@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from dev import tools
@@ -15,16 +15,23 @@ from dev.stack import Stack
 CADDYFILE = ROOT / "deploy" / "gateway" / "Caddyfile"
 
 
+def gateway(stack: Stack, folder: Path) -> AbstractContextManager[str]:
+    """Its URL."""
+    return gateway_to(stack.core_url, stack.stats_url, folder)
+
+
 @contextmanager
-def gateway(stack: Stack, folder: Path) -> Iterator[str]:
-    """Its URL. The Caddyfile is that of the containers, with this machine's URLs in it."""
+def gateway_to(core_url: str, stats_url: str, folder: Path, patience: str = "15s") -> Iterator[str]:
+    """Its URL. The Caddyfile is that of the containers, with this machine's URLs in it, and so long
+    a service that is gone is waited for."""
     port, health = Port(), Port()
     url = f"http://localhost:{port.number}"
     text = CADDYFILE.read_text()
     for theirs, ours in {
-        "core:8000": stack.core_url.replace("localhost", HOST),
-        "stats:8001": stack.stats_url.replace("localhost", HOST),
+        "core:8000": core_url.replace("localhost", HOST),
+        "stats:8001": stats_url.replace("localhost", HOST),
         "127.0.0.1:8080": f"{HOST}:{health.number}",
+        "lb_try_duration 15s": f"lb_try_duration {patience}",
     }.items():
         assert theirs in text, theirs
         text = text.replace(theirs, ours)
@@ -37,7 +44,7 @@ def gateway(stack: Stack, folder: Path) -> Iterator[str]:
         each.release()
     try:
         process = processes.start("gateway", command, env=env)
-        process.wait_until(lambda: answers(f"{url}/health/live"), seconds=30)
+        process.wait_until(lambda: answers(f"http://{HOST}:{health.number}/"), seconds=30)
         yield url
     finally:
         processes.stop()

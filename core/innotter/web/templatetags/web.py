@@ -188,7 +188,7 @@ def avatar(thing: Any, size: str = "") -> SafeString:
     if thing.image_id:
         return format_html(
             '<span class="avatar {}" aria-hidden="true"><img src="{}" alt="" width="96" '
-            'height="96" loading="lazy" decoding="async"></span>',
+            'height="96" loading="lazy" decoding="async" fetchpriority="low"></span>',
             size,
             image_url(thing.image_id, "small"),
         )
