@@ -27,6 +27,9 @@ from innotter_contracts.events import (
     PostRef,
     PostUnliked,
     UserBlocked,
+    UserDeleted,
+    UserDeletionScheduled,
+    UserRestored,
     UserUnblocked,
 )
 
@@ -61,6 +64,9 @@ def deltas(event: Event) -> list[Delta]:
             | PageRecounted()
             | UserBlocked()
             | UserUnblocked()
+            | UserDeletionScheduled()
+            | UserRestored()
+            | UserDeleted()
             | NotificationsChanged()
         ):
             return []

@@ -274,6 +274,28 @@ class UserUnblocked(State):
     payload: UserState
 
 
+class UserDeletionScheduled(State):
+    """The user is leaving, by their own wish or an admin's: nothing of them is shown any more, and
+    they can do nothing but come back."""
+
+    type: Literal["user.deletion_scheduled"] = "user.deletion_scheduled"
+    payload: UserState
+
+
+class UserRestored(State):
+    """The user stays after all."""
+
+    type: Literal["user.restored"] = "user.restored"
+    payload: UserState
+
+
+class UserDeleted(Occurrence):
+    """The user is gone for good. Everything of theirs was told of before, as deleted or undone."""
+
+    type: Literal["user.deleted"] = "user.deleted"
+    payload: UserRef
+
+
 class NotificationsChanged(Occurrence):
     """How often the user wants mail is another choice now."""
 
@@ -298,6 +320,9 @@ Event = Annotated[
     | PostUnliked
     | UserBlocked
     | UserUnblocked
+    | UserDeletionScheduled
+    | UserRestored
+    | UserDeleted
     | NotificationsChanged,
     Field(discriminator="type"),
 ]

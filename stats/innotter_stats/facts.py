@@ -17,9 +17,14 @@ from innotter_contracts.events import (
     PageDeleted,
     PageRecounted,
     UserBlocked,
+    UserDeleted,
+    UserDeletionScheduled,
+    UserRestored,
     UserUnblocked,
     milliseconds,
 )
+
+type UserState = UserBlocked | UserUnblocked | UserDeletionScheduled | UserRestored
 
 
 class Fact(NamedTuple):
@@ -31,15 +36,16 @@ class Fact(NamedTuple):
     revision: int
 
 
-class Block(NamedTuple):
-    """That a user is shut out, or is not: a fact too."""
+class UserFact(NamedTuple):
+    """Something about a user that shuts them out, or does not: a fact too."""
 
     user_id: UUID
-    blocked: bool
+    name: Literal["blocked", "leaving", "deleted"]
+    value: bool
     revision: int
 
 
-def facts(event: Event) -> Sequence[Fact | Block]:
+def facts(event: Event) -> Sequence[Fact | UserFact]:
     """The facts that an event states about its page; the uuid last: it makes the page findable.
 
     Or about a user.
@@ -60,10 +66,20 @@ def facts(event: Event) -> Sequence[Fact | Block]:
         case PageDeleted(payload=gone):
             # Final: no later event is about the page.
             return [Fact(gone.page_id, "deleted", "yes", milliseconds(event.occurred_at))]
-        case UserBlocked() | UserUnblocked():
-            blocked = isinstance(event, UserBlocked)
-            return [Block(event.payload.user_id, blocked, event.revision)]
+        case UserDeleted(payload=user):
+            return [UserFact(user.user_id, "deleted", True, milliseconds(event.occurred_at))]
         case Occurrence():
             return []
+        case _:
+            return [_of_user(event)]
+
+
+def _of_user(event: UserState) -> UserFact:
+    user, revision = event.payload.user_id, event.revision
+    match event:
+        case UserBlocked() | UserUnblocked():
+            return UserFact(user, "blocked", isinstance(event, UserBlocked), revision)
+        case UserDeletionScheduled() | UserRestored():
+            return UserFact(user, "leaving", isinstance(event, UserDeletionScheduled), revision)
         case _:
             assert_never(event)

@@ -21,6 +21,10 @@ class System(Enum):
         return False
 
     @property
+    def is_leaving(self) -> bool:
+        return False
+
+    @property
     def is_moderator(self) -> bool:
         return True
 

@@ -29,7 +29,7 @@ def _begin_session[Made](
     with transaction.atomic():
         now = User.objects.select_for_update(no_key=True).get(pk=user.pk)
         # While the password was being checked another one may have ended all sessions.
-        if now.password != user.password:
+        if now.password != user.password or now.is_gone:
             raise WrongCredentials
         if now.is_blocked:
             raise UserBlocked

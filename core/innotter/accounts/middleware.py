@@ -1,16 +1,17 @@
 """Who is calling: the API asks an access token, all else the cookie of a session."""
 
+import re
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
 
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 
 from innotter.accounts import passwords, selectors, sessions
 from innotter.accounts.models import Session
-from innotter.accounts.policies import UserBlocked
+from innotter.accounts.policies import UserBlocked, UserLeaving
 from innotter.accounts.tokens import verify_access_token
 from innotter.common.clients import client_of
 from innotter.common.problems import answer_to, unauthorized
@@ -18,6 +19,14 @@ from innotter_contracts.tokens import InvalidToken, bearer_token
 
 # They answer without the database, whatever cookie comes.
 WITHOUT_SESSION = ("/api/", "/health/", "/.well-known/jwks.json")
+
+# All that is left to who is leaving, in the API and on the site: to look at their account, restore
+# it, take their data along, and log out.
+OPEN_TO_LEAVING = re.compile(
+    r"/api/v1/(auth/\w+|users/me(/restore|/export)?)"
+    r"|/settings/account(/\w+)*|/logout|/about|/privacy|/terms|/favicon\.ico|/manifest\.webmanifest"
+)
+PAGE_OF_LEAVING = "/settings/account"
 
 type GetResponse = Callable[[HttpRequest], HttpResponse]
 
@@ -48,6 +57,8 @@ class AccessTokenMiddleware:
                 return unauthorized("The token's user is gone, or its session is over.")
             if user.is_blocked:
                 return unauthorized("This account is blocked.", code="user_blocked")
+            if user.is_leaving and not OPEN_TO_LEAVING.fullmatch(request.path):
+                return answer_to(request, UserLeaving())
             request.user, request.claims = user, claims  # type: ignore[attr-defined]
         return self.get_response(request)
 
@@ -76,6 +87,8 @@ class SessionMiddleware:
             response = answer_to(request, UserBlocked())
             drop_cookie(response)
             return response
+        if session.user.is_leaving and not OPEN_TO_LEAVING.fullmatch(request.path):
+            return HttpResponseRedirect(PAGE_OF_LEAVING, status=303)
         request.user, request.login = session.user, session  # type: ignore[attr-defined]
         if session.cookie_role != session.user.role:
             # Of two requests at once one renews it, and the other is the last of the old token.

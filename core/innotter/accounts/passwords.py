@@ -33,7 +33,7 @@ def authenticate(*, login: str, password: str, client: Client) -> User:
     """
     user = user_by_login(login)
     right = is_password(password, user=user, login=folded_login(login), client=client)
-    if user is None or not right:
+    if user is None or not right or user.is_gone:
         raise WrongCredentials
     if user.is_blocked:
         raise UserBlocked

@@ -1,5 +1,8 @@
+"""Who may act at all, and who may do what to an account."""
+
 from innotter.accounts.actors import Actor
-from innotter.common.errors import Forbidden
+from innotter.accounts.models import User
+from innotter.common.errors import Conflict, Forbidden
 
 
 class UserBlocked(Forbidden):
@@ -7,7 +10,36 @@ class UserBlocked(Forbidden):
     detail = "This account is blocked."
 
 
-def require_active(actor: Actor) -> None:
+class UserLeaving(Forbidden):
+    code = "user_leaving"
+    detail = "This account is about to be deleted. Restore it first."
+
+
+def require_unblocked(actor: Actor) -> None:
     """Raises UserBlocked."""
     if actor.is_blocked:
         raise UserBlocked
+
+
+def require_active(actor: Actor) -> None:
+    """Raises UserBlocked, UserLeaving."""
+    require_unblocked(actor)
+    if actor.is_leaving:
+        raise UserLeaving
+
+
+class Oneself(Conflict):
+    code = "oneself"
+    detail = "You cannot do this to yourself."
+
+
+def require_admin(actor: Actor) -> None:
+    """Raises Forbidden."""
+    if not actor.is_admin:
+        raise Forbidden
+
+
+def require_not_oneself(actor: Actor, user: User) -> None:
+    """Raises Oneself."""
+    if user.id == actor.id:
+        raise Oneself

@@ -21,10 +21,18 @@ type Viewer = User | AnonymousUser
 
 
 def shown_to(viewer: Viewer) -> Q:
-    """The users that the viewer may find: a blocked one is nobody's but moderators'."""
+    """The users that the viewer may find: moderators alone find who is blocked or leaving."""
     if isinstance(viewer, User) and viewer.is_moderator:
         return Q()
-    return Q(is_blocked=False)
+    return ~hidden()
+
+
+def hidden(user: str = "") -> Q:
+    """Who is blocked or leaving is shown to moderators alone, and so is all that is theirs.
+
+    `user` is the way from the queryset's model to the user, such as `page__owner__`.
+    """
+    return Q(**{f"{user}is_blocked": True}) | Q(**{f"{user}deletes_at__isnull": False})
 
 
 def user_at(username: str, viewer: Viewer) -> User:
@@ -89,7 +97,8 @@ def caller(user_id: UUID, session_id: UUID | None) -> User | None:
     """Whom an access token speaks for: one query. None when the user is gone or has ended the
     session that the token comes from."""
     ended = Session.objects.filter(pk__in=[session_id], ended_at__isnull=False)
-    return User.objects.filter(~Exists(ended), pk=user_id).first()
+    user = User.objects.filter(~Exists(ended), pk=user_id).first()
+    return None if user is None or user.is_gone else user
 
 
 def live_sessions(user: User, window: Window) -> Slice[Session]:
@@ -112,7 +121,8 @@ def cookie_session(token: str) -> Session | None:
         last_used_at__gt=timezone.now() - refresh_life(),
     )
     # One at most: without an order, which `first()` would give it.
-    return next(iter(found), None)
+    session = next(iter(found), None)
+    return None if session is None or session.user.is_gone else session
 
 
 def refresh_token(token: str) -> RefreshToken | None:

@@ -54,6 +54,7 @@ class MeSerializer(UserSerializer):
             "digest_hour",
             "login_notifications",
             "mail_suppressed",
+            "deletes_at",
         )
         read_only_fields: ClassVar[tuple[str, ...]] = fields
 
@@ -118,6 +119,23 @@ class EditedUserSerializer(ModelSerializer[User]):
             needed = "A new e-mail address or password needs it."
             raise ValidationError({"current_password": needed}, "required")
         return attrs
+
+
+class CurrentPasswordSerializer(serializers.Serializer[Any]):
+    current_password = TextField(max_length=128, trim_whitespace=False)
+
+
+class ReasonSerializer(serializers.Serializer[Any]):
+    reason = TextField(
+        required=False, default="", allow_blank=True, max_length=500, help_text="For the log."
+    )
+
+
+class LeavingSerializer(serializers.ModelSerializer[User]):
+    class Meta:
+        model = User
+        fields: ClassVar[tuple[str, ...]] = ("deletes_at",)
+        read_only_fields: ClassVar[tuple[str, ...]] = fields
 
 
 class SessionSerializer(serializers.ModelSerializer[Session]):

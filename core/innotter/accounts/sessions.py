@@ -193,6 +193,7 @@ def _next_pair(found: RefreshToken, asked_at: datetime, client: Client) -> Token
         Session.objects.select_for_update(of=("self",), no_key=True)
         .select_related("user")
         .filter(pk=found.session_id, ended_at=None, user__is_blocked=False)
+        .exclude(user__deletes_at__lte=asked_at)
         .first()
     )
     # As it is now, under the lock of its session.

@@ -1,3 +1,4 @@
+from functools import partial
 from http import HTTPStatus
 from typing import ClassVar, cast
 
@@ -9,16 +10,19 @@ from rest_framework.permissions import AllowAny, IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from innotter.accounts import logins, passwords, selectors, services, sessions
+from innotter.accounts import leaving, logins, passwords, selectors, services, sessions
 from innotter.accounts.keys import public_jwks
 from innotter.accounts.models import Session
 from innotter.accounts.names import UsernameTaken
 from innotter.accounts.permissions import current_user
-from innotter.accounts.policies import UserBlocked
+from innotter.accounts.policies import Oneself, UserBlocked, require_admin
 from innotter.accounts.serializers import (
+    CurrentPasswordSerializer,
     EditedUserSerializer,
+    LeavingSerializer,
     LoginSerializer,
     MeSerializer,
+    ReasonSerializer,
     RefreshSerializer,
     RegistrationSerializer,
     SessionSerializer,
@@ -26,6 +30,7 @@ from innotter.accounts.serializers import (
     UserSerializer,
 )
 from innotter.common.clients import client_of
+from innotter.common.errors import Forbidden
 from innotter.common.reserved import TooManyNames
 from innotter.common.schema import refuses
 from innotter.common.views import BaseViewSet, id_or_404, public
@@ -82,6 +87,9 @@ class UserViewSet(BaseViewSet):
         "retrieve": AllowAny,
         "me": IsAuthenticated,
         "edit_me": IsAuthenticated,
+        "leave": IsAuthenticated,
+        "restore": IsAuthenticated,
+        "destroy": IsAuthenticated,
         "set_image": IsAuthenticated,
         "remove_image": IsAuthenticated,
     }
@@ -116,6 +124,42 @@ class UserViewSet(BaseViewSet):
             **self.body(EditedUserSerializer, partial=True),
         )
         return Response(MeSerializer(user).data)
+
+    @refuses(leaving.LastAdmin, reads_body=True)
+    @extend_schema(request=CurrentPasswordSerializer, responses={202: LeavingSerializer})
+    @me.mapping.delete
+    def leave(self, request: Request) -> Response:
+        """Have your account deleted, with everything that is yours, after a week.
+
+        Until then nothing of it is shown, and you can restore it. Every other session ends, and
+        whatever else you call answers 403, `user_leaving`.
+        """
+        user = leaving.leave(
+            actor=current_user(request),
+            client=client_of(request),
+            session_id=cast(Claims, request.auth).sid,
+            **self.body(CurrentPasswordSerializer),
+        )
+        return Response(LeavingSerializer(user).data, HTTPStatus.ACCEPTED)
+
+    @refuses(leaving.TooLate)
+    @extend_schema(request=None, responses=MeSerializer)
+    @action(detail=False, methods=["post"], url_path="me/restore")
+    def restore(self, request: Request) -> Response:
+        """Stay after all. Repeating it changes nothing."""
+        return Response(MeSerializer(leaving.restore(actor=current_user(request))).data)
+
+    @refuses(Forbidden, Oneself, reads_body=True)
+    @extend_schema(responses={204: None})
+    def destroy(self, request: Request, username: str) -> Response:
+        """Have somebody's account deleted at once, with everything that is theirs: no way back.
+
+        A `reason` in the body goes to the log.
+        """
+        actor = current_user(request)
+        body = self.body(ReasonSerializer, authority=partial(require_admin, actor))
+        leaving.delete_user(actor=actor, user=username, **body)
+        return Response(status=HTTPStatus.NO_CONTENT)
 
     @extend_schema(request=PictureSerializer, responses=MeSerializer)
     @action(detail=False, methods=["put"], url_path="me/image", parser_classes=[PictureParser])

@@ -11,10 +11,15 @@ class Config(AppConfig):
         # Services import models, which are there only now.
         from innotter.accounts.selectors import suppression  # noqa: PLC0415
         from innotter.mail.selectors import is_suppressed  # noqa: PLC0415
-        from innotter.moderation.services import log_post_deletion  # noqa: PLC0415
+        from innotter.accounts.leaving import user_deletion  # noqa: PLC0415
+        from innotter.moderation.services import (  # noqa: PLC0415
+            log_post_deletion,
+            log_user_deletion,
+        )
         from innotter.pages.services import page_deletion  # noqa: PLC0415
         from innotter.posts.services import delete_posts_of, post_moderation  # noqa: PLC0415
 
         suppression.connect(is_suppressed)
         page_deletion.connect(delete_posts_of)
         post_moderation.connect(log_post_deletion)
+        user_deletion.connect(log_user_deletion)

@@ -56,7 +56,7 @@ QUEUE_DELIVERIES = """
                  END AS at
              ) AS due
         WHERE chunk.muted_at IS NULL
-          AND NOT reader.is_blocked
+          AND NOT reader.is_blocked AND reader.deletes_at IS NULL
           AND reader.email IS NOT NULL
           AND reader.email_notifications <> 'off'
         ON CONFLICT DO NOTHING

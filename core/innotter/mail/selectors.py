@@ -7,6 +7,7 @@ from django.db.models import Exists, F, OuterRef, Q
 from django.db.models.functions import Lower
 
 from innotter.accounts.models import User
+from innotter.accounts.selectors import hidden
 from innotter.common.errors import NotFound
 from innotter.mail.models import Delivery, Suppression
 from innotter.mail.tokens import InvalidToken, read_unsubscribe_token
@@ -51,8 +52,8 @@ def subscription_of(token: str) -> Subscription:
 
 def wanted_deliveries(ids: Collection[UUID]) -> set[UUID]:
     """Those of these deliveries that may leave now: the reader follows the page and has not
-    stopped its mails, may see what is on it, does not own it, is not blocked, wants mail, and has
-    a confirmed address that takes it."""
+    stopped its mails, may see what is on it, does not own it, is neither blocked nor leaving,
+    wants mail, and has a confirmed address that takes it."""
     follows = Follow.objects.filter(
         page=OuterRef("page"),
         user=OuterRef("recipient"),
@@ -66,10 +67,10 @@ def wanted_deliveries(ids: Collection[UUID]) -> set[UUID]:
         Exists(follows),
         visible_to_each("recipient", "page__"),
         ~Q(page__owner=F("recipient")),
+        ~hidden("recipient__"),
         ~Exists(suppressions),
         ~Q(recipient__email_notifications=User.EmailNotifications.OFF),
         id__in=ids,
-        recipient__is_blocked=False,
         recipient__email__isnull=False,
     )
     return set(wanted.values_list("id", flat=True))

@@ -1,10 +1,9 @@
-"""Who may do what to others."""
+"""Who may do what to others' pages; for accounts see accounts/policies.py."""
 
 from datetime import datetime
 
 from innotter.accounts.actors import Actor
-from innotter.accounts.models import User
-from innotter.common.errors import Conflict, Forbidden
+from innotter.common.errors import Forbidden
 from innotter.pages.models import Page
 
 
@@ -13,20 +12,9 @@ class BlockForGood(Forbidden):
     detail = "Only an admin may set, change or lift a permanent block."
 
 
-class Oneself(Conflict):
-    code = "oneself"
-    detail = "You cannot do this to yourself."
-
-
 def require_moderator(actor: Actor) -> None:
     """Raises Forbidden."""
     if not actor.is_moderator:
-        raise Forbidden
-
-
-def require_admin(actor: Actor) -> None:
-    """Raises Forbidden."""
-    if not actor.is_admin:
         raise Forbidden
 
 
@@ -42,12 +30,6 @@ def require_may_unblock(actor: Actor, page: Page) -> None:
     require_moderator(actor)
     if page.blocked_for_good:
         _require_admin_for_good(actor)
-
-
-def require_not_oneself(actor: Actor, user: User) -> None:
-    """Raises Oneself."""
-    if user.id == actor.id:
-        raise Oneself
 
 
 def _require_admin_for_good(actor: Actor) -> None:

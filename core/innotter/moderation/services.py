@@ -6,21 +6,18 @@ from datetime import datetime
 from django.db import transaction
 from django.utils import timezone
 
-from innotter.accounts.actions import action
+from innotter.accounts.actions import action, locked_by_admin
 from innotter.accounts.actors import Actor
 from innotter.accounts.models import User
-from innotter.accounts.policies import require_active
-from innotter.accounts.selectors import user_named
+from innotter.accounts.policies import require_not_oneself
 from innotter.accounts.sessions import forget_sessions
 from innotter.common.errors import Invalid
 from innotter.events.services import record
 from innotter.moderation.models import ModerationAction
 from innotter.moderation.policies import (
-    require_admin,
     require_may_block,
     require_may_unblock,
     require_moderator,
-    require_not_oneself,
 )
 from innotter.pages.models import Page
 from innotter.pages.services import locked as locked_page
@@ -71,7 +68,7 @@ def block_user(*, actor: User, user: User | str, reason: str = "") -> None:
 
     Raises Forbidden, NotFound, Oneself.
     """
-    user = _locked_user(user, actor)
+    user = locked_by_admin(user, actor)
     require_not_oneself(actor, user)
     if user.is_blocked:
         return
@@ -84,7 +81,7 @@ def block_user(*, actor: User, user: User | str, reason: str = "") -> None:
 @transaction.atomic
 def unblock_user(*, actor: User, user: User | str, reason: str = "") -> None:
     """Nothing when they are not blocked. Raises Forbidden, NotFound."""
-    user = _locked_user(user, actor)
+    user = locked_by_admin(user, actor)
     if not user.is_blocked:
         return
     _set_blocked(user, False)
@@ -96,7 +93,7 @@ def unblock_user(*, actor: User, user: User | str, reason: str = "") -> None:
 @transaction.atomic
 def set_role(*, actor: Actor, user: User | str, role: str, reason: str = "") -> User:
     """The user with that role. Raises Forbidden, NotFound, Oneself."""
-    user = _locked_user(user, actor)
+    user = locked_by_admin(user, actor)
     require_not_oneself(actor, user)
     if user.role != role:
         user.role = role
@@ -110,28 +107,15 @@ def log_post_deletion(*, post: Post, actor: User, reason: str, **_: object) -> N
     _log(Action.DELETE, post, actor=actor, reason=reason)
 
 
+def log_user_deletion(*, user: User, actor: Actor, reason: str, **_: object) -> None:
+    """What accounts' delete_user() tells of, in its transaction."""
+    _log(Action.DELETE, user, actor=actor, reason=reason)
+
+
 def _set_block(page: Page, *, for_good: bool, until: datetime | None) -> None:
     page.blocked_for_good, page.unblock_date = for_good, until
     # `updated_at` stays: a page that was blocked and unblocked is what it was.
     page.save(update_fields=["blocked_for_good", "unblock_date"])
-
-
-def _locked_user(user: User | str, actor: Actor) -> User:
-    """The user as they are now, while the actor is an admin and stays one until we are done.
-
-    So one admin is always left: of two who act against each other at once, the second comes
-    too late. Locked in the order of ids, so that neither waits for ever. Raises Forbidden,
-    NotFound.
-    """
-    require_admin(actor)
-    user = user_named(user) if isinstance(user, str) else user
-    ids = [user.pk] if actor.id is None else [user.pk, actor.id]
-    both = User.objects.select_for_update(no_key=True).filter(pk__in=ids)
-    locked = {found.pk: found for found in both.order_by("pk")}
-    if isinstance(actor, User):
-        require_active(locked[actor.pk])
-        require_admin(locked[actor.pk])
-    return locked[user.pk]
 
 
 def _set_blocked(user: User, is_blocked: bool) -> None:

@@ -10,6 +10,7 @@ from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 
 from innotter.accounts.permissions import current_user
+from innotter.accounts.policies import Oneself, require_admin
 from innotter.accounts.serializers import UserSerializer
 from innotter.common.errors import Forbidden
 from innotter.common.schema import refuses
@@ -65,9 +66,9 @@ class UserModerationViewSet(BaseViewSet):
 
     def _body(self, serializer: type[BaseSerializer[Any]]) -> dict[str, Any]:
         actor = current_user(self.request)
-        return self.body(serializer, authority=partial(policies.require_admin, actor))
+        return self.body(serializer, authority=partial(require_admin, actor))
 
-    @refuses(Forbidden, policies.Oneself)
+    @refuses(Forbidden, Oneself)
     @extend_schema(request=ReasonSerializer, responses={204: None})
     @action(detail=True, methods=["post"])
     def block(self, request: Request, username: str) -> Response:
@@ -90,7 +91,7 @@ class UserModerationViewSet(BaseViewSet):
         )
         return Response(status=HTTPStatus.NO_CONTENT)
 
-    @refuses(Forbidden, policies.Oneself)
+    @refuses(Forbidden, Oneself)
     @extend_schema(request=RoleSerializer, responses=UserSerializer)
     @action(detail=True, methods=["put"])
     def role(self, request: Request, username: str) -> Response:

@@ -94,7 +94,7 @@ class Page(Revised, Record):
     @property
     def is_blocked(self) -> bool:
         """For one page in hand, its owner with it; lists ask selectors.is_blocked."""
-        return self.own_block_runs or self.owner.is_blocked
+        return self.own_block_runs or self.owner.is_hidden
 
     @property
     def own_block_runs(self) -> bool:

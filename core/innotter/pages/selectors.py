@@ -23,7 +23,7 @@ from django.utils import timezone
 
 from innotter.accounts.actors import System
 from innotter.accounts.models import User
-from innotter.accounts.selectors import Viewer, shown_to
+from innotter.accounts.selectors import Viewer, hidden, shown_to
 from innotter.common.database import CountOfFirst
 from innotter.common.errors import Forbidden, NotFound
 from innotter.common.pagination import MAX_LIMIT, OLDEST_FIRST, Key, Slice, Window
@@ -39,14 +39,14 @@ class PagePrivate(Forbidden):
 
 
 def is_blocked(page: str = "") -> Q:
-    """A page is blocked while its own block runs or its owner is blocked.
+    """A page is blocked while its own block runs or its owner is blocked or leaving.
 
     `page` is the way from the queryset's model to the page, such as `reply_to__page__`.
     """
     return (
         Q(**{f"{page}blocked_for_good": True})
         | Q(**{f"{page}unblock_date__gt": timezone.now()})
-        | Q(**{f"{page}owner__is_blocked": True})
+        | hidden(f"{page}owner__")
     )
 
 
@@ -200,7 +200,7 @@ def requests_of(page: Page, viewer: Viewer, window: Window) -> Slice[Follow]:
     """
     if page.owner_id != viewer.pk:
         raise Forbidden
-    shown = waiting_for(page).filter(user__is_blocked=False).select_related("user")
+    shown = waiting_for(page).exclude(hidden("user__")).select_related("user")
     return window.slice(shown, OLDEST_FIRST)
 
 

@@ -65,7 +65,7 @@ class PageSerializer(serializers.ModelSerializer[Page]):
     @extend_schema_field(serializers.DateTimeField(allow_null=True))
     def get_unblock_date(self, page: Page) -> Any:
         """When the block ends by itself; null where none runs or no moment is set for its end."""
-        ends = page.own_block_runs and not page.blocked_for_good and not page.owner.is_blocked
+        ends = page.own_block_runs and not page.blocked_for_good and not page.owner.is_hidden
         return page.unblock_date if ends else None
 
 

@@ -35,6 +35,8 @@ KNOWN = frozenset(
         gettext_noop("The database is unavailable."),
         gettext_noop("The extension must be one of .png, .jpg, .jpeg, .webp, .gif."),
         gettext_noop("This Idempotency-Key was used for another request."),
+        gettext_noop("This account is about to be deleted. Restore it first."),
+        gettext_noop("This account is being deleted and cannot be restored."),
         gettext_noop("This account is blocked."),
         gettext_noop("This e-mail address is taken."),
         gettext_noop("This name is reserved."),
@@ -47,6 +49,7 @@ KNOWN = frozenset(
         gettext_noop("Wrong password."),
         gettext_noop("You cannot do this to yourself."),
         gettext_noop("You own as many pages as one person may have here."),
+        gettext_noop("You are the last admin. Make somebody else an admin first."),
         gettext_noop("You own this page."),
     }
 )

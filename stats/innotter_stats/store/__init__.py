@@ -9,14 +9,15 @@ from datetime import date
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from innotter_contracts.events import Event, PageRecounted
+from innotter_contracts.events import Event, PageDeleted, PageRecounted
 from innotter_stats.facts import facts
 from innotter_stats.store import reading
-from innotter_stats.store.counting import MARKER_LIFE, count
+from innotter_stats.store.counting import count
 from innotter_stats.store.epochs import begin, calls_to_begin
 from innotter_stats.store.reading import PageStatistics, StoredPage
-from innotter_stats.store.states import remember
+from innotter_stats.store.states import forget_counters, remember
 from innotter_stats.store.table import (
+    MARKER_LIFE,
     StoreUnavailable,
     Table,
     create_client,
@@ -38,13 +39,14 @@ __all__ = [
     "create_table",
 ]
 
-# An event of a page's uuid writes it, claims it, and gives up the one before.
-CALLS_FOR_UUID = 3
+# An event of a page's uuid writes it, claims it, and gives up the one before. The end of a page
+# marks it, gives up its uuid, and forgets its facts and its counters.
+CALLS_FOR = {"uuid": 3, "deleted": 6}
 
 
 def calls_for(event: Event) -> int:
     """About how many calls to DynamoDB the event needs when it shares none with others."""
-    stated = sum(CALLS_FOR_UUID if fact[1] == "uuid" else 1 for fact in facts(event))
+    stated = sum(CALLS_FOR.get(fact.name, 1) for fact in facts(event))
     recounting = calls_to_begin(event.payload) if isinstance(event, PageRecounted) else 0
     return max(1, stated + recounting)
 
@@ -81,7 +83,11 @@ class Store:
                 remember(table, fact)
             if isinstance(event, PageRecounted):
                 begin(table, event.payload)
-        return count(table, distinct)
+        repeated = count(table, distinct)
+        for event in distinct:
+            if isinstance(event, PageDeleted):
+                forget_counters(table, event.payload.page_id)
+        return repeated
 
     @failure_is_unavailability()
     def statistics(self, uuid: str, first: date, last: date) -> PageStatistics | None:
@@ -99,5 +105,5 @@ class Store:
 
     @failure_is_unavailability()
     def is_blocked(self, user_id: UUID) -> bool:
-        """Whether the user is blocked, according to the events so far."""
+        """Whether the user is blocked, leaving or gone, according to the events so far."""
         return reading.is_blocked(self._table, user_id)

@@ -3,12 +3,13 @@
 import time
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from uuid import UUID
 
 from innotter_contracts.counting import day_of, deltas
 from innotter_contracts.events import Event, Metric
 from innotter_stats.store.table import (
+    MARKER_LIFE,
     MAX_ACTIONS,
     CountersKey,
     Row,
@@ -20,8 +21,6 @@ from innotter_stats.store.table import (
     page_pk,
 )
 
-# Longer than any redelivery: dead letters have to be handled within that time.
-MARKER_LIFE = timedelta(days=30)
 # Another transaction holds an item, or the table is too busy: the same transaction passes later.
 _TRANSIENT = {"None", "TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"}
 

@@ -28,7 +28,8 @@ OVER_LIFE = timedelta(days=1)
 def begin(table: Table, page: PageRecounted.Payload) -> None:
     """All of the base first, then the word that it counts. The same again changes nothing."""
     pk, profile = page_pk(page.page_id), profile_row(page.page_id)
-    if epoch_of(table.item(profile)) >= page.epoch:
+    before = table.item(profile)
+    if "deleted" in before or epoch_of(before) >= page.epoch:
         return
     totals: Counter[Metric] = Counter()
     for day in page.days:

@@ -22,6 +22,9 @@ from innotter_stats.store.table import (
     uuid_pk,
 )
 
+# What is kept of a user, and shuts them out.
+SHUT_OUT = ("blocked", "leaving", "deleted")
+
 
 class PageStatistics(NamedTuple):
     uuid: str
@@ -73,7 +76,7 @@ def is_counted(table: Table, event_id: UUID) -> bool:
 
 def is_blocked(table: Table, user_id: UUID) -> bool:
     item = table.item(user_row(user_id))
-    return bool(item) and item["blocked"]["S"] == "yes"
+    return any(item[name]["S"] == "yes" for name in SHUT_OUT if name in item)
 
 
 def _profile_at(table: Table, uuid: str) -> tuple[str, Item] | None:

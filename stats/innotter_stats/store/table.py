@@ -4,11 +4,13 @@ One table, keys `pk` and `sk`:
 
 | pk           | sk               | holds                                                         |
 | ------------ | ---------------- | ------------------------------------------------------------- |
-| page#<id>    | profile          | owner_id, name, uuid, each with its revision; epoch           |
+| page#<id>    | profile          | owner_id, name, uuid, each with its revision; epoch; or that  |
+|              |                  | it is deleted, and nothing else until that expires            |
 | page#<id>    | totals           | the six counters                                              |
 | page#<id>    | day#<YYYY-MM-DD> | the same counters, the change on that UTC day                 |
 | uuid#<lower> | page#<id>        | page_id: a page that has, or had, this uuid                   |
-| user#<id>    | user             | blocked (yes or no), with its revision; only of who ever was  |
+| user#<id>    | user             | blocked, leaving (yes or no), each with its revision; only of |
+|              |                  | who ever was; or that they are deleted, until that expires    |
 | event#<id>   | event            | the marker that this event is counted; expires by expires_at |
 
 A page that was recounted has rows of counters by epoch, each with `@<epoch>` behind its key: what
@@ -23,7 +25,7 @@ present uuid, decides.
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from datetime import date
+from datetime import date, timedelta
 from itertools import batched, islice
 from typing import TYPE_CHECKING, NamedTuple, Self
 from uuid import UUID
@@ -47,6 +49,8 @@ if TYPE_CHECKING:
 # What DynamoDB allows in one transaction, and writes in one batch.
 MAX_ACTIONS = 100
 MAX_PUTS = 25
+# Longer than any redelivery: dead letters have to be handled within that time.
+MARKER_LIFE = timedelta(days=30)
 # Some three seconds of attempts; callers know better what to do about a longer trouble.
 _ATTEMPTS = 9
 
@@ -141,12 +145,22 @@ class Table:
         return {item["sk"]["S"]: item for page in pages for item in page["Items"]}
 
     def overwrite(
-        self, row: Row, values: Mapping[str, str], *, number: str, is_now: int
+        self,
+        row: Row,
+        values: Mapping[str, str],
+        *,
+        number: str,
+        is_now: int,
+        unless: str | None = None,
     ) -> Item | None:
-        """Writes the values, and the attribute `number`, unless a higher number is there.
+        """Writes the values, and the attribute `number`, unless a higher number is there, or the
+        attribute `unless`.
 
         The item as it was before; None if nothing was written. The same again changes nothing.
         """
+        condition = f"(attribute_not_exists(#{number}) OR #{number} <= :{number})"
+        if unless:
+            condition += f" AND attribute_not_exists({unless})"
         names = {f"#{name}": name for name in [*values, number]}
         written = {f":{name}": {"S": value} for name, value in values.items()}
         try:
@@ -154,7 +168,7 @@ class Table:
                 TableName=self.name,
                 Key=key(row),
                 UpdateExpression="SET " + ", ".join(f"{n} = :{n[1:]}" for n in names),
-                ConditionExpression=f"attribute_not_exists(#{number}) OR #{number} <= :{number}",
+                ConditionExpression=condition,
                 ExpressionAttributeNames=names,
                 ExpressionAttributeValues={**written, f":{number}": {"N": str(is_now)}},
                 ReturnValues="ALL_OLD",
@@ -165,15 +179,36 @@ class Table:
             self._after_call()
         return answer.get("Attributes", {})
 
+    def reduce(
+        self, row: Row, without: Sequence[str], *, expires_at: "AttributeValueTypeDef"
+    ) -> None:
+        """Takes attributes from an item, which expires from now on."""
+        names = {f"#{n}": name for n, name in enumerate(without)}
+        self._client.update_item(
+            TableName=self.name,
+            Key=key(row),
+            UpdateExpression=f"SET expires_at = :expires_at REMOVE {', '.join(names)}",
+            ExpressionAttributeNames=names,
+            ExpressionAttributeValues={":expires_at": expires_at},
+        )
+        self._after_call()
+
     def delete(self, row: Row) -> None:
         self._client.delete_item(TableName=self.name, Key=key(row))
         self._after_call()
 
+    def delete_all(self, rows: Iterable[Row]) -> None:
+        """Raises StoreUnavailable."""
+        self._write_all({"DeleteRequest": {"Key": key(row)}} for row in rows)
+
     def put_all(self, items: Iterable[Item]) -> None:
         """Replaces whole items. Raises StoreUnavailable."""
-        for some in batched(items, MAX_PUTS, strict=False):
+        self._write_all({"PutRequest": {"Item": item}} for item in items)
+
+    def _write_all(self, requests: "Iterable[WriteRequestTypeDef]") -> None:
+        for some in batched(requests, MAX_PUTS, strict=False):
             left: Mapping[str, Sequence[WriteRequestOutputTypeDef | WriteRequestTypeDef]] = {
-                self.name: [{"PutRequest": {"Item": item}} for item in some]
+                self.name: list(some)
             }
             for delay in attempts():
                 left = self._client.batch_write_item(RequestItems=left)["UnprocessedItems"]

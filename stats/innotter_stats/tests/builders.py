@@ -9,6 +9,7 @@ from innotter_contracts.events import (
     PageAndUser,
     PageChanged,
     PageCreated,
+    PageDeleted,
     PageFollowed,
     PageRecounted,
     PostAndUser,
@@ -17,6 +18,10 @@ from innotter_contracts.events import (
     PostRef,
     PostUnliked,
     UserBlocked,
+    UserDeleted,
+    UserDeletionScheduled,
+    UserRef,
+    UserRestored,
     UserState,
     UserUnblocked,
     milliseconds,
@@ -119,6 +124,23 @@ def blocked(user: UUID, *, at: datetime = NOON, revision: int | None = None) -> 
 
 def unblocked(user: UUID, *, at: datetime = NOON, revision: int | None = None) -> UserUnblocked:
     return UserUnblocked(actor=new_id(), occurred_at=at, payload=_state(user, at, revision))
+
+
+def leaving(user: UUID, *, at: datetime = NOON) -> UserDeletionScheduled:
+    return UserDeletionScheduled(actor=user, occurred_at=at, payload=_state(user, at, None))
+
+
+def restored(user: UUID, *, at: datetime = NOON) -> UserRestored:
+    return UserRestored(actor=user, occurred_at=at, payload=_state(user, at, None))
+
+
+def user_deleted(user: UUID, *, at: datetime = NOON) -> UserDeleted:
+    return UserDeleted(actor=user, occurred_at=at, payload=UserRef(user_id=user))
+
+
+def page_deleted(page_id: UUID, *, at: datetime = NOON) -> PageDeleted:
+    payload = PageDeleted.Payload(page_id=page_id)
+    return PageDeleted(actor=new_id(), occurred_at=at, payload=payload)
 
 
 def _state(user: UUID, at: datetime, revision: int | None) -> UserState:

@@ -10,7 +10,7 @@ from innotter_contracts.counting import Delta, day_of, deltas
 from innotter_contracts.events import parse_event
 from innotter_contracts.ids import new_id
 from innotter_contracts.tests.samples import SAMPLES
-from innotter_stats.facts import Block, Fact, facts
+from innotter_stats.facts import Fact, UserFact, facts
 from innotter_stats.tests.builders import posted
 
 ANN = "01a19b45-b800-7991-9e0d-7d4b402e3017"
@@ -22,7 +22,7 @@ BORIS = UUID("01a19b4a-4be0-71b6-b7d8-fcd2c6da6359")
 class Change(NamedTuple):
     day: date
     deltas: list[Delta]
-    facts: Sequence[Fact | Block]
+    facts: Sequence[Fact | UserFact]
 
 
 # Revisions in version 3, milliseconds in version 2.
@@ -86,8 +86,17 @@ CHANGES = {
         [Delta(DIARY, "replies", -1), Delta(COFFEE, "replies_received", -1)],
         [],
     ),
-    "user.blocked.v2": Change(date(2026, 11, 22), [], [Block(BORIS, True, BLOCKED)]),
-    "user.unblocked.v2": Change(date(2026, 11, 22), [], [Block(BORIS, False, UNBLOCKED)]),
+    "user.blocked.v2": Change(date(2026, 11, 22), [], [UserFact(BORIS, "blocked", True, BLOCKED)]),
+    "user.unblocked.v2": Change(
+        date(2026, 11, 22), [], [UserFact(BORIS, "blocked", False, UNBLOCKED)]
+    ),
+    "user.deletion_scheduled.v3": Change(
+        date(2026, 11, 22), [], [UserFact(BORIS, "leaving", True, BLOCKED)]
+    ),
+    "user.restored.v3": Change(
+        date(2026, 11, 22), [], [UserFact(BORIS, "leaving", False, BLOCKED)]
+    ),
+    "user.deleted.v2": Change(date(2026, 11, 22), [], [UserFact(BORIS, "deleted", True, BLOCKED)]),
     "user.notifications_changed.v2": Change(date(2026, 11, 22), [], []),
     "post.liked.v2": Change(date(2026, 11, 20), [Delta(COFFEE, "likes", 1)], []),
     "post.liked.recounted.v2": Change(date(2026, 11, 24), [Delta(COFFEE, "likes", 1)], []),

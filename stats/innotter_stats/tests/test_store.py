@@ -30,14 +30,18 @@ from innotter_stats.tests.builders import (
     NOON,
     blocked,
     followed,
+    leaving,
     liked,
     new_uuid,
     page_changed,
     page_created,
+    page_deleted,
     posted,
     recounted,
+    restored,
     unblocked,
     unliked,
+    user_deleted,
 )
 from innotter_stats.tests.dynamodb import Calls
 
@@ -523,6 +527,42 @@ def test_the_last_word_about_a_block_counts(store: Store, newest_first: bool) ->
     assert not store.is_blocked(boris)
     store.apply([blocked(boris, at=LATER + timedelta(milliseconds=1))])
     assert store.is_blocked(boris)
+
+
+def test_who_is_leaving_is_shut_out_apart_from_any_block(store: Store) -> None:
+    boris = new_id()
+    store.apply([leaving(boris, at=NOON)])
+    assert store.is_blocked(boris)
+    store.apply([blocked(boris, at=NOON), restored(boris, at=LATER)])
+    assert store.is_blocked(boris)
+    store.apply([unblocked(boris, at=LATER)])
+    assert not store.is_blocked(boris)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_of_what_is_deleted_a_mark_is_left_and_nothing_else_however_it_comes(
+    dynamodb: "DynamoDBClient", table: str, store: Store, seed: int
+) -> None:
+    """The mark keeps what comes late from bringing a name back, and expires like all markers."""
+    owner, page_id, uuid = new_id(), new_id(), new_uuid()
+    events: list[Event] = [
+        page_created(page_id, uuid, owner=owner, name="Boris at home", at=NOON),
+        page_changed(page_id, new_uuid(), name="Boris away", at=LATER),
+        recounted(page_id, uuid, 1, {DAY: {"posts": 2}}, owner=owner, name="Boris"),
+        leaving(owner),
+    ]
+    Random(seed).shuffle(events)
+    late = events[seed:]
+    store.apply([*events[:seed], liked(page_id), posted(page_id, to=page_id)])
+    store.apply([page_deleted(page_id, at=LATER), user_deleted(owner, at=LATER)])
+    store.apply(late)
+    rows = dynamodb.scan(TableName=table)["Items"]
+    left = [row for row in rows if str(page_id) in str(row) or str(owner) in str(row)]
+    assert {row["pk"]["S"] for row in left} == {f"page#{page_id}", f"user#{owner}"}
+    assert all("expires_at" in row and row["deleted"]["S"] == "yes" for row in left)
+    assert "Boris" not in str(rows)
+    assert uuid.lower() not in str(rows).lower()
+    assert store.is_blocked(owner)
 
 
 # --- A page that is recounted

@@ -8,6 +8,7 @@ from django.core.validators import MaxValueValidator, RegexValidator
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Lower
+from django.utils import timezone
 
 from innotter.common.emails import MAX_EMAIL_LENGTH, canonical_email
 from innotter.common.models import Record, Revised
@@ -106,6 +107,9 @@ class User(Revised, Record, AbstractBaseUser):
     )
     role = models.CharField(max_length=10, choices=Role, default=Role.USER)
     is_blocked = models.BooleanField(default=False)
+    # The end of the days in which a user who is leaving can change their mind; from then on their
+    # account and all that is theirs is being deleted.
+    deletes_at = models.DateTimeField(null=True, default=None, editable=False)
     email_notifications = models.CharField(
         max_length=10, choices=EmailNotifications, default=EmailNotifications.INSTANT
     )
@@ -137,6 +141,11 @@ class User(Revised, Record, AbstractBaseUser):
                 name="user_claims", fields=["pending_email"], condition=~Q(pending_email="")
             ),
             models.Index(
+                name="user_leaving",
+                fields=["deletes_at"],
+                condition=Q(deletes_at__isnull=False),
+            ),
+            models.Index(
                 name="user_with_image", fields=["image"], condition=Q(image__isnull=False)
             ),
             # The hours at which anybody gets daily mail: few, among many users.
@@ -164,6 +173,20 @@ class User(Revised, Record, AbstractBaseUser):
         return any(verify_password(form, self.password)[0] for form in forms)
 
     @property
+    def is_hidden(self) -> bool:
+        """For one user in hand; queries ask selectors.hidden()."""
+        return self.is_blocked or self.is_leaving
+
+    @property
+    def is_leaving(self) -> bool:
+        return self.deletes_at is not None
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether it is too late to change one's mind: the account is being deleted."""
+        return self.deletes_at is not None and self.deletes_at <= timezone.now()
+
+    @property
     def is_admin(self) -> bool:
         return self.role == self.Role.ADMIN
 
@@ -176,14 +199,14 @@ class User(Revised, Record, AbstractBaseUser):
 
     @property
     def is_active(self) -> bool:  # type: ignore[override] # a field in AbstractBaseUser's stubs
-        return not self.is_blocked
+        return not self.is_hidden
 
     @property
     def is_staff(self) -> bool:
         return self.is_admin
 
     def has_perm(self, perm: str, obj: Any = None) -> bool:
-        return self.is_admin and not self.is_blocked
+        return self.is_admin and not self.is_hidden
 
     def has_module_perms(self, app_label: str) -> bool:
-        return self.is_admin and not self.is_blocked
+        return self.is_admin and not self.is_hidden

@@ -28,6 +28,7 @@ WITHOUT_BODY = {
     "DELETE /users/me/image",
     "DELETE /users/me/sessions",
     "DELETE /users/me/sessions/{id}",
+    "POST /users/me/restore",
     "POST /pages/{uuid}/follow",
     "POST /posts/{id}/like",
     # Mail programs send a form that says nothing.
@@ -122,6 +123,8 @@ def bodies(*, refresh: str) -> dict[str, dict[str, Any]]:
             "password": "another quiet harbour 7",
             "current_password": PASSWORD,
         },
+        "DELETE /users/me": {"current_password": PASSWORD},
+        "DELETE /users/{username}": {"reason": "They asked for it"},
         "POST /users/{username}/block": {"reason": "Spam"},
         "DELETE /users/{username}/block": {"reason": "A mistake"},
         "PUT /users/{username}/role": {"role": "moderator"},

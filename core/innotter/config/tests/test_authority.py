@@ -39,6 +39,7 @@ SERVICES = {
     "feedback",
     "subscriptions",
     "logins",
+    "leaving",
     "sessions",
     "passwords",
     "queueing",
@@ -87,6 +88,7 @@ WITHOUT_ACTOR = {
     "media.store_picture": "a part of set_image",
     "media.forget_pictures": "the scheduler's",
     "moderation.log_post_deletion": "a part of delete_post",
+    "moderation.log_user_deletion": "a part of delete_user",
     "pages.lock": "a part of every service of a page",
     "pages.locked": "a part of every service of a page",
     "pages.locked_profile": "a part of every service of a page",
@@ -104,6 +106,7 @@ ERRORS = {
     "O": "own_page",
     "G": "block_for_good",
     "S": "oneself",
+    "L": "last_admin",
     "U": "user_blocked",
 }
 # The page is public, private, blocked until a moment or for good.
@@ -114,6 +117,11 @@ accounts.set_image           |                 |  +   +   +   +   +   +   U
 accounts.end_other_sessions  |                 |  +   +   +   +   +   +   U
 accounts.end_session         | their own       |  +   +   +   +   +   +   U
 accounts.end_session         | another's       |  N   N   N   N   N   N   U
+
+accounts.leave               |                 |  +   +   +   +   +   L   U
+accounts.restore             |                 |  +   +   +   +   +   +   U
+accounts.delete_user         |                 |  F   F   F   F   F   +   U
+accounts.delete_user         | the admin       |  F   F   F   F   F   S   U
 
 pages.create_page            |                 |  +   +   +   +   +   +   U
 pages.edit_page              | public          |  F   F   F   +   F   F   U
@@ -224,7 +232,12 @@ class Cast:
             case (("accounts.end_session" | "accounts.end_other_sessions"), case):
                 return {"session_id": self.sessions[role if case == "their own" else "target"].id}
             case (
-                ("moderation.block_user" | "moderation.unblock_user" | "moderation.set_role"),
+                (
+                    "moderation.block_user"
+                    | "moderation.unblock_user"
+                    | "moderation.set_role"
+                    | "accounts.delete_user"
+                ),
                 who,
             ):
                 return {"user": "admin" if who == "the admin" else "target"}
@@ -234,6 +247,7 @@ class Cast:
 # What a service is given besides the actor and the thing.
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "accounts.edit_user": {"client": CLIENT, "title": "Another title"},
+    "accounts.leave": {"client": CLIENT, "current_password": PASSWORD, "session_id": None},
     "accounts.set_image": {"image": None},
     "pages.create_page": {"name": "A page"},
     "pages.edit_page": {"name": "Another name"},

@@ -155,6 +155,7 @@ def test_a_file_is_taken_from_a_form_alone(route: Route, ann: User, values: dict
 
 
 @pytest.mark.parametrize("route", [r for r in WRITING if r not in WITH_FILE], ids=str)
+@pytest.mark.usefixtures("admin")
 def test_a_good_body_is_not(
     route: Route, ann: User, values: dict[str, str], examples: dict[str, dict[str, Any]]
 ) -> None:
@@ -163,6 +164,7 @@ def test_a_good_body_is_not(
     others = {
         "POST /pages/{uuid}/follow": 409,
         "DELETE /pages/{uuid}/follow": 409,
+        "DELETE /users/me": 202,
         # The id is that of a post.
         "DELETE /users/me/sessions/{id}": 404,
         **dict.fromkeys(SIGNED, 403),

@@ -15,6 +15,7 @@ from innotter.config.tests.test_permissions import rows
 ELSEWHERE = {
     "POST /auth/register": {409},
     "PATCH /users/me": {409},
+    "POST /users/me/restore": {409},
     "POST /pages": {409},
     "PATCH /pages/{uuid}": {409},
     "POST /pages/{uuid}/posts": {409},

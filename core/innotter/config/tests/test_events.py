@@ -9,18 +9,29 @@ from uuid import UUID
 
 import pytest
 
+from innotter.accounts.leaving import leave, restore
 from innotter.accounts.models import User
 from innotter.accounts.services import edit_user
 from innotter.config.reactions import reactions_to
-from innotter.conftest import CLIENT, make_follower, new_page, new_post, new_user
+from innotter.conftest import CLIENT, PASSWORD, make_follower, new_page, new_post, new_user
 from innotter.events.models import OutboxEvent
+from innotter.events.services import record
 from innotter.moderation.services import block_user, unblock_user
 from innotter.pages.models import Page
 from innotter.pages.services import delete_page, edit_page, follow, reject_requests, unfollow
 from innotter.posts.models import Post
 from innotter.posts.services import delete_post, like, unlike
 from innotter.statistics.services import recount
-from innotter_contracts.events import DEAD, DELAYS, EXCHANGE, QUEUES, Event, parse_event
+from innotter_contracts.events import (
+    DEAD,
+    DELAYS,
+    EXCHANGE,
+    QUEUES,
+    Event,
+    UserDeleted,
+    UserRef,
+    parse_event,
+)
 
 SAMPLES = files("innotter_contracts") / "samples"
 DEFINITIONS = Path(__file__).parents[4] / "deploy" / "rabbitmq" / "definitions.json"
@@ -35,6 +46,11 @@ def block_and_unblock(user: User) -> None:
     admin = new_user("an-admin", role=User.Role.ADMIN)
     block_user(actor=admin, user=user)
     unblock_user(actor=admin, user=user)
+
+
+def leave_and_stay(user: User) -> None:
+    leave(actor=user, client=CLIENT, current_password=PASSWORD, session_id=None)
+    restore(actor=user)
 
 
 def follow_and_unfollow(user: User, page: Page) -> None:
@@ -95,6 +111,11 @@ ACTIONS: dict[str, Action] = {
     "post.unliked.v2": lambda ann, eve: like_and_unlike(eve, new_post(new_page(ann))),
     "user.blocked.v3": lambda _, eve: block_and_unblock(eve),
     "user.unblocked.v3": lambda _, eve: block_and_unblock(eve),
+    "user.deletion_scheduled.v3": lambda _, eve: leave_and_stay(eve),
+    "user.restored.v3": lambda _, eve: leave_and_stay(eve),
+    "user.deleted.v2": lambda _, eve: record(
+        UserDeleted(actor=eve.id, payload=UserRef(user_id=eve.id))
+    ),
     "user.notifications_changed.v2": lambda _, eve: edit_user(
         actor=eve, client=CLIENT, email_notifications="off"
     ),

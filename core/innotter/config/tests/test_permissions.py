@@ -44,6 +44,8 @@ POST   /auth/logout                         |                 | 204 204 204 204 
 
 GET    /users/me                            |                 | 401 200 200 200 200 200 200 401
 PATCH  /users/me                            |                 | 401 200 200 200 200 200 200 401
+DELETE /users/me                            |                 | 401 202 202 202 202 202 409 401
+POST   /users/me/restore                    |                 | 401 200 200 200 200 200 200 401
 PUT    /users/me/image                      |                 | 401 200 200 200 200 200 200 401
 DELETE /users/me/image                      |                 | 401 204 204 204 204 204 204 401
 GET    /users/me/pages                      |                 | 401 200 200 200 200 200 200 401
@@ -54,6 +56,8 @@ DELETE /users/me/sessions                   |                 | 401 204 204 204 
 DELETE /users/me/sessions/{id}              | their own       | 401 204 204 204 204 204 204 401
 DELETE /users/me/sessions/{id}              | another's       | 401 404 404 404 404 404 404 401
 GET    /users/{username}                    |                 | 200 200 200 200 200 200 200 401
+DELETE /users/{username}                    |                 | 401 403 403 403 403 403 204 401
+DELETE /users/{username}                    | the admin       | 401 403 403 403 403 403 409 401
 GET    /users/{username}/pages              |                 | 200 200 200 200 200 200 200 401
 POST   /users/{username}/block              |                 | 401 403 403 403 403 403 204 401
 POST   /users/{username}/block              | the admin       | 401 403 403 403 403 403 409 401

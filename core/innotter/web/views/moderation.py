@@ -7,11 +7,12 @@ from django.shortcuts import render
 from django.utils.translation import gettext as _
 
 from innotter.accounts.models import User
+from innotter.accounts.policies import require_admin
 from innotter.accounts.selectors import user_named
 from innotter.common.text import isolate
 from innotter.moderation import services
 from innotter.moderation.models import ModerationAction
-from innotter.moderation.policies import require_admin, require_moderator
+from innotter.moderation.policies import require_moderator
 from innotter.pages.selectors import is_blocked, page_at, pages_for
 from innotter.web.forms import BlockPageForm, ReasonForm, RoleForm
 from innotter.web.listing import listing
