@@ -8,9 +8,10 @@ from django.db import transaction
 from django.dispatch import Signal
 from django.utils import timezone
 
+from innotter.accounts.account_mail import owe_mail
 from innotter.accounts.actions import action, leaving_action, locked_by_admin
 from innotter.accounts.actors import Actor
-from innotter.accounts.models import User
+from innotter.accounts.models import AccountMail, User
 from innotter.accounts.passwords import WrongPassword, is_password
 from innotter.accounts.policies import require_not_oneself, require_unblocked
 from innotter.accounts.sessions import end_all_sessions
@@ -52,8 +53,10 @@ def leave(*, actor: User, client: Client, current_password: str, session_id: UUI
             raise WrongPassword("current_password")
         require_unblocked(now)
         if not now.is_leaving:
-            _schedule_deletion(now, timezone.now() + LEAVING_FOR, actor=actor)
+            moment = timezone.now() + LEAVING_FOR
+            _schedule_deletion(now, moment, actor=actor)
             end_all_sessions(user=now, but=session_id)
+            owe_mail(kind=AccountMail.Kind.LEAVING, user=now, day=moment.date().isoformat())
     return now
 
 

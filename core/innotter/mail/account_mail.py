@@ -50,6 +50,9 @@ KINDS = {
     ),
     Kind.PASSWORD_CHANGED: Form(gettext_lazy("Your password was changed")),
     Kind.NEW_LOGIN: Form(gettext_lazy("A login from a new device")),
+    Kind.LEAVING: Form(gettext_lazy("Your account will be deleted"), to_blocked=True),
+    Kind.GONE: Form(gettext_lazy("Your account is deleted"), to_blocked=True),
+    Kind.EXPORT_READY: Form(gettext_lazy("Your data is ready")),
 }
 
 

@@ -65,6 +65,10 @@ class AccountMail(Record):
         PASSWORD_CHANGED = "password_changed"
         # With a device, or from a network, that the account was not logged in with of late.
         NEW_LOGIN = "new_login"
+        LEAVING = "leaving"
+        # To who had an account.
+        GONE = "gone"
+        EXPORT_READY = "export_ready"
 
     class State(models.TextChoices):
         WAITING = "waiting"

@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from innotter.accounts.leaving import LastAdmin, delete_user, leave, restore
 from innotter.accounts.logins import log_in
-from innotter.accounts.models import User
+from innotter.accounts.models import AccountMail, User
 from innotter.accounts.selectors import cookie_session
 from innotter.config.tests.routes import routes
 from innotter.conftest import (
@@ -91,7 +91,12 @@ def test_nothing_is_shown_of_who_is_leaving_and_all_of_it_again_when_they_stay(
     assert seen(api, bob) == shown
     after = all_rows()
     changed = {label for label, rows in after.items() if rows != before[label]}
-    assert changed <= {"accounts.User", "accounts.Session", "events.OutboxEvent"}
+    assert changed <= {
+        "accounts.User",
+        "accounts.Session",
+        "accounts.AccountMail",
+        "events.OutboxEvent",
+    }
 
 
 def test_who_is_leaving_can_come_back_and_do_nothing_else(api: Api, ann: User, page: Page) -> None:
@@ -136,6 +141,8 @@ def test_leaving_needs_the_password_and_ends_all_other_sessions(api: Api, ann: U
     session = cookie_session(token)
     assert session is not None
     until = left(ann, session.id).deletes_at
+    [mail] = AccountMail.objects.filter(user=ann)
+    assert (mail.kind, mail.address) == ("leaving", "ann@example.com")
     assert until is not None
     assert timedelta(days=6, hours=23) < until - timezone.now() < timedelta(days=7)
     assert cookie_session(token) is not None
