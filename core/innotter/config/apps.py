@@ -9,9 +9,9 @@ class Config(AppConfig):
 
     def ready(self) -> None:
         # Services import models, which are there only now.
+        from innotter.accounts.leaving import user_deletion  # noqa: PLC0415
         from innotter.accounts.selectors import suppression  # noqa: PLC0415
         from innotter.mail.selectors import is_suppressed  # noqa: PLC0415
-        from innotter.accounts.leaving import user_deletion  # noqa: PLC0415
         from innotter.moderation.services import (  # noqa: PLC0415
             log_post_deletion,
             log_user_deletion,
