@@ -31,15 +31,11 @@ from innotter.config.tests.test_visibility import (
     Person,
     Place,
     Words,
-    follow,
-    keep_counts,
-    like,
+    as_rows,
     newest,
     pairs,
     people,
     places,
-    settle,
-    speak,
     words,
 )
 from innotter.conftest import property_tests
@@ -369,12 +365,7 @@ def test_every_page_of_the_site_shows_each_viewer_what_the_rule_says(
     liking: list[tuple[int, int]],
 ) -> None:
     with transaction.atomic():
-        model = Model()
-        settle(model, everybody, somewhere)
-        follow(model, following)
-        speak(model, said)
-        like(model, liking)
-        keep_counts(model)
+        model = as_rows(everybody, somewhere, following, said, liking)
         for viewer in (None, *model.users):
             compare(model, viewer)
         transaction.set_rollback(True)

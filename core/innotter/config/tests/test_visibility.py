@@ -381,12 +381,7 @@ def test_every_endpoint_shows_each_viewer_what_the_rule_says(
     liking: list[tuple[int, int]],
 ) -> None:
     with transaction.atomic():
-        model = Model()
-        settle(model, everybody, somewhere)
-        follow(model, following)
-        speak(model, said)
-        like(model, liking)
-        keep_counts(model)
+        model = as_rows(everybody, somewhere, following, said, liking)
         for viewer in (None, *model.users):
             for path, expected in endpoints(model, viewer):
                 shut_out = viewer is not None and viewer.is_blocked
@@ -407,6 +402,22 @@ PEOPLE = {
 }
 NAMES = ["Harbour", "Windmill", "Quicksand", "Jetty", "Volcano"]
 UUIDS = ["xylem", "oboe-9", "guppy", "tundra", "kiwi_3"]
+
+
+def as_rows(
+    everybody: list[Person],
+    somewhere: list[Place],
+    following: list[tuple[tuple[int, int], bool]],
+    said: list[Words],
+    liking: list[tuple[int, int]],
+) -> Model:
+    model = Model()
+    settle(model, everybody, somewhere)
+    follow(model, following)
+    speak(model, said)
+    like(model, liking)
+    keep_counts(model)
+    return model
 
 
 def settle(model: Model, everybody: list[Person], somewhere: list[Place]) -> None:
