@@ -1,0 +1,229 @@
+"""What the site's scripts add: parts that change by themselves, the place in a list, drafts, keys.
+
+Without them the same pages are links and forms, which tests/test_site.py goes through.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from dev.browser import PATIENCE, Tabs
+from dev.stack import Stack
+from tests.people import PASSWORD, Person
+
+pytestmark = pytest.mark.xdist_group("stack")
+
+PHONE = {"width": 360, "height": 780}
+TOKEN = re.compile(r'name="csrfmiddlewaretoken" value="([^"]+)"')
+# Milliseconds between two questions for new posts, and a little more.
+POLL = 31_000
+
+expect.set_options(timeout=PATIENCE)
+
+
+@dataclass
+class Town:
+    """Bob follows Ann's page, on which are more posts than a list shows at once."""
+
+    ann: Person
+    uuid: str
+    cookies: list[Any]
+
+
+@pytest.fixture(scope="module")
+def town(stack: Stack) -> Town:
+    ann, bob = Person.arrives(stack, "ann"), Person.arrives(stack, "bob")
+    uuid = ann.new_page()
+    for number in range(25):
+        ann.post(f"/pages/{uuid}/posts", content=f"Number {number}.", expect=201)
+    bob.post(f"/pages/{uuid}/follow")
+    bob.new_page()
+    return Town(ann, uuid, cookies_of(bob))
+
+
+def cookies_of(person: Person) -> list[Any]:
+    """Of a session on the site, as a browser takes them."""
+    url = person.stack.core_url
+    with httpx.Client(base_url=url, timeout=30) as browser:
+        form = {"login": person.name, "password": PASSWORD}
+        [token] = TOKEN.findall(browser.get("/login").text)
+        answer = browser.post("/login", data={**form, "csrfmiddlewaretoken": token})
+        assert answer.status_code == 303
+        return [{"name": n, "value": v, "url": url} for n, v in browser.cookies.items()]
+
+
+type Opens = Callable[[str], Page]
+
+
+@pytest.fixture
+def bobs(stack: Stack, town: Town, open_tab: Tabs) -> Opens:
+    """`bobs("/")`: that page on Bob's phone."""
+    tab = open_tab(viewport=PHONE, locale="en", base_url=stack.core_url)
+    tab.context.add_cookies(town.cookies)
+
+    def opens(path: str) -> Page:
+        tab.goto(path)
+        return tab
+
+    return opens
+
+
+def post(tab: Page, number: int) -> Locator:
+    return tab.get_by_role("article").filter(has_text=f"Number {number}.")
+
+
+def is_the_same_document(tab: Page) -> bool:
+    return bool(tab.evaluate("window.seen === true"))
+
+
+def mark(tab: Page) -> None:
+    tab.evaluate("window.seen = true")
+
+
+def test_a_like_and_a_follow_change_their_own_part(bobs: Opens, town: Town) -> None:
+    tab = bobs("/")
+    mark(tab)
+    post(tab, 24).get_by_role("button", name="Like", exact=True).click()
+    unlike = post(tab, 24).get_by_role("button", name="Unlike")
+    expect(unlike).to_have_text("1")
+    expect(unlike).to_be_focused()
+    unlike.click()
+    expect(post(tab, 24).get_by_role("button", name="Like", exact=True)).to_have_text("")
+    assert is_the_same_document(tab)
+
+    tab = bobs(f"/@{town.uuid}")
+    mark(tab)
+    expect(tab.get_by_text("1 follower")).to_be_visible()
+    tab.get_by_role("button", name="Unfollow").click()
+    expect(tab.get_by_text("0 followers")).to_be_visible()
+    tab.get_by_role("button", name="Follow", exact=True).click()
+    expect(tab.get_by_role("button", name="Unfollow")).to_be_focused()
+    assert is_the_same_document(tab)
+
+
+def test_older_posts_join_the_list_and_going_back_finds_the_place(bobs: Opens) -> None:
+    tab = bobs("/")
+    mark(tab)
+    expect(tab.get_by_role("article")).to_have_count(20)
+    tab.get_by_role("link", name="Older posts").click()
+    expect(tab.get_by_role("article")).to_have_count(25)
+    assert is_the_same_document(tab)
+    expect(post(tab, 4)).to_be_focused()
+    expect(tab.locator("#said")).to_have_text("Loaded: 5")
+    post(tab, 1).get_by_role("link").filter(has_text="ago").or_(
+        post(tab, 1).get_by_role("link").filter(has_text="just now")
+    ).click()
+    expect(tab).to_have_url(re.compile(r"/@[^/]+/[0-9a-f-]{36}$"))
+    tab.go_back()
+    expect(post(tab, 1)).to_be_in_viewport()
+    expect(tab.get_by_role("link", name="Newer posts")).to_be_visible()
+
+
+def test_new_posts_are_announced_and_move_nothing(bobs: Opens, town: Town) -> None:
+    tab = bobs("/about")
+    tab.clock.install()
+    tab = bobs("/")
+    first = tab.get_by_role("article").first
+    tab.mouse.wheel(0, 300)
+    expect(first).to_be_in_viewport()
+    before = first.evaluate("each => each.getBoundingClientRect().top + scrollY")
+    made = town.ann.post(f"/pages/{town.uuid}/posts", content="Hot news", expect=201)
+    try:
+        tab.clock.run_for(POLL)
+        announced = tab.get_by_role("link", name="1 new post")
+        expect(announced).to_be_visible()
+        assert first.evaluate("each => each.getBoundingClientRect().top + scrollY") == before
+        expect(tab.get_by_text("Hot news")).to_have_count(0)
+        announced.click()
+        expect(tab.get_by_text("Hot news")).to_be_in_viewport()
+    finally:
+        town.ann.delete(f"/posts/{made['id']}", expect=204)
+
+
+def test_suggestions_appear_while_one_types(bobs: Opens, town: Town) -> None:
+    tab = bobs("/search")
+    name = f"Page of {town.ann.name}"
+    suggested = tab.locator("#suggestions").get_by_role("link", name=name)
+    tab.get_by_role("searchbox").press_sequentially(name[:-2])
+    expect(suggested).to_be_visible()
+    tab.keyboard.press("Escape")
+    expect(suggested).to_have_count(0)
+
+
+def test_a_draft_survives_a_closed_tab_and_not_the_way_out(bobs: Opens) -> None:
+    tab = bobs("/")
+    tab.get_by_label("What is new?").fill("Half a thou")
+    expect(tab.get_by_role("status").filter(has_text="169")).to_be_visible()
+    tab = bobs("/likes")
+    tab = bobs("/")
+    field = tab.get_by_label("What is new?")
+    expect(field).to_have_value("Half a thou")
+    field.fill("A thought, whole")
+    tab.get_by_role("button", name="Post", exact=True).click()
+    expect(tab.get_by_text("Posted.")).to_be_visible()
+    expect(field).to_have_value("")
+    field.fill("What nobody else may read")
+    tab.locator("form[action='/logout']").evaluate(
+        "form => { form.addEventListener('submit', event => event.preventDefault());"
+        " form.requestSubmit(); }"
+    )
+    kept = tab.evaluate("Object.keys(localStorage).filter(name => name.startsWith('draft'))")
+    assert kept == []
+
+
+def test_keys_do_what_their_list_says(bobs: Opens) -> None:
+    tab = bobs("/")
+    press = tab.keyboard.press
+    articles = tab.get_by_role("article")
+    press("j")
+    expect(articles.nth(0)).to_be_focused()
+    press("j")
+    expect(articles.nth(1)).to_be_focused()
+    press("k")
+    expect(articles.nth(0)).to_be_focused()
+    press("n")
+    field = tab.get_by_label("What is new?")
+    expect(field).to_be_focused()
+    press("j")
+    expect(field).to_have_value("j")
+    field.fill("")
+    field.blur()
+    press("j")
+    press("l")
+    unlike = articles.nth(0).get_by_role("button", name="Unlike")
+    expect(unlike).to_be_visible()
+    press("l")
+    expect(unlike).to_have_count(0)
+    press("r")
+    expect(tab).to_have_url(re.compile("#reply$"))
+    expect(tab.get_by_label("What is new?")).to_be_focused()
+    tab = bobs("/search")
+    press("/")
+    expect(tab.get_by_role("searchbox")).to_be_focused()
+
+
+def test_keys_can_be_switched_off_where_their_list_stands(bobs: Opens) -> None:
+    tab = bobs("/")
+    press = tab.keyboard.press
+    press("?")
+    shown = tab.get_by_role("dialog", name="Keyboard shortcuts")
+    expect(shown).to_be_visible()
+    shown.get_by_label("Use keyboard shortcuts").uncheck()
+    shown.get_by_role("button", name="Close").click()
+    expect(shown).to_be_hidden()
+    press("n")
+    press("j")
+    expect(tab.get_by_label("What is new?")).not_to_be_focused()
+    assert tab.evaluate("document.activeElement.matches('article')") is False
+    press("?")
+    expect(shown).to_be_visible()
+    shown.get_by_label("Use keyboard shortcuts").check()
+    press("Escape")
+    expect(shown).to_be_hidden()
+    press("n")
+    expect(tab.get_by_label("What is new?")).to_be_focused()
