@@ -53,7 +53,8 @@ def serve_inbox(port: Port, aws: str) -> str:
 
 
 class _Handler(BaseHTTPRequestHandler):
-    """`/` lists the mails, of one reader with `?to=`; `/ID` shows one."""
+    """`/` lists the mails, of one reader with `?to=`; `/ID` shows one; `/newest.txt?to=` has the
+    words of the newest."""
 
     messages: str
 
@@ -64,8 +65,12 @@ class _Handler(BaseHTTPRequestHandler):
         except (URLError, OSError):
             self._answer(502, "Nobody answers", "<p>The emulator of AWS is not there.</p>")
             return
+        reader = parse_qs(url.query).get("to", [""])[0]
         if url.path == "/":
-            self._answer(200, "Inbox", _list(mails, parse_qs(url.query).get("to", [""])[0]))
+            self._answer(200, "Inbox", _list(mails, reader))
+            return
+        if url.path == "/newest.txt":
+            self._answer_text(_wanted(mails, reader))
             return
         found = [mail for mail in mails if f"/{quote(mail['MessageId'])}" == url.path]
         if found:
@@ -73,13 +78,20 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self._answer(404, "No such mail", '<p><a href="/">The inbox</a></p>')
 
+    def _answer_text(self, mails: list[dict[str, Any]]) -> None:
+        text = str(mails[0]["BodyText"]) if mails else "There is no mail yet.\n"
+        self._send(200 if mails else 404, "text/plain", text)
+
     def _answer(self, status: int, title: str, body: str) -> None:
-        page = PAGE.format(title=escape(title), body=body).encode()
+        self._send(status, "text/html", PAGE.format(title=escape(title), body=body))
+
+    def _send(self, status: int, media: str, text: str) -> None:
+        body = text.encode()
         self.send_response(status)
-        self.send_header("Content-Type", "text/html; charset=utf-8")
-        self.send_header("Content-Length", str(len(page)))
+        self.send_header("Content-Type", f"{media}; charset=utf-8")
+        self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        self.wfile.write(page)
+        self.wfile.write(body)
 
     def log_message(self, format: str, *args: Any) -> None:
         """Says nothing between the lines of the processes."""
@@ -92,8 +104,12 @@ def _newest_first(url: str) -> list[dict[str, Any]]:
     return sorted(mails, key=lambda mail: mail["Timestamp"], reverse=True)
 
 
+def _wanted(mails: list[dict[str, Any]], reader: str) -> list[dict[str, Any]]:
+    return [mail for mail in mails if reader in ", ".join(mail["To"])]
+
+
 def _list(mails: list[dict[str, Any]], reader: str) -> str:
-    wanted = [mail for mail in mails if reader in ", ".join(mail["To"])]
+    wanted = _wanted(mails, reader)
     form = (
         f'<form><label>To <input name="to" value="{escape(reader)}"></label> '
         "<button>Show</button></form>"

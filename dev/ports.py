@@ -58,9 +58,14 @@ def front_ports(core: int | None, stats: int | None) -> tuple[Port, Port]:
     raise Failed("No two ports are free between 8000 and 9000.")
 
 
-def inner_ports(names: list[str], memory: Path) -> dict[str, Port]:
-    """A port for each name; the same as the last time where they are still free."""
-    known: dict[str, int] = json.loads(memory.read_text()) if memory.exists() else {}
+def inner_ports(
+    names: list[str], memory: Path, *, usual: dict[str, int] | None = None
+) -> dict[str, Port]:
+    """A port for each name; the same as the last time, or at first the usual one, where they are
+    still free."""
+    known: dict[str, int] = usual or {}
+    if memory.exists():
+        known = {**known, **json.loads(memory.read_text())}
     ports = {name: _port_or_any(known.get(name, 0)) for name in names}
     memory.write_text(json.dumps({name: port.number for name, port in ports.items()}))
     return ports

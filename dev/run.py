@@ -61,7 +61,12 @@ class _Run:
         # What follows from the demo data: some hundred mails, whose log pours over the screen.
         self.demo_is_on_its_way = False
         self.processes = Processes(STATE / "logs")
-        ports = inner_ports([*PORTS, "inbox", *map(_metrics, MEASURED)], STATE / "ports.json")
+        ports = inner_ports(
+            [*PORTS, "inbox", *map(_metrics, MEASURED)],
+            STATE / "ports.json",
+            # The README's walk reads a mail there.
+            usual={"inbox": 8025},
+        )
         self.inbox_port = ports["inbox"]
         self.inbox = ""
         self.backing = BackingServices(

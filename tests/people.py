@@ -1,6 +1,7 @@
 """A person at a client of their own, as tests write it."""
 
 import math
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -30,7 +31,10 @@ class Person:
     _token_until: float = field(default=math.inf, repr=False)
 
     @classmethod
-    def arrives(cls, stack: Stack, name: str, *, patient: bool = False) -> "Person":
+    def arrives(
+        cls, stack: Stack, name: str, *, patient: bool = False, confirmed: bool = False
+    ) -> "Person":
+        """`confirmed`: has opened the link in the first mail, and so gets mail about pages."""
         person = cls(stack, f"{name}-{uuid4().hex[:8]}", patient=patient)
         person.post(
             "/auth/register",
@@ -40,6 +44,8 @@ class Person:
             expect=201,
         )
         person.log_in()
+        if confirmed:
+            person.post("/auth/email/confirm", token=person.link_to("/confirm/"), expect=204)
         return person
 
     def log_in(self) -> None:
@@ -72,7 +78,13 @@ class Person:
         return str(page["uuid"])
 
     def inbox(self) -> list[dict[str, Any]]:
-        return mails_to(self.stack, self.email)
+        """The mails about pages, oldest first."""
+        mails = mails_to(self.stack, self.email)
+        return [mail for mail in mails if "/unsubscribe/" in mail["BodyText"]]
+
+    def link_to(self, path: str) -> str:
+        """The token at the end of the newest link of that path in the mails, once there is one."""
+        return token_in_mail(self.stack, self.email, path)
 
     def _call(self, method: str, url: str, expect: int, **options: Any) -> Any:
         headers = {**self._headers(), "Idempotency-Key": uuid4().hex}
@@ -98,6 +110,16 @@ def mails_to(stack: Stack, address: str) -> list[dict[str, Any]]:
     return [
         mail for mails in accounts["messages"].values() for mail in mails if address in mail["To"]
     ]
+
+
+def token_in_mail(stack: Stack, address: str, path: str) -> str:
+    """Of the newest link of that path, once a mail has brought one."""
+
+    def found() -> list[str]:
+        texts = [str(mail["BodyText"]) for mail in mails_to(stack, address)]
+        return re.findall(rf"{re.escape(path)}([\w-]+)", " ".join(texts))
+
+    return eventually(found, len)[-1]
 
 
 def totals(person: Person, uuid: str) -> dict[str, int]:

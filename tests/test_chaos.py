@@ -114,7 +114,7 @@ def test_requests_know_nothing_of_the_broker_and_all_is_delivered_when_it_is_bac
     stack: Stack, backing: BackingServices
 ) -> None:
     writers = [Person.arrives(stack, f"writer{n}") for n in range(2)]
-    reader = Person.arrives(stack, "reader")
+    reader = Person.arrives(stack, "reader", confirmed=True)
     pages = {writer.name: writer.new_page() for writer in writers}
     for uuid in pages.values():
         reader.post(f"/pages/{uuid}/follow")
@@ -152,7 +152,7 @@ def test_requests_know_nothing_of_the_broker_and_all_is_delivered_when_it_is_bac
 def test_without_postgresql_requests_are_503_and_go_on_at_once_when_it_is_back(
     stack: Stack, backing: BackingServices
 ) -> None:
-    ann, bob = Person.arrives(stack, "ann"), Person.arrives(stack, "bob")
+    ann, bob = Person.arrives(stack, "ann"), Person.arrives(stack, "bob", confirmed=True)
     uuid = ann.new_page()
     bob.post(f"/pages/{uuid}/follow")
     posts = f"/pages/{uuid}/posts"
@@ -209,7 +209,10 @@ class Cast:
     @classmethod
     def of(cls, stack: Stack) -> "Cast":
         owners, loyal, fickle = (
-            [Person.arrives(stack, f"{who}{n}", patient=True) for n in range(count)]
+            [
+                Person.arrives(stack, f"{who}{n}", patient=True, confirmed=who != "owner")
+                for n in range(count)
+            ]
             for who, count in (("owner", 2), ("loyal", 4), ("fickle", 2))
         )
         cast = cls(stack, random.Random(SEED), owners, loyal, fickle)

@@ -18,7 +18,7 @@ EFFECTS = ("relay", "worker", "consumer")
 
 def test_effects_survive_the_death_of_everything_between(stack: Stack) -> None:
     ann = Person.arrives(stack, "ann")
-    readers = [Person.arrives(stack, f"reader{n}") for n in range(3)]
+    readers = [Person.arrives(stack, f"reader{n}", confirmed=True) for n in range(3)]
     uuid = ann.new_page()
     for reader in readers:
         reader.post(f"/pages/{uuid}/follow")
@@ -55,7 +55,7 @@ def test_effects_survive_the_death_of_everything_between(stack: Stack) -> None:
 
 def test_a_burst_survives_kills_in_its_middle(stack: Stack) -> None:
     ann = Person.arrives(stack, "ann")
-    bob = Person.arrives(stack, "bob")
+    bob = Person.arrives(stack, "bob", confirmed=True)
     uuid = ann.new_page()
     bob.post(f"/pages/{uuid}/follow")
 
@@ -85,7 +85,7 @@ def posts_in(mails: list[dict[str, Any]]) -> list[str]:
 
 def test_who_is_asked_to_stop_finishes_what_it_has_begun(stack: Stack) -> None:
     ann = Person.arrives(stack, "ann")
-    bob = Person.arrives(stack, "bob")
+    bob = Person.arrives(stack, "bob", confirmed=True)
     uuid = ann.new_page()
     bob.post(f"/pages/{uuid}/follow")
 

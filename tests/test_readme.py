@@ -9,6 +9,8 @@ from typing import Any
 import httpx
 import pytest
 
+from dev.inbox import serve_inbox
+from dev.ports import Port
 from dev.stack import Stack
 from tests.people import eventually, mails_to
 
@@ -21,6 +23,8 @@ def test_the_readmes_walk_ends_as_it_says(stack: Stack) -> None:
     [script] = re.findall(r"^```sh\n(.*?)^```", README.read_text(), re.MULTILINE | re.DOTALL)
     script = script.replace("http://localhost:8000", stack.core_url)
     script = script.replace("http://localhost:8001", stack.stats_url)
+    inbox = serve_inbox(Port(), stack.env["AWS_ENDPOINT_URL"])
+    script = script.replace("http://localhost:8025", inbox.rstrip("/"))
     done = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", script],
         capture_output=True,

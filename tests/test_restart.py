@@ -32,7 +32,7 @@ SOME = 3
 @pytest.mark.timeout(600)
 def test_every_process_can_be_replaced_under_load(stack: Stack) -> None:
     ann = Person.arrives(stack, "ann")
-    bob = Person.arrives(stack, "bob")
+    bob = Person.arrives(stack, "bob", confirmed=True)
     uuid = ann.new_page()
     bob.post(f"/pages/{uuid}/follow")
     eventually(lambda: totals(ann, uuid), lambda counts: counts.get("followers") == 1)

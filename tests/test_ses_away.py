@@ -10,7 +10,7 @@ pytestmark = pytest.mark.xdist_group("stack")
 
 def test_mail_leaves_when_ses_returns(stack: Stack) -> None:
     ann = Person.arrives(stack, "ann")
-    bob = Person.arrives(stack, "bob")
+    bob = Person.arrives(stack, "bob", confirmed=True)
     uuid = ann.new_page()
     bob.post(f"/pages/{uuid}/follow")
 

@@ -17,7 +17,7 @@ from playwright.sync_api import Locator, Page, expect
 from dev.browser import PATIENCE, Tabs
 from dev.gateway import gateway
 from dev.stack import Stack, manage
-from tests.people import PASSWORD, Person, eventually, mails_to
+from tests.people import PASSWORD, Person, eventually, mails_to, token_in_mail
 
 pytestmark = pytest.mark.xdist_group("stack")
 
@@ -80,6 +80,12 @@ class Visitor:
         self.tab.get_by_label("E-mail", exact=True).fill(self.email)
         self.presses("Register")
         self.sees("link", "My pages")
+
+    def confirms(self) -> None:
+        """The mailbox, by the link in the mail."""
+        self.goes_to(f"/confirm/{token_in_mail(self.stack, self.email, '/confirm/')}")
+        self.presses("Confirm")
+        self.sees("status", "Your e-mail address is confirmed.")
 
     def logs_in(self) -> None:
         """From wherever the login stands."""
@@ -150,6 +156,7 @@ def test_two_people_go_the_whole_way(visitor: Visitors, stack: Stack) -> None:
     ann.creates(harbour)
     cellar_at = ann.creates(cellar, private=True)
     bob.registers()
+    bob.confirms()
     bob.creates(tower)
     bob_follows_and_is_accepted(ann, bob, harbour, cellar, cellar_at)
     fog = they_talk(ann, bob, harbour, cellar, tower)

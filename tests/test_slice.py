@@ -15,7 +15,7 @@ pytestmark = pytest.mark.xdist_group("stack")
 
 def test_one_post_travels_the_whole_stack(stack: Stack) -> None:
     ann = Person.arrives(stack, "ann")
-    bob, eve = Person.arrives(stack, "bob"), Person.arrives(stack, "eve")
+    bob, eve = (Person.arrives(stack, name, confirmed=True) for name in ("bob", "eve"))
     harbour, second = ann.new_page(), ann.new_page()
     eve.post(f"/pages/{second}/follow")
 

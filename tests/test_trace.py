@@ -11,7 +11,7 @@ pytestmark = pytest.mark.xdist_group("stack")
 
 
 def test_a_post_is_followed_to_its_end(stack: Stack) -> None:
-    ann, bob = Person.arrives(stack, "ann"), Person.arrives(stack, "bob")
+    ann, bob = Person.arrives(stack, "ann"), Person.arrives(stack, "bob", confirmed=True)
     uuid = ann.new_page()
     bob.post(f"/pages/{uuid}/follow")
     post = ann.post(f"/pages/{uuid}/posts", content="Where am I?", expect=201)

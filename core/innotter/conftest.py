@@ -26,7 +26,9 @@ from django.test.client import BOUNDARY, MULTIPART_CONTENT, encode_multipart
 from hypothesis import HealthCheck, Phase, settings
 
 from innotter.accounts.logins import log_in_to_site
-from innotter.accounts.models import User
+from innotter.accounts.mail_tokens import mint_mail_token
+from innotter.accounts.mailboxes import confirm_email
+from innotter.accounts.models import MailToken, User
 from innotter.accounts.services import register
 from innotter.accounts.tokens import mint_access_token
 from innotter.common import clients
@@ -146,8 +148,8 @@ def signed_in(user: User, **defaults: Any) -> Client:
 
 
 def new_user(username: str, *, role: str = User.Role.USER, is_blocked: bool = False) -> User:
-    """Registered as `username`@example.com with PASSWORD; who has a role was made by the operator,
-    under names that nobody else may take."""
+    """Registered as `username`@example.com, confirmed, with PASSWORD; who has a role was made by
+    the operator, under names that nobody else may take."""
     email = f"{username}@example.com"
     if role != User.Role.USER or is_blocked:
         made: User = User.objects.create_user(
@@ -155,6 +157,13 @@ def new_user(username: str, *, role: str = User.Role.USER, is_blocked: bool = Fa
         )
         return made
     return register(client=None, username=username, email=email, password=PASSWORD)
+
+
+def confirm_mailbox(user: User) -> None:
+    """The one that the user claims, by the link in a mail."""
+    token = mint_mail_token(user, MailToken.Purpose.CONFIRM, user.pending_email)
+    confirm_email(token=token, client=CLIENT)
+    user.refresh_from_db()
 
 
 def new_page(owner: User, **fields: Any) -> Page:

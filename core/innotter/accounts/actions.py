@@ -3,7 +3,12 @@ from functools import wraps
 
 from innotter.accounts.actors import Actor
 from innotter.accounts.models import User
-from innotter.accounts.policies import require_active, require_admin, require_unblocked
+from innotter.accounts.policies import (
+    require_active,
+    require_admin,
+    require_may_write,
+    require_unblocked,
+)
 from innotter.accounts.selectors import user_named
 from innotter.common.errors import NotFound
 from innotter.common.throttling import Use, consume
@@ -14,11 +19,12 @@ def action[**Arguments, Result](
 ) -> Callable[Arguments, Result]:
     """A service that changes something for its `actor`.
 
-    Before anything else, and before its transaction begins: an actor who is blocked or leaving is
-    refused, and the limit of writes is counted, which no refusal takes back. Raises UserBlocked,
-    UserLeaving, Throttled.
+    Before anything else, and before its transaction begins: an actor who is blocked or leaving, or
+    has not confirmed a mailbox where that is needed, is refused, and the limit of writes is
+    counted, which no refusal takes back. Raises UserBlocked, UserLeaving, EmailUnconfirmed,
+    Throttled.
     """
-    return _counted(service, require_active)
+    return _counted(service, require_active, require_may_write)
 
 
 def leaving_action[**Arguments, Result](
@@ -28,14 +34,21 @@ def leaving_action[**Arguments, Result](
     return _counted(service, require_unblocked)
 
 
-def _counted[**Arguments, Result](
-    service: Callable[Arguments, Result], policy: Callable[[Actor], None]
+def account_action[**Arguments, Result](
+    service: Callable[Arguments, Result],
 ) -> Callable[Arguments, Result]:
+    """The same of what one changes of one's own account, which needs no confirmed mailbox."""
+    return _counted(service, require_active)
 
+
+def _counted[**Arguments, Result](
+    service: Callable[Arguments, Result], *policies: Callable[[Actor], None]
+) -> Callable[Arguments, Result]:
     @wraps(service)
     def counted(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
         actor: Actor = kwargs["actor"]  # type: ignore[assignment] # by the name that all have
-        policy(actor)
+        for require in policies:
+            require(actor)
         if isinstance(actor, User):
             consume(Use("writes", str(actor.pk)))
         return service(*args, **kwargs)

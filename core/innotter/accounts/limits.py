@@ -57,6 +57,31 @@ def limit_password_attempts(user: User | None, login: str, client: Client) -> tu
     return uses
 
 
+def limit_resets(mailbox: str, client: Client) -> bool:
+    """Whether one more mail with a link to a new password may go there. Raises Throttled by where
+    the request comes from alone."""
+    consume(Use("resets_from_address", client.ip))
+    return not count(Use("resets_to_mailbox", mailbox))
+
+
+def may_ask_for_confirmation(mailbox: str) -> bool:
+    """Whether one more mail may go there, no matter which account it is about."""
+    return not count(Use("confirmations_to_mailbox", mailbox))
+
+
+def limit_resends(mailbox: str) -> None:
+    """Raises Throttled."""
+    consume(Use("confirmations_to_mailbox", mailbox))
+
+
+def limit_links(client: Client) -> Use:
+    """Counts a try of a token before it is looked up: what to refund() where it was good. Raises
+    Throttled."""
+    use = Use("wrong_links_from_address", client.ip)
+    consume(use)
+    return use
+
+
 def remember_ip(user: User, client: Client) -> None:
     """After a login."""
     KnownIP.objects.bulk_create(

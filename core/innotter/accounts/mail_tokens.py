@@ -1,13 +1,19 @@
 """Tokens of links in mails: each does one thing for one account, once, and for a while."""
 
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.utils import timezone
 
+from innotter.accounts.limits import limit_links
 from innotter.accounts.models import MailToken, User
 from innotter.accounts.selectors import digest
-from innotter.common.errors import Invalid
+from innotter.common.clients import Client
+from innotter.common.errors import DomainError, Invalid
+from innotter.common.throttling import refund
 
 Purpose = MailToken.Purpose
 
@@ -24,6 +30,21 @@ VOIDED = {Purpose.CONFIRM, Purpose.RESET}
 class InvalidLink(Invalid):
     code = "invalid_link"
     detail = "This link was used, has expired, or was replaced by another."
+
+
+@contextmanager
+def counted_link(client: Client) -> Iterator[None]:
+    """In which a token from a mail is tried: counted before, outside the transaction, and refunded
+    where it was no guess. Raises Throttled."""
+    use = limit_links(client)
+    try:
+        yield
+    except InvalidLink:
+        raise
+    except DomainError:
+        refund(use)
+        raise
+    refund(use)
 
 
 def mint_mail_token(user: User, purpose: MailToken.Purpose, mailbox: str) -> str:
@@ -58,12 +79,14 @@ def mail_token(token: str, purpose: MailToken.Purpose) -> MailToken:
 
 
 def spend_mail_token(token: str, purpose: MailToken.Purpose) -> tuple[User, str]:
-    """The account, locked until the transaction ends, and the mailbox. Others of the same purpose
-    and account are spent with it. Of many at once one wins. Raises InvalidLink."""
+    """The account, locked until the transaction ends, and the mailbox. Others for the same are
+    spent with it. Of many at once one wins. Raises InvalidLink."""
     # The account first: everything else that voids its tokens holds that lock too.
     user = User.objects.select_for_update(no_key=True).get(pk=mail_token(token, purpose).user_id)
     found = mail_token(token, purpose)
-    _spend(user, {purpose})
+    # Not those of other mailboxes: a thief who takes one of their own changes back must not end the
+    # link of the owner.
+    _spend(user, purpose=purpose, mailbox=found.mailbox)
     return user, found.mailbox
 
 
@@ -72,7 +95,7 @@ def void_tokens(user: User) -> None:
     locked: no link that was asked for before confirms a mailbox or sets a password any more."""
     user.links_void_before = timezone.now()
     user.save(update_fields=["links_void_before", "updated_at"])
-    _spend(user, VOIDED)
+    _spend(user, purpose__in=VOIDED)
 
 
 def is_void(user: User, purpose: MailToken.Purpose, asked_at: datetime) -> bool:
@@ -81,8 +104,6 @@ def is_void(user: User, purpose: MailToken.Purpose, asked_at: datetime) -> bool:
     return purpose in VOIDED and since is not None and asked_at < since
 
 
-def _spend(user: User, purposes: set[MailToken.Purpose]) -> None:
+def _spend(user: User, **which: Any) -> None:
     now = timezone.now()
-    MailToken.objects.filter(user=user, purpose__in=purposes, spent_at=None).update(
-        spent_at=now, updated_at=now
-    )
+    MailToken.objects.filter(user=user, spent_at=None, **which).update(spent_at=now, updated_at=now)

@@ -1,5 +1,7 @@
 """Who may act at all, and who may do what to an account."""
 
+from django.conf import settings
+
 from innotter.accounts.actors import Actor
 from innotter.accounts.models import User
 from innotter.common.errors import Conflict, Forbidden
@@ -13,6 +15,11 @@ class UserBlocked(Forbidden):
 class UserLeaving(Forbidden):
     code = "user_leaving"
     detail = "This account is about to be deleted. Restore it first."
+
+
+class EmailUnconfirmed(Forbidden):
+    code = "email_unconfirmed"
+    detail = "Confirm your e-mail address first."
 
 
 def require_unblocked(actor: Actor) -> None:
@@ -43,3 +50,16 @@ def require_not_oneself(actor: Actor, user: User) -> None:
     """Raises Oneself."""
     if user.id == actor.id:
         raise Oneself
+
+
+def require_confirmed(actor: Actor) -> None:
+    """A mailbox. Raises EmailUnconfirmed."""
+    if isinstance(actor, User) and actor.email is None:
+        raise EmailUnconfirmed
+
+
+def require_may_write(actor: Actor) -> None:
+    """Anything but what is about the account itself. Raises EmailUnconfirmed where the operator
+    wants a confirmed mailbox for that."""
+    if not settings.UNCONFIRMED_MAY_WRITE:
+        require_confirmed(actor)

@@ -38,8 +38,12 @@ class OwnerSerializer(UserSerializer):
 
 
 class MeSerializer(UserSerializer):
-    """A user as they see themselves."""
+    """A user as they see themselves. `email` is the confirmed address, null until one is."""
 
+    email_confirmed = serializers.SerializerMethodField()
+    pending_email = serializers.SerializerMethodField(
+        help_text="An address that waits to be confirmed by the link in a mail."
+    )
     mail_suppressed = serializers.SerializerMethodField(
         help_text="Mail to you came back or was complained of. Confirm your address anew."
     )
@@ -48,6 +52,8 @@ class MeSerializer(UserSerializer):
         fields: ClassVar[tuple[str, ...]] = (
             *UserSerializer.Meta.fields,
             "email",
+            "email_confirmed",
+            "pending_email",
             "email_notifications",
             "language",
             "time_zone",
@@ -60,6 +66,12 @@ class MeSerializer(UserSerializer):
 
     def get_mail_suppressed(self, user: User) -> bool:
         return is_mail_suppressed(user)
+
+    def get_email_confirmed(self, user: User) -> bool:
+        return user.email is not None
+
+    def get_pending_email(self, user: User) -> str | None:
+        return user.pending_email or None
 
 
 class CanonicalEmailField(TextField, serializers.EmailField):
@@ -181,6 +193,20 @@ class LoginSerializer(serializers.Serializer[Any]):
 
 class RefreshSerializer(serializers.Serializer[Any]):
     refresh = TextField(max_length=100)
+
+
+class LinkSerializer(serializers.Serializer[Any]):
+    """The token of a link in a mail."""
+
+    token = TextField(max_length=100)
+
+
+class ResetRequestSerializer(serializers.Serializer[Any]):
+    email = CanonicalEmailField(max_length=MAX_EMAIL_LENGTH)
+
+
+class ResetSerializer(LinkSerializer):
+    password = TextField(write_only=True, max_length=128, trim_whitespace=False)
 
 
 class TokenPairSerializer(serializers.Serializer[Any]):

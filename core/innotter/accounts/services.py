@@ -1,16 +1,26 @@
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 from uuid import UUID
 
-from innotter.accounts.actions import action
-from innotter.accounts.limits import limit_registrations
-from innotter.accounts.models import LONGEST_TITLE, User
+from innotter.accounts.account_mail import owe_mail
+from innotter.accounts.actions import account_action
+from innotter.accounts.limits import limit_registrations, may_ask_for_confirmation
+from innotter.accounts.mail_tokens import void_tokens
+from innotter.accounts.mailboxes import (
+    EmailTaken,
+    canonical,
+    claim_mailbox,
+    drop_claim,
+    lock_mailbox,
+    needs_confirmation,
+    require_free,
+    set_mailbox,
+)
+from innotter.accounts.models import LONGEST_TITLE, AccountMail, User
 from innotter.accounts.names import UsernameTaken, claim_username, give_up_username
 from innotter.accounts.passwords import WrongPassword, is_password, require_strong
 from innotter.accounts.sessions import end_all_sessions
 from innotter.common.clients import Client
 from innotter.common.database import assign, checked, conflicts, known_fields
-from innotter.common.emails import canonical_email
-from innotter.common.errors import Conflict, Invalid
 from innotter.common.text import visible_line
 from innotter.events.services import record
 from innotter.media.services import store_picture
@@ -18,16 +28,6 @@ from innotter_contracts.events import NotificationsChanged, UserRef
 
 if TYPE_CHECKING:
     from django.core.files.base import File
-
-
-class EmailTaken(Conflict):
-    code = "email_taken"
-    detail = "This e-mail address is taken."
-
-
-class InvalidEmail(Invalid):
-    code = "invalid"
-    detail = "Enter a valid e-mail address."
 
 
 def register(
@@ -41,7 +41,8 @@ def register(
     time_zone: str = "UTC",
 ) -> User:
     """A new account with the role `user`, titled by its username, in English and UTC by default.
-    Without a client nothing is counted: what the operator makes.
+    Its mailbox is a claim until it is confirmed by the link in a mail. Without a client nothing is
+    counted, and the mailbox is confirmed: what the operator makes.
 
     Raises Throttled, Invalid, ReservedName, InvalidEmail, WeakPassword, UsernameTaken, EmailTaken.
     """
@@ -50,18 +51,24 @@ def register(
     checked(User, "username", username)
     checked(User, "time_zone", time_zone)
     title = visible_line("title", title or username, LONGEST_TITLE)
-    user = User(username=username, email=_canonical(email), title=title)
-    require_strong(password, user)
+    email = canonical(email)
+    require_strong(password, User(username=username, email=email, title=title))
+    claimed = client is not None and needs_confirmation()
+    ask = claimed and may_ask_for_confirmation(email)
     with conflicts({"user_username_unique": UsernameTaken, "user_email_unique": EmailTaken}):
         claim_username(username, user=None)
-        return User.objects.create_user(
+        require_free(email)
+        user = User.objects.create_user(
             username,
-            email,
+            None if claimed else email,
             password,
             title=title,
             language=language or User.Language.ENGLISH,
             time_zone=time_zone,
         )
+        if claimed:
+            claim_mailbox(user, email, ask=ask)
+    return user
 
 
 class UserChanges(TypedDict, total=False):
@@ -78,7 +85,7 @@ class UserChanges(TypedDict, total=False):
     password: str
 
 
-@action
+@account_action
 def edit_user(
     *,
     actor: User,
@@ -88,37 +95,63 @@ def edit_user(
     **changes: Unpack[UserChanges],
 ) -> User:
     """Changes what is given of one's own account. A new e-mail address or password needs the
-    current password; a new password ends every session but that of `session_id`. A former
-    username stays reserved for its owner.
+    current password. The address is a claim until it is confirmed, and whether it is somebody
+    else's is told there alone; one's own ends a claim. A new password ends every session but that
+    of `session_id`. A former username stays reserved for its owner.
 
-    Raises Invalid, InvalidEmail, WeakPassword, Throttled, WrongPassword, EmailTaken, ReservedName,
-    UsernameTaken, TooManyNames.
+    Raises Invalid, InvalidEmail, WeakPassword, Throttled, WrongPassword, ReservedName,
+    UsernameTaken, TooManyNames; EmailTaken where no confirmation is needed.
     """
     known_fields(changes, UserChanges)
-    password = changes.pop("password", None)
     _normalize(changes)
+    password, email = changes.pop("password", None), changes.pop("email", None)
     if password is not None:
         require_strong(password, actor)
-    proven = "email" in changes or password is not None
+    proven = email is not None or password is not None
     if proven and not is_password(current_password, user=actor, login="", client=client):
         raise WrongPassword("current_password")
+    ask = email is not None and needs_confirmation() and may_ask_for_confirmation(email)
     with conflicts({"user_username_unique": UsernameTaken, "user_email_unique": EmailTaken}):
+        if email is not None:
+            lock_mailbox(email)
         now = User.objects.select_for_update(no_key=True).get(pk=actor.pk)
         # While the password was being checked another one may have taken its place.
         if proven and now.password != actor.password:
             raise WrongPassword("current_password")
-        if "username" in changes:
-            _rename(now, changes["username"])
-        changed = assign(now, changes)
         if password is not None:
-            now.set_password(password)
-            changed |= {"password", "updated_at"}
-        now.save(update_fields=changed)
-        if password is not None:
-            end_all_sessions(user=now, but=session_id)
-        if changed & {"email_notifications", "time_zone", "digest_hour"}:
-            record(NotificationsChanged(actor=now.id, payload=UserRef(user_id=now.id)))
+            _change_password(now, password, session_id)
+        if email is not None:
+            _change_mailbox(now, email, ask=ask)
+        _change_rest(now, changes)
     return now
+
+
+def _change_password(user: User, password: str, session_id: UUID | None) -> None:
+    user.set_password(password)
+    user.save(update_fields=["password", "updated_at"])
+    void_tokens(user)
+    end_all_sessions(user=user, but=session_id)
+    owe_mail(kind=AccountMail.Kind.PASSWORD_CHANGED, user=user)
+
+
+def _change_mailbox(user: User, mailbox: str, *, ask: bool) -> None:
+    """Of a user whose row is locked. Raises EmailTaken where no confirmation is needed."""
+    if mailbox == user.email:
+        drop_claim(user)
+    elif needs_confirmation():
+        claim_mailbox(user, mailbox, ask=ask)
+    else:
+        set_mailbox(user, mailbox)
+
+
+def _change_rest(user: User, changes: UserChanges) -> None:
+    """Raises ReservedName, UsernameTaken, TooManyNames."""
+    if "username" in changes:
+        _rename(user, changes["username"])
+    changed = assign(user, changes)
+    user.save(update_fields=changed)
+    if changed & {"email_notifications", "time_zone", "digest_hour"}:
+        record(NotificationsChanged(actor=user.id, payload=UserRef(user_id=user.id)))
 
 
 def _rename(user: User, username: str) -> None:
@@ -137,10 +170,10 @@ def _normalize(changes: UserChanges) -> None:
     if "title" in changes:
         changes["title"] = visible_line("title", changes["title"], LONGEST_TITLE)
     if "email" in changes:
-        changes["email"] = _canonical(changes["email"])
+        changes["email"] = canonical(changes["email"])
 
 
-@action
+@account_action
 def set_image(*, actor: User, image: "File[Any] | None") -> User:
     """Stores the picture and takes it as one's own; with None, has none any more.
 
@@ -149,10 +182,3 @@ def set_image(*, actor: User, image: "File[Any] | None") -> User:
     actor.image_id = None if image is None else store_picture(image=image)
     actor.save(update_fields=["image", "updated_at"])
     return actor
-
-
-def _canonical(email: str) -> str:
-    try:
-        return canonical_email(email)
-    except ValueError:
-        raise InvalidEmail("email") from None

@@ -9,7 +9,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from innotter.accounts.actions import action
+from innotter.accounts.actions import account_action
 from innotter.accounts.limits import IP_KNOWN_FOR, limit_refreshes
 from innotter.accounts.models import RefreshToken, Session, User
 from innotter.accounts.passwords import WrongCredentials, WrongPassword, is_password
@@ -135,14 +135,14 @@ def log_out(*, token: str) -> None:
     _end_sessions(Session.objects.filter(refreshtoken__digest=digest(token)))
 
 
-@action
+@account_action
 def end_session(*, actor: User, session_id: UUID) -> None:
     """Ends one of one's own sessions. Raises NotFound."""
     if not _end_sessions(usable_sessions(actor).filter(pk=session_id)):
         raise NotFound
 
 
-@action
+@account_action
 def end_other_sessions(*, actor: User, session_id: UUID | None) -> None:
     """Ends all of one's own sessions but this one, if any."""
     _end_sessions(Session.objects.filter(user=actor, ended_at=None).exclude(pk__in=[session_id]))

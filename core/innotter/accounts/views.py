@@ -10,7 +10,16 @@ from rest_framework.permissions import AllowAny, IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from innotter.accounts import leaving, logins, passwords, selectors, services, sessions
+from innotter.accounts import (
+    leaving,
+    logins,
+    mailboxes,
+    passwords,
+    recovery,
+    selectors,
+    services,
+    sessions,
+)
 from innotter.accounts.keys import public_jwks
 from innotter.accounts.models import Session
 from innotter.accounts.names import UsernameTaken
@@ -20,11 +29,14 @@ from innotter.accounts.serializers import (
     CurrentPasswordSerializer,
     EditedUserSerializer,
     LeavingSerializer,
+    LinkSerializer,
     LoginSerializer,
     MeSerializer,
     ReasonSerializer,
     RefreshSerializer,
     RegistrationSerializer,
+    ResetRequestSerializer,
+    ResetSerializer,
     SessionSerializer,
     TokenPairSerializer,
     UserSerializer,
@@ -45,13 +57,18 @@ class AuthViewSet(BaseViewSet):
         "log_in": AllowAny,
         "refresh": AllowAny,
         "log_out": AllowAny,
+        "request_reset": AllowAny,
+        "reset_password": AllowAny,
+        "confirm_email": AllowAny,
+        "undo_email": AllowAny,
     }
 
-    @refuses(UsernameTaken, services.EmailTaken)
+    @refuses(UsernameTaken, mailboxes.EmailTaken)
     @extend_schema(request=RegistrationSerializer, responses={201: UserSerializer})
     @action(detail=False, methods=["post"])
     def register(self, request: Request) -> Response:
-        """A new account. Without a `language` it is the one that Accept-Language prefers."""
+        """A new account; a mail asks its address for confirmation. Without a `language` it is the
+        one that Accept-Language prefers."""
         language = {"language": get_language_from_request(request)}
         body = language | self.body(RegistrationSerializer)
         user = services.register(client=client_of(request), **body)
@@ -81,6 +98,43 @@ class AuthViewSet(BaseViewSet):
         sessions.log_out(token=self.body(RefreshSerializer)["refresh"])
         return Response(status=HTTPStatus.NO_CONTENT)
 
+    @extend_schema(request=ResetRequestSerializer, responses={202: None})
+    @action(detail=False, methods=["post"], url_path="password-reset")
+    def request_reset(self, request: Request) -> Response:
+        """Have a link to a new password mailed, which is good for an hour, once. The answer is the
+        same whether an account has confirmed this address or not."""
+        recovery.request_reset(
+            language=get_language_from_request(request),
+            client=client_of(request),
+            **self.body(ResetRequestSerializer),
+        )
+        return Response(status=HTTPStatus.ACCEPTED)
+
+    @refuses(UserBlocked)
+    @extend_schema(request=ResetSerializer, responses={204: None})
+    @action(detail=False, methods=["post"], url_path="password-reset/confirm")
+    def reset_password(self, request: Request) -> Response:
+        """A new password, by the token of such a link. All sessions end."""
+        recovery.reset_password(client=client_of(request), **self.body(ResetSerializer))
+        return Response(status=HTTPStatus.NO_CONTENT)
+
+    @refuses(UserBlocked, mailboxes.EmailTaken)
+    @extend_schema(request=LinkSerializer, responses={204: None})
+    @action(detail=False, methods=["post"], url_path="email/confirm")
+    def confirm_email(self, request: Request) -> Response:
+        """Confirm an e-mail address by the token of the link that was mailed there."""
+        mailboxes.confirm_email(client=client_of(request), **self.body(LinkSerializer))
+        return Response(status=HTTPStatus.NO_CONTENT)
+
+    @refuses(UserBlocked, mailboxes.EmailTaken)
+    @extend_schema(request=LinkSerializer, responses={204: None})
+    @action(detail=False, methods=["post"], url_path="email/undo")
+    def undo_email(self, request: Request) -> Response:
+        """Take a change of the e-mail address back, by the token of the link that was mailed to
+        the former one. All sessions end, and a mail there leads to a new password."""
+        mailboxes.undo_email(client=client_of(request), **self.body(LinkSerializer))
+        return Response(status=HTTPStatus.NO_CONTENT)
+
 
 class UserViewSet(BaseViewSet):
     access: ClassVar = {
@@ -90,6 +144,7 @@ class UserViewSet(BaseViewSet):
         "leave": IsAuthenticated,
         "restore": IsAuthenticated,
         "destroy": IsAuthenticated,
+        "resend_confirmation": IsAuthenticated,
         "set_image": IsAuthenticated,
         "remove_image": IsAuthenticated,
     }
@@ -107,23 +162,34 @@ class UserViewSet(BaseViewSet):
         """Yourself."""
         return Response(MeSerializer(current_user(request)).data)
 
-    @refuses(UsernameTaken, TooManyNames, services.EmailTaken)
-    @extend_schema(request=EditedUserSerializer, responses=MeSerializer)
+    @refuses(UsernameTaken, TooManyNames, mailboxes.EmailTaken)
+    @extend_schema(request=EditedUserSerializer, responses={200: MeSerializer, 202: MeSerializer})
     @me.mapping.patch
     def edit_me(self, request: Request) -> Response:
         """Change your username, title, e-mail address, notifications, language or password.
 
-        A new e-mail address or password needs `current_password` beside it; a new password ends
-        every other session. A former username stays reserved for you for 90 days; its URL on the
-        site leads on, here it is 404.
+        A new e-mail address or password needs `current_password` beside it. The address is pending
+        until the link that is mailed there confirms it: 202, whether somebody has it or not. A new
+        password ends every other session. A former username stays reserved for you for 90 days;
+        its URL on the site leads on, here it is 404.
         """
+        body = self.body(EditedUserSerializer, partial=True)
         user = services.edit_user(
             actor=current_user(request),
             client=client_of(request),
             session_id=cast(Claims, request.auth).sid,
-            **self.body(EditedUserSerializer, partial=True),
+            **body,
         )
-        return Response(MeSerializer(user).data)
+        status = HTTPStatus.ACCEPTED if "email" in body else HTTPStatus.OK
+        return Response(MeSerializer(user).data, status)
+
+    @extend_schema(request=None, responses={202: None})
+    @action(detail=False, methods=["post"], url_path="me/email/resend")
+    def resend_confirmation(self, request: Request) -> Response:
+        """Have the mail sent again that asks your address, the pending one first, for
+        confirmation."""
+        mailboxes.resend_confirmation(actor=current_user(request))
+        return Response(status=HTTPStatus.ACCEPTED)
 
     @refuses(leaving.LastAdmin, reads_body=True)
     @extend_schema(request=CurrentPasswordSerializer, responses={202: LeavingSerializer})

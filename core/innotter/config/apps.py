@@ -10,8 +10,10 @@ class Config(AppConfig):
     def ready(self) -> None:
         # Services import models, which are there only now.
         from innotter.accounts.leaving import user_deletion  # noqa: PLC0415
+        from innotter.accounts.mailboxes import mailbox_confirmed  # noqa: PLC0415
         from innotter.accounts.selectors import suppression  # noqa: PLC0415
         from innotter.mail.selectors import is_suppressed  # noqa: PLC0415
+        from innotter.mail.suppressions import lift_suppression  # noqa: PLC0415
         from innotter.moderation.services import (  # noqa: PLC0415
             log_post_deletion,
             log_user_deletion,
@@ -19,6 +21,7 @@ class Config(AppConfig):
         from innotter.pages.services import page_deletion  # noqa: PLC0415
         from innotter.posts.services import delete_posts_of, post_moderation  # noqa: PLC0415
 
+        mailbox_confirmed.connect(lift_suppression)
         suppression.connect(is_suppressed)
         page_deletion.connect(delete_posts_of)
         post_moderation.connect(log_post_deletion)

@@ -28,6 +28,13 @@ LIMITS = {
     "failures_from_address": (300, 300),
     # From everywhere; holds for IPs from which the account was not logged in to of late.
     "failures_of_account": (300, 300),
+    # Requests for a link to a new password, and the mails that they bring to one mailbox.
+    "resets_from_address": (300, 300),
+    "resets_to_mailbox": (3, 3600),
+    # Mails that ask whether a mailbox is an account's.
+    "confirmations_to_mailbox": (10, 3600),
+    # Tokens of links in mails that are none.
+    "wrong_links_from_address": (300, 300),
     "refreshes_from_address": (3000, 300),
     "refreshes_of_account": (300, 300),
 }
@@ -84,6 +91,10 @@ class Environment(BaseSettings):
     trusted_proxies: int = Field(default=0, ge=0)
     # Limits other than those below: `writes=600/60,registrations_from_address=50/3600`.
     limits: Annotated[dict[str, tuple[int, int]], NoDecode, BeforeValidator(limits_of)] = {}
+    # before_mail: who has not confirmed a mailbox gets no mail about pages; off: nobody has to.
+    email_confirmation: Literal["before_mail", "off"] = "before_mail"
+    # Whether an account without a confirmed mailbox may post, follow, like and the like.
+    unconfirmed_may_write: bool = True
     # Usernames and uuids that nobody may take, beside those of common/reserved.py.
     reserved_names: Listed = []
     # Pages that one user may own; 0: as many as they like.
@@ -146,6 +157,8 @@ SECRET_KEY_FALLBACKS = [key.get_secret_value() for key in environment.secret_key
 SIGNING_KEYS_FILE = environment.signing_keys_file
 TRUSTED_PROXIES = environment.trusted_proxies
 LIMITS = {**LIMITS, **environment.limits}
+EMAIL_CONFIRMATION = environment.email_confirmation
+UNCONFIRMED_MAY_WRITE = environment.unconfirmed_may_write
 RESERVED_NAMES = frozenset(environment.reserved_names)
 PAGES_PER_USER = environment.pages_per_user
 ALLOWED_HOSTS = environment.allowed_hosts

@@ -42,6 +42,7 @@ KINDS = {
     Kind.CONFIRM: Form(
         gettext_lazy("Confirm your e-mail address"), purpose=Purpose.CONFIRM, path="/confirm/"
     ),
+    Kind.EMAIL_IN_USE: Form(gettext_lazy("Your e-mail address was given for another account")),
     Kind.EMAIL_CHANGED: Form(
         gettext_lazy("Your e-mail address was changed"), purpose=Purpose.UNDO, path="/undo/"
     ),
@@ -128,8 +129,11 @@ def _written(mail: AccountMail, user: User | None) -> EmailMessage:
         "site_url": settings.CORE_URL,
         "link": f"{settings.CORE_URL}{form.path}{token}" if token else "",
     }
+    # Asked for by who knew the address alone: in the language of who reads it.
+    unasked = user if user and mail.user_id is None else None
+    language = unasked.language if unasked else mail.language
     clocks = zone(user.time_zone if user else "UTC")
-    with translation.override(mail.language), timezone.override(clocks):
+    with translation.override(language), timezone.override(clocks):
         context |= _in_words(mail.facts)
         subject = str(form.subject)
         context["subject"] = subject

@@ -132,6 +132,7 @@ class UserAdmin(ModerationAdmin):
         "username",
         "title",
         "email",
+        "pending_email",
         "role",
         "block",
         "email_notifications",
@@ -142,6 +143,8 @@ class UserAdmin(ModerationAdmin):
     actions = (
         confirmed_action("block_user", "Block user", services.block_user),
         confirmed_action("unblock_user", "Unblock user", services.unblock_user),
+        confirmed_action("confirm_email", "Confirm e-mail address", services.confirm_email),
+        confirmed_action("reset_password", "Send password reset", services.send_password_reset),
         *(
             confirmed_action(f"make_{role}", f"Make {role}", partial(services.set_role, role=role))
             for role in User.Role.values
@@ -150,7 +153,7 @@ class UserAdmin(ModerationAdmin):
 
     def found_by(self, word: str) -> Q:
         names = Q(username__searched=word) | Q(title__searched=word)
-        return names | Q(email__lower=folded_email(word))
+        return names | Q(email__lower=folded_email(word)) | Q(pending_email=folded_email(word))
 
     def block(self, user: User) -> str:
         return "blocked" if user.is_blocked else "-"

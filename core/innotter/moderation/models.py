@@ -16,6 +16,8 @@ class ModerationAction(Record):
         MAKE_USER = "make_user"
         MAKE_MODERATOR = "make_moderator"
         MAKE_ADMIN = "make_admin"
+        CONFIRM_EMAIL = "confirm_email"
+        RESET_PASSWORD = "reset_password"
 
     class Kind(models.TextChoices):
         USER = "user"

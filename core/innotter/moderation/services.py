@@ -6,10 +6,13 @@ from datetime import datetime
 from django.db import transaction
 from django.utils import timezone
 
+from innotter.accounts.account_mail import owe_mail
 from innotter.accounts.actions import action, locked_by_admin
-from innotter.accounts.actors import Actor
-from innotter.accounts.models import User
-from innotter.accounts.policies import require_not_oneself
+from innotter.accounts.actors import Actor, System
+from innotter.accounts.mailboxes import NoMailbox, canonical, lock_mailbox, set_mailbox
+from innotter.accounts.models import AccountMail, User
+from innotter.accounts.policies import require_admin, require_not_oneself
+from innotter.accounts.selectors import user_named
 from innotter.accounts.sessions import forget_sessions
 from innotter.common.errors import Invalid
 from innotter.events.services import record
@@ -100,6 +103,48 @@ def set_role(*, actor: Actor, user: User | str, role: str, reason: str = "") -> 
         user.save(update_fields=["role", "updated_at"])
         _log(Action(f"make_{role}"), user, actor=actor, reason=reason)
     return user
+
+
+@action
+@transaction.atomic
+def confirm_email(*, actor: Actor, user: User | str, reason: str = "") -> None:
+    """The mailbox that the user claims is theirs, by the word of an admin who knows it. Nothing
+    where they claim none. Raises Forbidden, NotFound, Oneself, EmailTaken."""
+    require_admin(actor)
+    user = user_named(user) if isinstance(user, str) else user
+    mailbox = user.pending_email
+    lock_mailbox(mailbox)
+    user = locked_by_admin(user, actor)
+    require_not_oneself(actor, user)
+    if mailbox and user.pending_email == mailbox:
+        set_mailbox(user, mailbox)
+        _log(Action.CONFIRM_EMAIL, user, actor=actor, reason=reason)
+
+
+@action
+@transaction.atomic
+def send_password_reset(*, actor: Actor, user: User | str, reason: str = "") -> None:
+    """A mail with a link to a new password, to the user's confirmed mailbox.
+
+    Raises Forbidden, NotFound, Oneself, NoMailbox.
+    """
+    user = locked_by_admin(user, actor)
+    require_not_oneself(actor, user)
+    if user.email is None:
+        raise NoMailbox
+    owe_mail(kind=AccountMail.Kind.PASSWORD_RESET, user=user)
+    _log(Action.RESET_PASSWORD, user, actor=actor, reason=reason)
+
+
+@transaction.atomic
+def give_mailbox(*, user: str, mailbox: str) -> None:
+    """For the operator, who knows whose it is: the account's mailbox is confirmed. The one before
+    is told, and can take it back for a week. Raises NotFound, InvalidEmail, EmailTaken."""
+    mailbox = canonical(mailbox)
+    lock_mailbox(mailbox)
+    found = locked_by_admin(user, System.COMMAND)
+    set_mailbox(found, mailbox)
+    _log(Action.CONFIRM_EMAIL, found, actor=System.COMMAND, reason="")
 
 
 def log_post_deletion(*, post: Post, actor: User, reason: str, **_: object) -> None:

@@ -9,6 +9,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 
+from innotter.accounts.mailboxes import EmailTaken, NoMailbox
 from innotter.accounts.permissions import current_user
 from innotter.accounts.policies import Oneself, require_admin
 from innotter.accounts.serializers import UserSerializer
@@ -59,6 +60,8 @@ class UserModerationViewSet(BaseViewSet):
         "block": IsAuthenticated,
         "unblock": IsAuthenticated,
         "role": IsAuthenticated,
+        "confirm_email": IsAuthenticated,
+        "send_password_reset": IsAuthenticated,
     }
     serializer_class = UserSerializer
     lookup_field = "username"
@@ -100,3 +103,24 @@ class UserModerationViewSet(BaseViewSet):
             actor=current_user(request), user=username, **self._body(RoleSerializer)
         )
         return Response(self.get_serializer(user).data)
+
+    @refuses(Forbidden, Oneself, EmailTaken)
+    @extend_schema(request=ReasonSerializer, responses={204: None})
+    @action(detail=True, methods=["post"], url_path="confirm-email")
+    def confirm_email(self, request: Request, username: str) -> Response:
+        """Confirm somebody's pending e-mail address, because you know that it is theirs. Repeating
+        it changes nothing."""
+        services.confirm_email(
+            actor=current_user(request), user=username, **self._body(ReasonSerializer)
+        )
+        return Response(status=HTTPStatus.NO_CONTENT)
+
+    @refuses(Forbidden, Oneself, NoMailbox)
+    @extend_schema(request=ReasonSerializer, responses={202: None})
+    @action(detail=True, methods=["post"], url_path="password-reset")
+    def send_password_reset(self, request: Request, username: str) -> Response:
+        """Have a link to a new password mailed to somebody's confirmed e-mail address."""
+        services.send_password_reset(
+            actor=current_user(request), user=username, **self._body(ReasonSerializer)
+        )
+        return Response(status=HTTPStatus.ACCEPTED)

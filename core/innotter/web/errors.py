@@ -26,6 +26,20 @@ WORDS: dict[str | int, tuple[Any, Any]] = {
             "is a mistake, write to those who run this site."
         ),
     ),
+    "email_unconfirmed": (
+        gettext_lazy("Confirm your e-mail address first"),
+        gettext_lazy(
+            "Open the link in the mail that we have sent you. In the settings you can have it sent "
+            "again, or to another address. Nothing was changed."
+        ),
+    ),
+    "email_taken": (
+        gettext_lazy("This address belongs to another account"),
+        gettext_lazy(
+            "It was confirmed there, or was its address until a short while ago. "
+            "Nothing was changed."
+        ),
+    ),
     "csrf_failed": (
         gettext_lazy("This form has expired"),
         gettext_lazy(

@@ -167,6 +167,24 @@ class LoginForm(forms.Form):
     )
 
 
+class ResetRequestForm(forms.Form):
+    email = forms.EmailField(
+        label=_("E-mail"),
+        max_length=254,
+        widget=forms.EmailInput(attrs={"autocomplete": "email"}),
+    )
+
+
+class NewPasswordForm(forms.Form):
+    password = forms.CharField(
+        label=_("New password"),
+        strip=False,
+        max_length=128,
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
+        help_text=_("At least 8 characters, and not one that everybody uses."),
+    )
+
+
 class ConfirmPasswordForm(forms.Form):
     password = forms.CharField(
         label=_("Password"),

@@ -5,6 +5,7 @@ from django.urls import path, re_path
 from innotter.web.views import (
     account,
     feed,
+    links,
     moderation,
     outside,
     pages,
@@ -25,6 +26,11 @@ urlpatterns = [
     path("login", account.log_in),
     path("login/again", account.confirm_password),
     path("logout", account.log_out),
+    path("password/reset", links.request_reset),
+    # Whatever follows: what is cut or has a dot too many is a token that is none.
+    re_path(r"^password/reset/(?P<token>.+)$", links.reset_password),
+    re_path(r"^confirm/(?P<token>.+)$", links.confirm_email),
+    re_path(r"^undo/(?P<token>.+)$", links.undo_email),
     path("settings", account.settings),
     path("feed/new", feed.new),
     path("search", search.search),

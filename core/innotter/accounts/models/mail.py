@@ -59,6 +59,8 @@ class AccountMail(Record):
 
     class Kind(models.TextChoices):
         CONFIRM = "confirm"
+        # To who has the mailbox already that another account claims.
+        EMAIL_IN_USE = "email_in_use"
         # To the former mailbox, with the link that takes the change back.
         EMAIL_CHANGED = "email_changed"
         PASSWORD_RESET = "password_reset"

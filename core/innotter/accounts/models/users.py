@@ -36,13 +36,14 @@ class UserManager(BaseUserManager["User"]):
         """Raises ValueError."""
         return canonical_email(email or "")
 
-    def create_user(self, username: str, email: str, password: str, **fields: Any) -> "User":
-        """With a confirmed mailbox; titled by the username unless given. No name is reserved here,
-        and no password weak: what people choose comes through services.register().
+    def create_user(self, username: str, email: str | None, password: str, **fields: Any) -> "User":
+        """With a confirmed mailbox, or none; titled by the username unless given. No name is
+        reserved here, and no password weak: what people choose comes through services.register().
 
         Raises ValueError for the e-mail."""
         fields["title"] = fields.get("title") or username
-        user = self.model(username=username, email=self.normalize_email(email), **fields)
+        confirmed = self.normalize_email(email) if email else None
+        user = self.model(username=username, email=confirmed, **fields)
         user.set_password(password)
         user.save(force_insert=True)
         return user

@@ -10,6 +10,8 @@ from django.contrib.admindocs.views import simplify_regex
 from django.urls import URLPattern, URLResolver
 from django.utils import timezone
 
+from innotter.accounts.mail_tokens import mint_mail_token
+from innotter.accounts.models import FormerMailbox, MailToken, User
 from innotter.config import urls
 from innotter.conftest import PASSWORD
 
@@ -31,6 +33,7 @@ WITHOUT_BODY = {
     "POST /users/me/restore",
     "POST /pages/{uuid}/follow",
     "POST /posts/{id}/like",
+    "POST /users/me/email/resend",
     # Mail programs send a form that says nothing.
     "POST /unsubscribe/{token}",
     "PUT /pages/{uuid}/tags/{tag}",
@@ -98,8 +101,9 @@ def tomorrow() -> datetime:
     return timezone.now() + timedelta(days=1)
 
 
-def bodies(*, refresh: str) -> dict[str, dict[str, Any]]:
-    """By route. `refresh` is a token that is good."""
+def bodies(*, refresh: str, links: dict[str, str] | None = None) -> dict[str, dict[str, Any]]:
+    """By route. `refresh` is a token that is good; `links` are those of mails, by purpose."""
+    links = links or {}
     return {
         "POST /auth/register": {
             "username": "newcomer",
@@ -111,6 +115,13 @@ def bodies(*, refresh: str) -> dict[str, dict[str, Any]]:
         "POST /auth/login": {"login": "target", "password": PASSWORD},
         "POST /auth/refresh": {"refresh": refresh},
         "POST /auth/logout": {"refresh": refresh},
+        "POST /auth/password-reset": {"email": "target@example.com"},
+        "POST /auth/password-reset/confirm": {
+            "token": links.get("reset", "none"),
+            "password": "another quiet harbour 7",
+        },
+        "POST /auth/email/confirm": {"token": links.get("confirm", "none")},
+        "POST /auth/email/undo": {"token": links.get("undo", "none")},
         "PATCH /users/me": {
             "username": "renamed",
             "title": "Another title",
@@ -126,6 +137,8 @@ def bodies(*, refresh: str) -> dict[str, dict[str, Any]]:
         "DELETE /users/me": {"current_password": PASSWORD},
         "DELETE /users/{username}": {"reason": "They asked for it"},
         "POST /users/{username}/block": {"reason": "Spam"},
+        "POST /users/{username}/confirm-email": {"reason": "A letter came"},
+        "POST /users/{username}/password-reset": {"reason": "Asked by telephone"},
         "DELETE /users/{username}/block": {"reason": "A mistake"},
         "PUT /users/{username}/role": {"role": "moderator"},
         "POST /pages": {
@@ -158,6 +171,18 @@ def bodies(*, refresh: str) -> dict[str, dict[str, Any]]:
             "SigningCertURL": "https://sns.eu-west-1.amazonaws.com/x.pem",
         },
         "PATCH /posts/{id}": {"content": "Other words"},
+    }
+
+
+def links_of(user: User) -> dict[str, str]:
+    """Tokens of mails to the user, by purpose, each of which is good."""
+    user.pending_email = "pending@example.com"
+    user.save()
+    FormerMailbox.objects.create(user=user, mailbox="former@example.com", reserved_until=tomorrow())
+    mailboxes = {"confirm": user.pending_email, "undo": "former@example.com", "reset": user.email}
+    return {
+        purpose: mint_mail_token(user, MailToken.Purpose(purpose), str(mailbox))
+        for purpose, mailbox in mailboxes.items()
     }
 
 

@@ -40,6 +40,8 @@ SERVICES = {
     "subscriptions",
     "logins",
     "leaving",
+    "mailboxes",
+    "recovery",
     "sessions",
     "passwords",
     "queueing",
@@ -67,6 +69,18 @@ WITHOUT_ACTOR = {
     "accounts.forget_sessions": "a part of block_user",
     "accounts.end_all_sessions": "a part of edit_user",
     "accounts.prune_sessions": "the scheduler's",
+    "accounts.canonical": "a part of register and edit_user",
+    "accounts.needs_confirmation": "a question to the settings",
+    "accounts.is_free": "a part of register and edit_user",
+    "accounts.require_free": "a part of register and edit_user",
+    "accounts.claim_mailbox": "a part of register and edit_user",
+    "accounts.drop_claim": "a part of edit_user",
+    "accounts.set_mailbox": "a part of confirm_email and edit_user",
+    "accounts.lock_mailbox": "a part of confirm_email and edit_user",
+    "accounts.confirm_email": "the mail's token says whose it is",
+    "accounts.undo_email": "the mail's token says whose it is",
+    "accounts.request_reset": "for who can't log in",
+    "accounts.reset_password": "the mail's token says whose it is",
     "events.record": "a part of every service",
     "events.begin_epoch": "a part of recount",
     "events.mark_published": "the relay's",
@@ -83,10 +97,13 @@ WITHOUT_ACTOR = {
     "mail.send_again": "the operator's: the admin panel",
     "mail.stop_mails": "the mail's token says whose it is",
     "mail.resume_mails": "the mail's token says whose it is",
+    "mail.stop_all_mails": "the mail's token says whose it is",
     "mail.suppress": "a part of receive_message",
+    "mail.lift_suppression": "a part of confirm_email",
     "mail.lift_suppressions": "the operator's: the admin panel",
     "media.store_picture": "a part of set_image",
     "media.forget_pictures": "the scheduler's",
+    "moderation.give_mailbox": "the operator's: a command",
     "moderation.log_post_deletion": "a part of delete_post",
     "moderation.log_user_deletion": "a part of delete_user",
     "pages.lock": "a part of every service of a page",
@@ -114,6 +131,7 @@ TABLE = """
                              |                 | str req fol own mod adm blo
 accounts.edit_user           |                 |  +   +   +   +   +   +   U
 accounts.set_image           |                 |  +   +   +   +   +   +   U
+accounts.resend_confirmation |                 |  +   +   +   +   +   +   U
 accounts.end_other_sessions  |                 |  +   +   +   +   +   +   U
 accounts.end_session         | their own       |  +   +   +   +   +   +   U
 accounts.end_session         | another's       |  N   N   N   N   N   N   U
@@ -182,6 +200,10 @@ moderation.block_user        | the admin       |  F   F   F   F   F   S   U
 moderation.unblock_user      |                 |  F   F   F   F   F   +   U
 moderation.set_role          |                 |  F   F   F   F   F   +   U
 moderation.set_role          | the admin       |  F   F   F   F   F   S   U
+moderation.confirm_email     |                 |  F   F   F   F   F   +   U
+moderation.confirm_email     | the admin       |  F   F   F   F   F   S   U
+moderation.send_password_reset |               |  F   F   F   F   F   +   U
+moderation.send_password_reset | the admin     |  F   F   F   F   F   S   U
 """
 
 
@@ -231,15 +253,7 @@ class Cast:
         match row.service, row.case:
             case (("accounts.end_session" | "accounts.end_other_sessions"), case):
                 return {"session_id": self.sessions[role if case == "their own" else "target"].id}
-            case (
-                (
-                    "moderation.block_user"
-                    | "moderation.unblock_user"
-                    | "moderation.set_role"
-                    | "accounts.delete_user"
-                ),
-                who,
-            ):
+            case (service, who) if "user" in inspect.signature(services()[service]).parameters:
                 return {"user": "admin" if who == "the admin" else "target"}
         return {}
 

@@ -23,6 +23,7 @@ from innotter.config.tests.routes import (
     Route,
     bodies,
     files,
+    links_of,
     routes,
 )
 from innotter.conftest import (
@@ -101,7 +102,10 @@ def values(ann: User) -> dict[str, str]:
 
 @pytest.fixture
 def examples(values: dict[str, str]) -> dict[str, dict[str, Any]]:
-    return bodies(refresh=log_in(login="target", password=PASSWORD, client=CLIENT).refresh)
+    return bodies(
+        refresh=log_in(login="target", password=PASSWORD, client=CLIENT).refresh,
+        links=links_of(User.objects.get(username="target")),
+    )
 
 
 def test_every_route_that_writes_has_an_example_of_its_body(

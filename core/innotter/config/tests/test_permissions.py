@@ -9,7 +9,7 @@ import pytest
 from innotter.accounts.logins import log_in
 from innotter.accounts.models import User
 from innotter.accounts.tokens import verify_access_token
-from innotter.config.tests.routes import bodies, files, routes, tomorrow
+from innotter.config.tests.routes import bodies, files, links_of, routes, tomorrow
 from innotter.conftest import (
     CLIENT,
     PASSWORD,
@@ -42,8 +42,14 @@ POST   /auth/refresh                        |                 | 200 200 200 200 
 POST   /auth/refresh                        | as blocked      | 401 401 401 401 401 401 401 401
 POST   /auth/logout                         |                 | 204 204 204 204 204 204 204 401
 
+POST   /auth/password-reset                 |                 | 202 202 202 202 202 202 202 401
+POST   /auth/password-reset/confirm         |                 | 204 204 204 204 204 204 204 401
+POST   /auth/email/confirm                  |                 | 204 204 204 204 204 204 204 401
+POST   /auth/email/undo                     |                 | 204 204 204 204 204 204 204 401
+
 GET    /users/me                            |                 | 401 200 200 200 200 200 200 401
-PATCH  /users/me                            |                 | 401 200 200 200 200 200 200 401
+PATCH  /users/me                            |                 | 401 202 202 202 202 202 202 401
+POST   /users/me/email/resend               |                 | 401 202 202 202 202 202 202 401
 DELETE /users/me                            |                 | 401 202 202 202 202 202 409 401
 POST   /users/me/restore                    |                 | 401 200 200 200 200 200 200 401
 PUT    /users/me/image                      |                 | 401 200 200 200 200 200 200 401
@@ -64,6 +70,10 @@ POST   /users/{username}/block              | the admin       | 401 403 403 403 
 DELETE /users/{username}/block              |                 | 401 403 403 403 403 403 204 401
 PUT    /users/{username}/role               |                 | 401 403 403 403 403 403 200 401
 PUT    /users/{username}/role               | the admin       | 401 403 403 403 403 403 409 401
+POST   /users/{username}/confirm-email      |                 | 401 403 403 403 403 403 204 401
+POST   /users/{username}/confirm-email      | the admin       | 401 403 403 403 403 403 409 401
+POST   /users/{username}/password-reset     |                 | 401 403 403 403 403 403 202 401
+POST   /users/{username}/password-reset     | the admin       | 401 403 403 403 403 403 409 401
 
 GET    /pages                               |                 | 200 200 200 200 200 200 200 401
 POST   /pages                               |                 | 401 201 201 201 201 201 201 401
@@ -254,7 +264,10 @@ def cast(db: None, eve: User, ann: User, bob: User, moderator: User, admin: User
         for role, user in {**people, "target": target}.items()
         if user
     }
-    known = bodies(refresh=log_in(login="target", password=PASSWORD, client=CLIENT).refresh)
+    known = bodies(
+        refresh=log_in(login="target", password=PASSWORD, client=CLIENT).refresh,
+        links=links_of(target),
+    )
     spent = log_in(login="blocked", password=PASSWORD, client=CLIENT).refresh
     block_user(actor=admin, user=blocked)
     block_page(actor=admin, page=pages["blocked"], until=tomorrow())

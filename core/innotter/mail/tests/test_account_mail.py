@@ -153,7 +153,7 @@ def test_a_blocked_account_and_a_suppressed_address_get_none(
         owe_mail(kind=Kind.PASSWORD_CHANGED, user=user)
     send_due()
     assert ses.mailed == []
-    # Whoever reads the address again says so by this one.
+    # Who reads the address again says so by this one.
     owe_mail(kind=Kind.CONFIRM, user=eve, address="eve@example.com", again=True)
     send_due()
     assert ses.mailed == ["eve@example.com"]

@@ -298,7 +298,7 @@ def test_another_mailbox_needs_the_password(ann: User) -> None:
     assert 'id="email-current_password_error"' in text(wrong)
     browser.post("/settings", {**form, "current_password": PASSWORD})
     ann.refresh_from_db()
-    assert ann.email == "ann@elsewhere.example"
+    assert (ann.email, ann.pending_email) == ("ann@example.com", "ann@elsewhere.example")
 
 
 def test_another_password_ends_the_other_sessions_and_renews_this_one(ann: User) -> None:

@@ -89,7 +89,7 @@ def one_row_each(method: str) -> Iterator[tuple[Row, str]]:
 def values_of(cast: Cast, row: Row) -> dict[str, str]:
     post = cast.posts.get(row.case, cast.posts["public"])
     names = {"uuid": post.page.uuid, "id": str(post.id)}
-    return {**names, "username": "target", "token": cast.token}
+    return {**names, "username": "target", "token": cast.tokens.get(row.call.split()[1], "")}
 
 
 def complaints(answer: Any, what: str, *, traced: bool) -> Iterator[str]:

@@ -15,7 +15,7 @@ from django.urls import URLPattern, URLResolver
 from innotter.accounts.models import Session, User
 from innotter.accounts.tokens import mint_access_token
 from innotter.common.pagination import BEFORE, encode
-from innotter.config.tests.routes import tomorrow
+from innotter.config.tests.routes import links_of, tomorrow
 from innotter.conftest import (
     PASSWORD,
     all_rows,
@@ -49,6 +49,14 @@ POST /login                      |           | 303 303 303 303 303 303 403
 POST /login                      | as blocked| 403 403 403 403 403 403 403
 GET  /login/again                |           | 303 200 200 200 200 200 403
 POST /login/again                |           | 303 303 303 303 303 303 403
+GET  /password/reset             |           | 200 200 200 200 200 200 403
+POST /password/reset             |           | 303 303 303 303 303 303 403
+GET  /password/reset/{token}     |           | 200 200 200 200 200 200 403
+POST /password/reset/{token}     |           | 303 303 303 303 303 303 403
+GET  /confirm/{token}            |           | 200 200 200 200 200 200 403
+POST /confirm/{token}            |           | 303 303 303 303 303 303 403
+GET  /undo/{token}               |           | 200 200 200 200 200 200 403
+POST /undo/{token}               |           | 303 303 303 303 303 303 403
 POST /logout                     |           | 303 303 303 303 303 303 403
 GET  /settings                   |           | 303 200 200 200 200 200 403
 POST /settings                   |           | 303 303 303 303 303 303 403
@@ -143,6 +151,8 @@ FORMS: dict[str, dict[str, str]] = {
     },
     "POST /login": {"login": "target", "password": PASSWORD},
     "POST /login/again": {"password": PASSWORD},
+    "POST /password/reset": {"email": "target@example.com"},
+    "POST /password/reset/{token}": {"password": "another quiet harbour 7"},
     "POST /settings": {
         "part": "profile",
         "title": "Another title",
@@ -194,8 +204,8 @@ def _patterns(patterns: Iterable[URLPattern | URLResolver]) -> Iterator[URLPatte
 class Cast:
     browsers: dict[str, Client]
     posts: dict[str, Post]
-    # Of a mail to the follower.
-    token: str
+    # Of mails to the follower and the target, by the addresses that they stand in.
+    tokens: dict[str, str]
 
     def call(self, row: Row, role: str, browser: Client | None = None) -> Any:
         method, path = row.call.split()
@@ -204,7 +214,7 @@ class Cast:
             "uuid": post.page.uuid,
             "id": str(post.id),
             "username": "target",
-            "token": self.token,
+            "token": self.tokens.get(path, ""),
         }
         form = {name: text.format(**values) for name, text in FORMS.get(row.call, {}).items()}
         if row.case == "as blocked":
@@ -222,7 +232,7 @@ class Cast:
 
 @pytest.fixture
 def cast(db: None, eve: User, ann: User, bob: User, moderator: User, admin: User) -> Cast:
-    blocked, _target = new_user("blocked"), new_user("target")
+    blocked, target = new_user("blocked"), new_user("target")
     pages = {
         "public": new_page(ann, uuid="public"),
         "private": new_page(ann, uuid="private", is_private=True),
@@ -241,8 +251,14 @@ def cast(db: None, eve: User, ann: User, bob: User, moderator: User, admin: User
     block_page(actor=admin, page=pages["blocked"], until=tomorrow())
     for post in posts.values():
         post.page = Page.objects.get(pk=post.page_id)
-    token = unsubscribe_token(bob.id, pages["public"].id)
-    return Cast({"anonymous": Client(), **browsers}, posts, token)
+    links = links_of(target)
+    tokens = {
+        "/unsubscribe/{token}": unsubscribe_token(bob.id, pages["public"].id),
+        "/password/reset/{token}": links["reset"],
+        "/confirm/{token}": links["confirm"],
+        "/undo/{token}": links["undo"],
+    }
+    return Cast({"anonymous": Client(), **browsers}, posts, tokens)
 
 
 def test_the_table_names_every_address_of_the_site() -> None:
@@ -291,7 +307,7 @@ def test_nothing_but_a_form_and_a_page_is_answered(cast: Cast) -> None:
         for path in paths()
     }
     post = str(cast.posts["public"].id)
-    values = {"uuid": "public", "id": post, "username": "target", "token": cast.token}
+    values = {"uuid": "public", "id": post, "username": "target", "token": "x"}
     for path, methods in answered.items():
         for method in ("PUT", "PATCH", "DELETE", "POST", "GET"):
             if method not in methods:

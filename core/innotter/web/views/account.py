@@ -11,7 +11,7 @@ from django.shortcuts import render
 from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 
-from innotter.accounts import logins, passwords, services, sessions
+from innotter.accounts import logins, mailboxes, passwords, services, sessions
 from innotter.accounts.middleware import session_of
 from innotter.accounts.selectors import is_mail_suppressed, live_sessions
 from innotter.common.clients import client_of
@@ -53,6 +53,9 @@ def register(request: HttpRequest) -> HttpResponse:
         given, client = form.cleaned_data, client_of(request)
         language = translation.get_language()
         if not refused(form, lambda: services.register(client=client, language=language, **given)):
+            if mailboxes.needs_confirmation():
+                asked = _("We have sent a mail to %(address)s: open the link in it to confirm it.")
+                messages.success(request, asked % {"address": given["email"]})
             return _log_in(request, given["username"], given["password"])
     return render(request, "web/register.html", {"form": form, "next": next_of(request)})
 
@@ -171,6 +174,10 @@ def _edit(request: HttpRequest, form: forms.Form) -> None:
     services.edit_user(actor=member(request), client=client_of(request), **form.cleaned_data)
 
 
+def _resend(request: HttpRequest, form: None) -> None:
+    mailboxes.resend_confirmation(actor=member(request))
+
+
 def _change_password(request: HttpRequest, form: forms.Form) -> None:
     session = session_of(request)
     services.edit_user(
@@ -211,12 +218,14 @@ PARTS: dict[str, Callable[..., None]] = {
     "username": _edit,
     "logins": _edit,
     "email": _edit,
+    "resend": _resend,
     "password": _change_password,
     "session": _end_session,
     "other_sessions": _end_others,
 }
 # Where each part stands on the page.
 ANCHORS = {
+    "resend": "email",
     "no_picture": "picture",
     "logins": "sessions",
     "session": "sessions",
