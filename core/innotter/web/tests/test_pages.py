@@ -24,6 +24,7 @@ from innotter.moderation.models import ModerationAction
 from innotter.moderation.services import block_page
 from innotter.pages.models import Follow, Page
 from innotter.posts.models import Like, Post
+from innotter.web.statistics_service import Answer
 
 ATOM = "{http://www.w3.org/2005/Atom}"
 
@@ -306,3 +307,18 @@ def test_followers_are_listed_for_those_who_see_the_page(
     assert "eve" in Client().get("/@ann/followers").content.decode()
     assert signed_in(eve).get("/@ann-private/followers").status_code == 403
     assert "bob" in signed_in(bob).get("/@ann-private/followers").content.decode()
+
+
+def test_a_phone_asks_for_a_chart_of_its_own(
+    page: Page, ann: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def chart_of(uuid: str, owner: User, query: dict[str, str], language: str) -> Answer:
+        asked.append(query["size"])
+        return Answer(b"<svg/>", "image/svg+xml")
+
+    monkeypatch.setattr("innotter.web.views.statistics.chart_of", chart_of)
+    for query in ("?size=narrow", "?size=huge", ""):
+        assert signed_in(ann).get(f"/@ann/statistics.svg{query}").content == b"<svg/>"
+    assert asked == ["narrow", "wide", "wide"]
