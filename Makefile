@@ -1,6 +1,6 @@
 # Every command of the project.
 .DEFAULT_GOAL := help
-.PHONY: help run test bench check format schemas messages screenshots rehearse reset environment
+.PHONY: help run test bench check format schemas migration sample messages screenshots rehearse reset environment
 python := .venv/bin/python
 # Where it is set, every process compiles every module again at every start.
 unexport PYTHONDONTWRITEBYTECODE
@@ -17,8 +17,8 @@ test: environment ## run every test against its own backing services; ARGS="..."
 bench: environment ## run one measurement of bench/; ARGS="relay"
 	@exec $(python) -m dev bench $(ARGS)
 
-check: environment ## linters, types, imports, schemas, lock file, images
-	@exec $(python) -m dev.check
+check: environment ## linters, types, imports, schemas, lock file, images; ARGS="types" runs one
+	@exec $(python) -m dev.check $(ARGS)
 
 format: environment ## format the code
 	@$(python) -m ruff check --fix-only --quiet .
@@ -26,6 +26,12 @@ format: environment ## format the code
 
 schemas: environment ## generate docs/openapi from the code and lambdas' requirements from the lock
 	@$(python) -m dev.check --write-schemas
+
+migration: environment ## write the migration of changed models; ARGS="pages page_website"
+	@$(python) -m dev.migration $(ARGS)
+
+sample: environment ## write the golden sample of a new event; ARGS="post.reposted.v2"
+	@$(python) -m dev.sample $(ARGS)
 
 messages: environment ## update and compile the translations in core/innotter/locale
 	@$(python) -m dev.messages
