@@ -20,14 +20,18 @@ class PortTaken(Failed):
 class Port:
     """A port that nobody else can take before `release`."""
 
-    def __init__(self, number: int = 0) -> None:
-        """0: any free one. Raises PortTaken."""
+    def __init__(self, number: int = 0, *, silent: bool = False) -> None:
+        """0: any free one. Silent: who connects before `release` is refused, and need not wait.
+        Raises PortTaken."""
         self._socket = socket.socket()
-        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            self._socket.bind((HOST, number))
-            # Only a listening socket keeps others away when both reuse addresses.
-            self._socket.listen()
+            if silent:
+                self._socket.bind((HOST, number))
+            else:
+                self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                self._socket.bind((HOST, number))
+                # Only a listening socket keeps others away when both reuse addresses.
+                self._socket.listen()
         except OSError:
             self._socket.close()
             raise PortTaken(number) from None

@@ -1,41 +1,30 @@
-"""`make test` and `make bench`: with backing services that are thrown away afterwards."""
+"""`make test`, `make bench` and `make screenshots`."""
 
 import os
 import secrets
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
-from dev import postgres, settings, tools
-from dev.aws import prepare_aws
-from dev.backing import PORTS, BackingServices
+from dev import tools
 from dev.errors import Failed
-from dev.locks import locked
-from dev.paths import DATA, ROOT
-from dev.ports import inner_ports
-from dev.processes import Processes
-from dev.rabbitmq import at_vhost
-from dev.stack import manage
-from dev.steps import step, together
-from dev.topology import declare_topology
+from dev.paths import ROOT
+from dev.steps import step
+from dev.temporary import temporary_services
 
 WORKERS = 2
 # How many times as many examples property tests draw in a nightly run.
 NIGHTLY_FACTOR = 20
-# One for the whole stack, one for each worker of pytest that may be asked for.
-VHOSTS = ["/", "stack", "gw0", "gw1", "gw2", "gw3"]
 
 
 def run_tests(arguments: Sequence[str]) -> int:
-    """pytest's exit code."""
-    _fetch_browser()
+    """pytest's exit code. What a test needs is started when it asks: dev/on_demand.py."""
     words, env = property_test_options(arguments or ["--cov"])
-    pytest = [sys.executable, "-m", "pytest", "-n", str(WORKERS), "--dist", "loadgroup"]
-    return _run_on_own_parts([*pytest, *words], postgres.FORGETFUL, env)
+    if not of_one_file(arguments):
+        _fetch_browser()
+        words = ["-n", str(WORKERS), "--dist", "loadgroup", *words]
+    return _in_terminal([sys.executable, "-m", "pytest", *words], {**os.environ, **env})
 
 
 def property_test_options(arguments: Sequence[str]) -> tuple[list[str], dict[str, str]]:
@@ -53,6 +42,14 @@ def property_test_options(arguments: Sequence[str]) -> tuple[list[str], dict[str
     return [f"--hypothesis-seed={seed}", *words], {"EXAMPLES_FACTOR": str(NIGHTLY_FACTOR)}
 
 
+def of_one_file(arguments: Sequence[str]) -> bool:
+    """Whether all tests that are asked for stand in one file: workers would take longer to start
+    than it takes to run."""
+    paths = {word.partition("::")[0] for word in arguments}
+    there = [path for path in paths if path and (ROOT / path).exists()]
+    return len(there) == 1 and (ROOT / there[0]).is_file()
+
+
 def _fetch_browser() -> None:
     """Once, and before pytest, whose tests have a time limit. Where it fails, the tests that need
     a browser fail, and no others."""
@@ -65,100 +62,29 @@ def _fetch_browser() -> None:
 
 def run_bench(name: str, arguments: Sequence[str]) -> int:
     """The exit code of bench/`name`.py. Its PostgreSQL is durable, as in production."""
-    return _run_on_own_parts([sys.executable, f"bench/{name}.py", *arguments], {}, {})
+    return _on_own_services([sys.executable, f"bench/{name}.py", *arguments])
 
 
 def run_screenshots() -> int:
-    return _run_on_own_parts([sys.executable, "-m", "dev.screenshots"], {}, {})
+    return _on_own_services([sys.executable, "-m", "dev.screenshots"])
 
 
-def _run_on_own_parts(
-    command: Sequence[str], postgres_options: Mapping[str, str], env: Mapping[str, str]
-) -> int:
-    DATA.mkdir(exist_ok=True)
-    _remove_leftovers()
-    folder = Path(tempfile.mkdtemp(prefix="test-", dir=DATA))
-    with locked(folder / "lock", busy="Another test run is in this folder."):
-        running = _TestRun(folder, postgres_options)
-        try:
-            running.start()
-            return running.run(command, env)
-        except KeyboardInterrupt:
-            return 130
-        finally:
-            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-                signal.signal(number, signal.SIG_IGN)
-            running.processes.stop()
-            shutil.rmtree(folder, ignore_errors=True)
+def _on_own_services(command: Sequence[str]) -> int:
+    try:
+        with temporary_services({}) as services:
+            services.start()
+            return _in_terminal(command, services.env)
+    except KeyboardInterrupt:
+        return 130
 
 
-class _TestRun:
-    def __init__(self, folder: Path, postgres_options: Mapping[str, str]) -> None:
-        self.processes = Processes(folder / "logs")
-        self.backing = BackingServices(
-            self.processes,
-            folder,
-            given={},
-            ports=inner_ports(PORTS, folder / "ports.json"),
-            password=settings.remembered(folder / "secrets" / "password"),
-            vhosts=VHOSTS,
-            postgres_options=dict(postgres_options),
-        )
-        own = settings.defaults(
-            secrets_folder=folder / "secrets",
-            core_url="http://localhost:8000",
-            stats_url="http://localhost:8001",
-        )
-        tests = {
-            "INNOTTER_ENV": "test",
-            # For a copy of the migrated database; see dev/testing.py.
-            "TEST_DATABASE_TEMPLATE": postgres.DATABASE,
-            "TEST_LOGS": str(folder / "logs"),
-        }
-        environment = {name: value for name, value in os.environ.items() if name[:4] != "AWS_"}
-        self.env = settings.with_backing({**environment, **own, **tests}, self.backing)
-
-    def start(self) -> None:
-        together(self.processes, self._database, self._broker, self._aws)
-
-    def run(self, command: Sequence[str], env: Mapping[str, str]) -> int:
-        """In the terminal's own process group, so that Ctrl-C reaches it first."""
-        child = subprocess.Popen(command, env={**self.env, **env}, cwd=ROOT)
-        try:
-            return child.wait()
-        except KeyboardInterrupt:
-            child.terminate()
-            return child.wait()
-
-    def _database(self) -> None:
-        with step("PostgreSQL"):
-            self.backing.start_postgres()
-        with step("Signing keys"):
-            keys = manage("create_signing_keys", self.env["SIGNING_KEYS_FILE"])
-            self.processes.run("create-keys", keys, env=self.env, seconds=60)
-        with step("Migrations"):
-            self.processes.run("migrate", manage("migrate"), env=self.env, seconds=120)
-
-    def _broker(self) -> None:
-        with step("RabbitMQ"):
-            self.backing.start_rabbitmq()
-        with step("Queues"):
-            for vhost in VHOSTS[1:]:
-                declare_topology(at_vhost(self.backing.amqp_url, vhost))
-            declare_topology(self.backing.amqp_url)
-
-    def _aws(self) -> None:
-        with step("AWS emulator"):
-            self.backing.start_aws()
-        with step("Bucket, sender, table"):
-            prepare_aws(self.env)
-
-
-def _remove_leftovers() -> None:
-    """Folders of runs that were killed; a run that lives holds the lock of its own."""
-    for folder in DATA.glob("test-*"):
-        try:
-            with locked(folder / "lock", busy=""):
-                shutil.rmtree(folder, ignore_errors=True)
-        except Failed:
-            pass
+def _in_terminal(command: Sequence[str], env: Mapping[str, str]) -> int:
+    """In the terminal's own process group, so that Ctrl-C reaches it first."""
+    child = subprocess.Popen(command, env=env, cwd=ROOT)
+    try:
+        return child.wait()
+    except KeyboardInterrupt:
+        child.terminate()
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN)
+        return child.wait()

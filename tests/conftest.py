@@ -16,7 +16,7 @@ TAIL = 30
 
 
 @pytest.fixture(scope="session")
-def stack() -> Iterator[Stack]:
+def stack(all_services: None) -> Iterator[Stack]:
     with stack_for_tests() as stack:
         yield stack
 

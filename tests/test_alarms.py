@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 import yaml
-from django.conf import settings
 from prometheus_client import REGISTRY
 
 from innotter.events.metrics import OutboxFigures, QueueFigures
@@ -17,8 +16,8 @@ ROOT = Path(__file__).parents[1]
 
 
 @pytest.mark.django_db
-def test_each_figure_exists() -> None:
-    looked_at = [*OutboxFigures().collect(), *QueueFigures(settings.AMQP_URL).collect()]
+def test_each_figure_exists(rabbitmq: str) -> None:
+    looked_at = [*OutboxFigures().collect(), *QueueFigures(rabbitmq).collect()]
     figures = {figure.name for figure in looked_at} | set(REGISTRY._names_to_collectors)
     assert {MAILS._name, DOWN._name} <= figures
     for rule in GROUP["rules"]:

@@ -50,7 +50,7 @@ pytestmark = [pytest.mark.xdist_group("stack"), pytest.mark.timeout(3 * SECONDS 
 
 
 @pytest.fixture(scope="module")
-def broken() -> Iterator[tuple[Stack, BackingServices]]:
+def broken(aws: None) -> Iterator[tuple[Stack, BackingServices]]:
     with breakable_stack_for_tests() as both:
         yield both
 

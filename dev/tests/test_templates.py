@@ -1,7 +1,6 @@
 """deploy/aws/innotter.yaml, made by the emulator: is it what the services expect?"""
 
 import json
-import os
 import uuid
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -21,9 +20,7 @@ type Outputs = dict[str, str]
 
 
 @pytest.fixture(scope="module")
-def outputs() -> Iterator[Outputs]:
-    # Without it, boto3 would go to AWS itself.
-    assert os.environ.get("AWS_ENDPOINT_URL"), "run the tests with `python -m dev test`"
+def outputs(aws: None) -> Iterator[Outputs]:
     cloudformation = boto3.client("cloudformation")
     stack = f"innotter-{uuid.uuid4().hex[:8]}"
     cloudformation.create_stack(

@@ -1,26 +1,23 @@
-"""The real services: DynamoDB at AWS_ENDPOINT_URL, RabbitMQ at AMQP_URL.
+"""The real services: DynamoDB and RabbitMQ (dev/on_demand.py).
 
-`python -m dev test` gives both.
 Each worker of pytest-xdist has a table of its own and a vhost with its own name.
 """
 
 import asyncio
 import json
 import logging
-import os
 import threading
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 import httpx
 import kombu
 import pytest
 from fastapi import FastAPI
 
+from dev.rabbitmq import at_vhost
 from innotter_contracts.events import EXCHANGE, STATS_QUEUE, Event
 from innotter_contracts.ids import new_id
 from innotter_contracts.tests.signing import Signer
@@ -32,13 +29,6 @@ if TYPE_CHECKING:
 type Headers = Mapping[str, str | bytes] | list[tuple[str, str]]
 
 DEAD_QUEUE = f"{STATS_QUEUE}.dead"
-
-
-def wait_until(condition: Callable[[], bool], *, seconds: float = 60) -> None:
-    until = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < until, "what the test waits for did not happen"
-        time.sleep(0.02)
 
 
 @pytest.fixture(autouse=True)
@@ -55,9 +45,7 @@ def _logging_as_before() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def dynamodb() -> "DynamoDBClient":
-    # Without it, boto3 would go to AWS itself.
-    assert os.environ.get("AWS_ENDPOINT_URL"), "run the tests with `python -m dev test`"
+def dynamodb(aws: None) -> "DynamoDBClient":
     return create_client()
 
 
@@ -102,9 +90,12 @@ class Broker:
 
     def dead(self) -> list[bytes]:
         """Takes what lies in the dead-letter queue."""
+        return self.take(DEAD_QUEUE)
+
+    def take(self, queue: str = STATS_QUEUE) -> list[bytes]:
         bodies: list[bytes] = []
         with kombu.Connection(self.url) as connection:
-            while message := self._queue(connection, DEAD_QUEUE).get(no_ack=True):
+            while message := self._queue(connection, queue).get(no_ack=True):
                 body: Any = message.body
                 bodies.append(body.encode() if isinstance(body, str) else body)
         return bodies
@@ -119,12 +110,8 @@ class Broker:
 
 
 @pytest.fixture
-def broker(worker_id: str) -> Iterator[Broker]:
-    url = os.environ.get("AMQP_URL")
-    assert url, "run the tests with `python -m dev test`"
-    if worker_id != "master":
-        url = urlsplit(url)._replace(path=f"/{worker_id}").geturl()
-    broker = Broker(url)
+def broker(rabbitmq: str, worker_id: str) -> Iterator[Broker]:
+    broker = Broker(rabbitmq if worker_id == "master" else at_vhost(rabbitmq, worker_id))
     broker.purge()
     yield broker
     broker.purge()

@@ -21,6 +21,7 @@ def trace(post_id: object) -> str:
     return said.getvalue()
 
 
+@pytest.mark.usefixtures("aws")
 def test_it_follows_a_post_on_its_way(bob: User, post: Post) -> None:
     event = OutboxEvent.objects.get(type="post.created")
     said = trace(post.id)

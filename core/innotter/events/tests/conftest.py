@@ -1,17 +1,16 @@
 from collections.abc import Iterator
 
 import pytest
-from django.conf import settings
 from kombu import Connection, Queue
 
+from dev.rabbitmq import at_vhost
 from innotter_contracts.events import DEAD, QUEUES
 
 
 @pytest.fixture
-def amqp_url(worker_id: str) -> str:
+def amqp_url(rabbitmq: str, worker_id: str) -> str:
     """The broker, at a vhost that belongs to this worker of pytest."""
-    server: str = settings.AMQP_URL.rpartition("/")[0]
-    return f"{server}/{'%2F' if worker_id == 'master' else worker_id}"
+    return rabbitmq if worker_id == "master" else at_vhost(rabbitmq, worker_id)
 
 
 @pytest.fixture

@@ -287,6 +287,7 @@ def test_an_account_that_may_not_send_has_no_rate(stub: Stubber) -> None:
     assert account_quota().rate == 0
 
 
+@pytest.mark.usefixtures("aws")
 def test_ses_takes_our_mail() -> None:
     """The real client, against SES as the environment has it."""
     answers = send_messages([message(f"someone{n}@example.com") for n in range(50)])

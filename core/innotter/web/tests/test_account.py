@@ -269,6 +269,7 @@ def test_a_profile_is_changed_and_the_page_speaks_the_new_language(ann: User) ->
     assert '<html lang="ru">' in text(browser.get("/settings"))
 
 
+@pytest.mark.usefixtures("aws")
 def test_a_picture_is_taken_and_removed(ann: User) -> None:
     browser = signed_in(ann)
     [picture, *_] = files().values()

@@ -1,6 +1,5 @@
-"""S3 and DynamoDB at AWS_ENDPOINT_URL, which `python -m dev test` gives."""
+"""S3 and DynamoDB (dev/on_demand.py)."""
 
-import os
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -27,9 +26,7 @@ def written(tmp_path: Path) -> Callable[[bytes | str], Path]:
 
 
 @pytest.fixture(scope="session")
-def dynamodb() -> "DynamoDBClient":
-    # Without it, boto3 would go to AWS itself.
-    assert os.environ.get("AWS_ENDPOINT_URL"), "run the tests with `python -m dev test`"
+def dynamodb(aws: None) -> "DynamoDBClient":
     return boto3.client("dynamodb")
 
 
@@ -58,8 +55,7 @@ def rows(dynamodb: "DynamoDBClient", table_name: str) -> TableOfRows:
 
 
 @pytest.fixture(scope="session")
-def bucket() -> Bucket:
-    assert os.environ.get("AWS_ENDPOINT_URL"), "run the tests with `python -m dev test`"
+def bucket(aws: None) -> Bucket:
     bucket = Bucket(boto3.client("s3"), f"test-{uuid.uuid4()}")
     bucket.client.create_bucket(Bucket=bucket.name)
     bucket.client.put_bucket_versioning(
