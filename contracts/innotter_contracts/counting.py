@@ -79,8 +79,18 @@ def deltas(event: Event) -> list[Delta]:
             return [Delta(post.page_id, "likes", 1)]
         case PostUnliked(payload=post):
             return [Delta(post.page_id, "likes", -1)]
-        case _:
+        case (
+            PageFollowed()
+            | PageUnfollowed()
+            | FollowRequested()
+            | FollowRequestWithdrawn()
+            | FollowRequestRejected()
+            | FollowRequestAccepted()
+        ):
             return _followed(event)
+        case _:
+            # The type checker refuses an event that no branch names.
+            assert_never(event)
 
 
 def _followed(event: FollowEvent) -> list[Delta]:
@@ -97,7 +107,6 @@ def _followed(event: FollowEvent) -> list[Delta]:
         case FollowRequestAccepted():
             return [Delta(page_id, "follow_requests", -1), Delta(page_id, "followers", 1)]
         case _:
-            # The type checker refuses an event that no branch here or in `deltas` names.
             assert_never(event)
 
 

@@ -7,7 +7,7 @@ Golden samples of every type and version lie in `samples/`.
 """
 
 from datetime import UTC, date, datetime
-from typing import Annotated, Literal, Self, get_args
+from typing import Annotated, Any, Literal, Self, get_args
 from uuid import UUID
 
 from pydantic import (
@@ -38,6 +38,15 @@ DELAYS = tuple(f"celery.delay.{seconds}" for seconds in (1, 4, 15, 60))
 
 class InvalidEvent(ValueError):
     """The bytes are no event of a type that we know."""
+
+
+class NewerEvent(InvalidEvent):
+    """An event of a type or a version that a later release has brought, and this one doesn't
+    know: it may come while that release is being deployed."""
+
+    def __init__(self, type: str, version: int, occurred_at: datetime) -> None:
+        super().__init__(f"{type} of version {version} is newer than this program")
+        self.occurred_at = occurred_at
 
 
 class Model(BaseModel):
@@ -328,16 +337,41 @@ Event = Annotated[
 ]
 
 _event: TypeAdapter[Event] = TypeAdapter(Event)
+NEWEST: dict[str, int] = {
+    kind.model_fields["type"].default: max(get_args(kind.model_fields["version"].annotation))
+    for kind in get_args(get_args(Event)[0])
+}
+
+
+class _AnyEvent(Model):
+    """What every event of every release has."""
+
+    id: UUID
+    type: str = Field(pattern=r"^[a-z_]+\.[a-z_]+$")
+    version: int = Field(ge=1)
+    occurred_at: AwareDatetime
+    payload: dict[str, Any]
+
+
+def _require_known(body: bytes | str) -> None:
+    """Raises NewerEvent."""
+    try:
+        event = _AnyEvent.model_validate_json(body)
+    except ValidationError:
+        return
+    if event.version > NEWEST.get(event.type, 0):
+        raise NewerEvent(event.type, event.version, event.occurred_at)
 
 
 def parse_event(body: bytes | str) -> Event:
     """The event in a message's body (UTF-8 JSON).
 
-    Raises InvalidEvent for anything else, an unknown type or version included.
+    Raises NewerEvent for a type or a version that is not known yet, InvalidEvent for anything else.
     """
     try:
         event = _event.validate_json(body)
     except ValidationError as error:
+        _require_known(body)
         # The input stays out of the message: it may hold what a log must not.
         raise InvalidEvent(
             "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())

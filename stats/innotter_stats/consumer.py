@@ -10,15 +10,22 @@ import signal
 import time
 from collections import deque
 from contextlib import suppress
-from datetime import UTC, datetime
-from typing import NamedTuple
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
 
 import structlog
-from kombu import Connection, Message, Queue
+from kombu import Connection, Exchange, Message, Queue
 from kombu import Consumer as QueueConsumer
 
 from innotter_contracts.backoff import delays
-from innotter_contracts.events import STATS_QUEUE, Event, InvalidEvent, parse_event
+from innotter_contracts.events import (
+    DELAYS,
+    STATS_QUEUE,
+    Event,
+    InvalidEvent,
+    NewerEvent,
+    parse_event,
+)
 from innotter_contracts.logs import configure_logs
 from innotter_stats import settings
 from innotter_stats.metrics import BATCH_EVENTS, BATCH_SECONDS, EVENTS, LAG, Pulse, serve
@@ -28,6 +35,13 @@ from innotter_stats.store import Store, StoreUnavailable, calls_for, create_clie
 HEARTBEAT = 30
 # Seconds within which we notice, when nothing comes, that we shall stop.
 IDLE = 0.5
+# Where an event of a newer release waits a minute before it comes again.
+LATER = DELAYS[-1]
+# So long after it happened an event that is still newer than we are goes to the dead letters: no
+# deployment takes longer.
+LONGEST_DEPLOYMENT = timedelta(days=1)
+# Properties of a message that its copy has too.
+KEPT = ("message_id", "correlation_id", "timestamp", "type")
 
 log = structlog.get_logger("innotter_stats.consumer")
 
@@ -48,6 +62,8 @@ class Consumer:
         self._stopping = False
         # In order of delivery, and not yet in a batch. At most `prefetch`.
         self._delivered: deque[Delivery] = deque()
+        # Of a newer release, and still to be put off.
+        self._newer: deque[Message] = deque()
 
     def stop(self) -> None:
         self._stopping = True
@@ -56,7 +72,12 @@ class Consumer:
         """Consumes until stop() is called, and connects again whenever the broker is gone."""
         waits = delays(first=0.2, longest=5)
         while not self._stopping:
-            connection = Connection(self._config.amqp_url, heartbeat=HEARTBEAT, connect_timeout=5)
+            connection = Connection(
+                self._config.amqp_url,
+                heartbeat=HEARTBEAT,
+                connect_timeout=5,
+                transport_options={"confirm_publish": True},
+            )
             try:
                 with connection:
                     connection.connect()
@@ -73,6 +94,7 @@ class Consumer:
     def _consume(self, connection: Connection) -> None:
         # What an earlier connection brought can no longer be acknowledged; it comes again.
         self._delivered.clear()
+        self._newer.clear()
         with QueueConsumer(
             connection.channel(),
             queues=[Queue(STATS_QUEUE)],
@@ -84,13 +106,41 @@ class Consumer:
             log.info("consuming", queue=STATS_QUEUE)
             while not self._stopping:
                 self._listen(connection, seconds=IDLE, enough=1)
+                self._put_off(connection)
                 if self._delivered:
                     self._handle(connection, self._next_batch(connection))
 
     def _receive(self, message: Message) -> None:
-        event = _parse(message)
-        if event is not None:
+        try:
+            event = parse_event(message.body or b"")
+        except NewerEvent as error:
+            if datetime.now(UTC) - error.occurred_at < LONGEST_DEPLOYMENT:
+                self._newer.append(message)
+            else:
+                _reject(message, str(error))
+        except InvalidEvent as error:
+            _reject(message, str(error))
+        else:
             self._delivered.append(Delivery(message, event, calls_for(event)))
+
+    def _put_off(self, connection: Connection) -> None:
+        """Gives events of a newer release back, for the consumer of that release to find. Each is
+        acknowledged when the broker has confirmed its copy."""
+        while self._newer:
+            message = self._newer[0]
+            properties: dict[str, Any] = {name: message.properties.get(name) for name in KEPT}
+            connection.Producer().publish(
+                message.body,
+                exchange=Exchange(LATER, no_declare=True),
+                routing_key=STATS_QUEUE,
+                content_type=message.content_type,
+                content_encoding=message.content_encoding,
+                **properties,
+            )
+            message.ack()
+            self._newer.popleft()
+            EVENTS.labels("newer").inc()
+            log.warning("newer_event", message_id=message.properties.get("message_id"))
 
     def _next_batch(self, connection: Connection) -> list[Delivery]:
         """As many as need no more calls together than a batch may make; at least one."""
@@ -119,7 +169,8 @@ class Consumer:
         if not self._count(connection, [delivery.event for delivery in batch]):
             return
         # Deliveries are numbered in order, so that one answer covers the whole batch; what was
-        # rejected has had its answer.
+        # rejected or put off has had its answer.
+        self._put_off(connection)
         batch[-1].message.ack(multiple=True)
         BATCH_SECONDS.observe(time.monotonic() - started)
         BATCH_EVENTS.observe(len(batch))
@@ -164,18 +215,11 @@ class Consumer:
         return True
 
 
-def _parse(message: Message) -> Event | None:
-    """The message's event; None for what is none, which goes to the dead-letter queue."""
-    try:
-        return parse_event(message.body or b"")
-    except InvalidEvent as error:
-        # Its contents stay in the dead-letter queue and out of the log.
-        log.warning(
-            "message_rejected", message_id=message.properties.get("message_id"), reason=str(error)
-        )
-        message.reject()
-        EVENTS.labels("rejected").inc()
-        return None
+def _reject(message: Message, reason: str) -> None:
+    """To the dead-letter queue: its contents stay there, and out of the log."""
+    log.warning("message_rejected", message_id=message.properties.get("message_id"), reason=reason)
+    message.reject()
+    EVENTS.labels("rejected").inc()
 
 
 def main() -> None:

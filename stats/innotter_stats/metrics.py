@@ -24,7 +24,8 @@ REQUESTS = Histogram(
     ["method", "route", "status"],
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
 )
-# `counted`, `repeated`: it had been counted before, or `rejected`: it is no event.
+# `counted`, `repeated`: it had been counted before, `newer`: it waits for a release that knows it,
+# or `rejected`: it is no event.
 EVENTS = Counter("innotter_stats_events", "Messages, by what became of them.", ["outcome"])
 LAG = Histogram(
     "innotter_stats_lag_seconds",

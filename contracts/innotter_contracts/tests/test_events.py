@@ -1,11 +1,19 @@
 import json
+from datetime import datetime
 from pathlib import Path
 from typing import Any, get_args
 
 import pytest
 
 from innotter_contracts import events
-from innotter_contracts.events import Envelope, Event, InvalidEvent, PostCreated, parse_event
+from innotter_contracts.events import (
+    Envelope,
+    Event,
+    InvalidEvent,
+    NewerEvent,
+    PostCreated,
+    parse_event,
+)
 from innotter_contracts.ids import new_id
 from innotter_contracts.tests.samples import SAMPLES
 
@@ -33,7 +41,8 @@ def test_every_sample_is_read_and_would_be_written_the_same(path: Path) -> None:
 def test_every_type_has_a_sample_of_its_present_version(model: type[Envelope]) -> None:
     name = model.model_fields["type"].default
     version = model.model_fields["version"].default
-    assert f"{name}.v{version}.json" in {path.name for path in SAMPLES}
+    there = {path.name for path in SAMPLES}
+    assert f"{name}.v{version}.json" in there, f'make sample ARGS="{name}.v{version}" writes it'
 
 
 def test_there_is_a_sample_of_an_older_version() -> None:
@@ -62,10 +71,11 @@ def test_fields_that_a_newer_core_adds_are_ignored() -> None:
         b"null",
         b"[]",
         b"{}",
-        json.dumps(sample(type="post.exploded")).encode(),
         json.dumps(sample(type=None)).encode(),
-        # A newer version means something that this reader would misread.
-        json.dumps(sample(version=3)).encode(),
+        json.dumps(sample(type="a secret")).encode(),
+        json.dumps(sample(version=0)).encode(),
+        json.dumps(sample(type="post.exploded", version="new")).encode(),
+        json.dumps(sample(type="post.exploded", id=None)).encode(),
         # Without them an event would be another one at each delivery.
         json.dumps(sample(id=None)).encode(),
         json.dumps(sample(version=None)).encode(),
@@ -75,8 +85,25 @@ def test_fields_that_a_newer_core_adds_are_ignored() -> None:
     ],
 )
 def test_anything_else_is_no_event(body: bytes) -> None:
-    with pytest.raises(InvalidEvent):
+    with pytest.raises(InvalidEvent) as refusal:
         parse_event(body)
+    assert not isinstance(refusal.value, NewerEvent)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"type": "post.exploded"},
+        {"type": "post.exploded", "payload": {"of": "whatever form"}},
+        # It means something that this reader would misread.
+        {"version": 3},
+        {"type": "page.changed", "version": 4},
+    ],
+)
+def test_what_a_later_release_brings_is_known_as_such(changes: dict[str, Any]) -> None:
+    with pytest.raises(NewerEvent) as refusal:
+        parse_event(json.dumps(sample(**changes)))
+    assert refusal.value.occurred_at == datetime.fromisoformat(sample()["occurred_at"])
 
 
 def test_the_reason_does_not_repeat_what_was_sent() -> None:

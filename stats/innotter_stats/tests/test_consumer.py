@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -20,11 +20,12 @@ import httpx
 import kombu
 import pytest
 
-from innotter_contracts.events import Event, Metric
+from dev.assertions import wait_until
+from innotter_contracts.events import DELAYS, Event, Metric
 from innotter_contracts.ids import new_id
 from innotter_contracts.tests.samples import SAMPLES
 from innotter_stats.consumer import Consumer
-from innotter_stats.metrics import serve
+from innotter_stats.metrics import EVENTS, serve
 from innotter_stats.settings import Settings
 from innotter_stats.store import Store, StoreUnavailable
 from innotter_stats.tests.builders import (
@@ -35,7 +36,7 @@ from innotter_stats.tests.builders import (
     posted,
     recounted,
 )
-from innotter_stats.tests.conftest import Broker, wait_until
+from innotter_stats.tests.conftest import Broker
 from innotter_stats.tests.dynamodb import Calls
 
 if TYPE_CHECKING:
@@ -216,6 +217,38 @@ def test_what_is_no_event_is_kept_aside_and_the_rest_counted(
     lines = consumer.lines("message_rejected")
     assert len(lines) == 4
     assert "secret" not in json.dumps(lines)
+
+
+def newer(occurred_at: datetime) -> bytes:
+    """An event as a later release may bring it."""
+    event = json.loads(liked(new_id()).model_dump_json())
+    moment = occurred_at.isoformat()
+    return json.dumps({**event, "type": "post.reposted", "occurred_at": moment}).encode()
+
+
+def test_an_event_of_a_newer_release_comes_again_until_that_release_is_there(
+    broker: Broker, store: Store, page: Page, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("innotter_stats.consumer.LATER", DELAYS[0])
+    put_off = EVENTS.labels("newer")._value.get
+    before, reposted = put_off(), newer(datetime.now(UTC))
+    broker.publish(liked(page.id), reposted, liked(page.id))
+    with consuming(broker, store):
+        # The second time it has been around.
+        wait_until(lambda: page.likes() == 2 and put_off() == before + 2)
+    wait_until(lambda: broker.waiting() == 1)
+    assert broker.dead() == []
+    assert broker.take() == [reposted]
+
+
+def test_what_is_still_newer_after_a_day_is_a_dead_letter(
+    broker: Broker, store: Store, page: Page
+) -> None:
+    old = newer(datetime.now(UTC) - timedelta(days=1))
+    broker.publish(old, liked(page.id))
+    with consuming(broker, store):
+        wait_until(lambda: page.likes() == 1)
+    assert broker.dead() == [old]
 
 
 # --- Failures of the consumer
