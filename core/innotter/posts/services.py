@@ -68,14 +68,15 @@ def create_post(
     Raises NotFound, Forbidden, PageBlocked, Invalid, KeyReused.
     """
     parent_id = _id(reply_to) if reply_to else None
-    make = partial(_create_post, actor, page, content, parent_id)
+    make = partial(_create_post, actor, page, content=content, reply_to=parent_id)
     if idempotency_key is None:
         return make()
     _clear_old_keys()
     with transaction.atomic():
         page = locked_page(page)
         require_owner(actor, page)
-        asked = json.dumps([page.id, content, parent_id], default=str)
+        # All that makes the post, so that a new field can't be left out.
+        asked = json.dumps([page.id, *make.keywords.values()], default=str)
         return _create_idempotently(actor, idempotency_key, asked, make)
 
 
@@ -209,7 +210,7 @@ def _create_idempotently(user: User, key: str, asked: str, make: Callable[[], Po
 
 
 @transaction.atomic
-def _create_post(actor: User, page: Page | str, content: str, reply_to: UUID | None) -> Post:
+def _create_post(actor: User, page: Page | str, *, content: str, reply_to: UUID | None) -> Post:
     page = locked_page(page)
     require_writable(actor, page)
     parent = _parent(reply_to, actor) if reply_to else None

@@ -24,7 +24,7 @@ from innotter.accounts.models import Session, User
 from innotter.accounts.sessions import renew_cookie
 from innotter.common.pagination import BEFORE, encode
 from innotter.config.tests.test_visibility import (
-    EACH,
+    EXAMPLE,
     PEOPLE,
     TAGS,
     Model,
@@ -331,22 +331,7 @@ def compare(model: Model, viewer: User | None) -> None:
         assert not told, at
 
 
-@example(
-    everybody=[
-        *[Person("user", is_blocked=False)] * 3,
-        Person("moderator", is_blocked=False),
-        Person("user", is_blocked=True),
-    ],
-    somewhere=EACH,
-    following=[((who, page), who == 0) for who in (0, 2) for page in range(5)],
-    said=[
-        *[Words(page, None) for page in range(5)],
-        *[Words(0, page) for page in range(1, 5)],
-        *[Words(page, 0) for page in range(1, 5)],
-        Words(0, "gone"),
-    ],
-    liking=[(who, post) for who in range(4) for post in range(5)],
-)
+@example(**EXAMPLE)
 @property_tests(1)
 @given(
     everybody=st.lists(people, min_size=3, max_size=len(PEOPLE)),

@@ -69,8 +69,11 @@ def test_what_is_told_adds_up_to_what_there_is(ann: User, seed: int) -> None:
     chance = random.Random(seed)
     people = [new_user(f"user-{n}") for n in range(4)]
     pages = [new_page(ann, is_private=n == 0) for n in range(4)]
+    moved = set[str]()
     for _ in range(80):
         random_action(chance, people, pages)
+        moved |= {metric for event in recorded()[-1:] for _, metric, _ in deltas(event)}
+    assert moved == set(METRICS), "no action of random_action() changes one of the metrics"
     assert_told(*pages)
     # The days too: all of it happened today, and none of it was deleted from the outbox.
     today = datetime.now(UTC).date()
