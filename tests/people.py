@@ -11,6 +11,7 @@ from uuid import uuid4
 
 import httpx
 
+from dev.assertions import source
 from dev.stack import Stack
 
 PASSWORD = "a quiet harbour 7"
@@ -138,5 +139,6 @@ def eventually[T](read: Callable[[], T], holds: Callable[[T], object], *, second
         value = read()
         if holds(value):
             return value
-        assert time.monotonic() < deadline, f"still {value!r} after {seconds} s"
+        late = f"still {value!r} after {seconds} s, in place of what {source(holds)} asks for"
+        assert time.monotonic() < deadline, late
         time.sleep(0.05)

@@ -297,9 +297,10 @@ def _url(path: str) -> str:
 
 def refusal(answer: "Answer") -> tuple[int, str]:
     """The status and the code of an answer that is a problem document."""
+    said = f"{answer.status_code} {answer.content[:300].decode(errors='replace')}"
+    assert answer.get("Content-Type") == MEDIA_TYPE, f"no refusal but {said}"
     document = answer.json()
-    assert answer["Content-Type"] == MEDIA_TYPE
-    assert answer.status_code == document["status"]
+    assert answer.status_code == document["status"], said
     return document["status"], document["code"]
 
 

@@ -3,13 +3,13 @@
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import pytest
 
+from dev.assertions import wait_until
 from dev.errors import Failed
 from dev.paths import ROOT
 from dev.processes import Console, Processes
@@ -25,13 +25,6 @@ def processes(tmp_path: Path) -> Iterator[Processes]:
     processes.stop()
 
 
-def eventually(holds: Callable[[], bool], *, seconds: float = 20) -> None:
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-
-
 def runs(pid: int) -> bool:
     try:
         return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
@@ -41,7 +34,7 @@ def runs(pid: int) -> bool:
 
 def child_in(log: Path) -> int:
     """The process id that STUBBORN has written."""
-    eventually(lambda: log.exists() and log.read_text().startswith("child "))
+    wait_until(lambda: log.exists() and log.read_text().startswith("child "))
     return int(log.read_text().split()[1])
 
 
@@ -83,7 +76,7 @@ def test_stop_leaves_nothing_of_a_group_behind(
     child = child_in(tmp_path / "stubborn.log")
     processes.stop()
     assert not runs(process.pid)
-    eventually(lambda: not runs(child))
+    wait_until(lambda: not runs(child))
 
 
 def test_nothing_starts_once_all_is_stopped(processes: Processes) -> None:
@@ -105,7 +98,7 @@ def test_children_end_with_their_supervisor(tmp_path: Path, number: signal.Signa
     assert runs(child)
     supervisor.send_signal(number)
     supervisor.wait()
-    eventually(lambda: not runs(child))
+    wait_until(lambda: not runs(child))
 
 
 def test_the_console_shows_whose_line_it_is(

@@ -8,8 +8,9 @@ from functools import partial
 import httpx
 import pytest
 
+from dev.assertions import wait_until
 from dev.tools import SAM_IS_HERE
-from lambdas.tests.conftest import Deployed, wait_until
+from lambdas.tests.conftest import Deployed
 
 pytestmark = [
     pytest.mark.xdist_group("functions"),

@@ -10,13 +10,14 @@ from typing import Any
 import pytest
 import uvicorn
 
+from dev.assertions import wait_until
 from innotter_contracts.logs import configure_logs
 from innotter_contracts.problems import MEDIA_TYPE
 from innotter_contracts.tests.signing import ISSUER
 from innotter_stats.api import create_app
 from innotter_stats.middleware import MAX_UNREAD_BODY
 from innotter_stats.settings import Settings
-from innotter_stats.tests.conftest import Core, wait_until
+from innotter_stats.tests.conftest import Core
 
 GET = b"GET /health/live HTTP/1.1\r\nHost: localhost\r\n\r\n"
 

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 import innotter
+from dev.assertions import assert_none, assert_table
 from innotter.accounts.actors import System
 from innotter.accounts.logins import log_in
 from innotter.accounts.models import Session, User
@@ -333,8 +334,8 @@ def outcome(call: Callable[[], None]) -> str:
 def test_every_service_is_in_the_table_or_takes_no_actor() -> None:
     found = services()
     acting = {name for name, service in found.items() if takes_actor(service)}
-    assert acting == {row.service for row in rows()}
-    assert found.keys() - acting == WITHOUT_ACTOR.keys()
+    assert_table("TABLE", __file__, {row.service for row in rows()}, acting)
+    assert_table("WITHOUT_ACTOR", __file__, WITHOUT_ACTOR, found.keys() - acting)
 
 
 def takes_actor(service: Callable[..., Any]) -> bool:
@@ -361,7 +362,7 @@ def test_every_service_allows_each_actor_what_the_table_says(cast: Cast) -> None
                     wrong.append(f"{row}, {role}: {got} instead of {expected}")
                 elif got != "+" and all_rows() != before:
                     wrong.append(f"{row}, {role}: {got}, and left a trace")
-    assert wrong == []
+    assert_none(wrong)
 
 
 def test_every_service_counts_a_write_that_a_refusal_does_not_take_back(
@@ -376,7 +377,7 @@ def test_every_service_counts_a_write_that_a_refusal_does_not_take_back(
                     cast.call(row, role)
                 if outcome(lambda row=row, role=role: cast.call(row, role)) != Throttled.code:  # type: ignore[misc]
                     uncounted.append(f"{row}, {role}")
-    assert uncounted == []
+    assert_none(uncounted)
 
 
 def test_the_system_acts_from_a_list_and_every_reason_is_said(eve: User) -> None:

@@ -46,7 +46,7 @@ def operations(document: dict[str, Any]) -> dict[str, Any]:
 
 def shown(route: str) -> set[int]:
     """The refusals that tests see at a route."""
-    refusals = {status for row in rows() if row.call == route for status in row.statuses}
+    refusals = {s for row in rows() if row.call == route for s in row.statuses}
     # test_database_away.py
     refusals.add(503)
     if not route.startswith("GET ") and route not in WITHOUT_BODY:

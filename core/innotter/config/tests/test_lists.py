@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from django.apps import apps
 
+from dev.assertions import assert_table
 from innotter.accounts.logins import log_in
 from innotter.accounts.models import Session, User
 from innotter.common.models import Record
@@ -74,7 +75,7 @@ def first(caller: Caller, page: Page, route: str) -> Any:
 
 
 def test_every_list_is_here() -> None:
-    assert ROWS.keys() == LISTS.keys()
+    assert_table("ROWS", __file__, ROWS, LISTS)
 
 
 def test_a_page_whose_rows_have_gone_leads_on_and_back(

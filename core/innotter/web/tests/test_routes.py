@@ -12,6 +12,7 @@ from django.db import IntegrityError
 from django.test import Client
 from django.urls import URLPattern, URLResolver
 
+from dev.assertions import assert_none, assert_table
 from innotter.accounts.models import Session, User
 from innotter.accounts.tokens import mint_access_token
 from innotter.common.pagination import BEFORE, encode
@@ -262,7 +263,7 @@ def cast(db: None, eve: User, ann: User, bob: User, moderator: User, admin: User
 
 
 def test_the_table_names_every_address_of_the_site() -> None:
-    assert {row.call.split()[1] for row in rows()} == paths()
+    assert_table("TABLE", __file__, {row.call.split()[1] for row in rows()}, paths())
 
 
 def test_every_address_answers_everybody_as_the_table_says(cast: Cast) -> None:
@@ -281,7 +282,7 @@ def test_every_address_answers_everybody_as_the_table_says(cast: Cast) -> None:
                     wrong.append(f"{row}, {role}: {status}, and left a trace")
                 elif row.call.startswith("POST") and status == 200 and all_rows() != before:
                     wrong.append(f"{row}, {role}: refused on its form, and left a trace")
-    assert "\n".join(wrong) == ""
+    assert_none(wrong)
 
 
 def test_every_form_wants_its_csrf_token(cast: Cast, admin: User, ann: User) -> None:
