@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from dev.assertions import assert_none
 from dev.paths import ROOT
 
 # What we don't write, and what we write instead.
@@ -86,7 +87,7 @@ def test_no_word_of_the_list_is_written() -> None:
         for file in files()
         for line in found_in(file.read_text(encoding="utf-8", errors="replace"))
     ]
-    assert found == []
+    assert_none(found)
 
 
 @pytest.mark.parametrize(
