@@ -62,7 +62,7 @@ class Consumer:
         self._stopping = False
         # In order of delivery, and not yet in a batch. At most `prefetch`.
         self._delivered: deque[Delivery] = deque()
-        # Of a newer release, and still to be put off.
+        # Of a newer release, and still to be deferred.
         self._newer: deque[Message] = deque()
 
     def stop(self) -> None:
@@ -106,7 +106,7 @@ class Consumer:
             log.info("consuming", queue=STATS_QUEUE)
             while not self._stopping:
                 self._listen(connection, seconds=IDLE, enough=1)
-                self._put_off(connection)
+                self._defer(connection)
                 if self._delivered:
                     self._handle(connection, self._next_batch(connection))
 
@@ -123,7 +123,7 @@ class Consumer:
         else:
             self._delivered.append(Delivery(message, event, calls_for(event)))
 
-    def _put_off(self, connection: Connection) -> None:
+    def _defer(self, connection: Connection) -> None:
         """Gives events of a newer release back, for the consumer of that release to find. Each is
         acknowledged when the broker has confirmed its copy."""
         while self._newer:
@@ -169,8 +169,8 @@ class Consumer:
         if not self._count(connection, [delivery.event for delivery in batch]):
             return
         # Deliveries are numbered in order, so that one answer covers the whole batch; what was
-        # rejected or put off has had its answer.
-        self._put_off(connection)
+        # rejected or deferred has had its answer.
+        self._defer(connection)
         batch[-1].message.ack(multiple=True)
         BATCH_SECONDS.observe(time.monotonic() - started)
         BATCH_EVENTS.observe(len(batch))

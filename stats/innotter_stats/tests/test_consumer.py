@@ -230,12 +230,12 @@ def test_an_event_of_a_newer_release_comes_again_until_that_release_is_there(
     broker: Broker, store: Store, page: Page, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("innotter_stats.consumer.LATER", DELAYS[0])
-    put_off = EVENTS.labels("newer")._value.get
-    before, reposted = put_off(), newer(datetime.now(UTC))
+    deferred = EVENTS.labels("newer")._value.get
+    before, reposted = deferred(), newer(datetime.now(UTC))
     broker.publish(liked(page.id), reposted, liked(page.id))
     with consuming(broker, store):
         # The second time it has been around.
-        wait_until(lambda: page.likes() == 2 and put_off() == before + 2)
+        wait_until(lambda: page.likes() == 2 and deferred() == before + 2)
     wait_until(lambda: broker.waiting() == 1)
     assert broker.dead() == []
     assert broker.take() == [reposted]
