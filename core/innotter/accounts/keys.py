@@ -20,11 +20,19 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from django.conf import settings
 from jwt.algorithms import OKPAlgorithm
 
+from innotter.common.errors import Unavailable
 from innotter_contracts.ids import new_id
 from innotter_contracts.tokens import ALGORITHM, LEEWAY, Keys
 
 # The public members of a JWK (RFC 7517).
 PUBLIC = ("kty", "crv", "x", "kid", "alg", "use")
+
+
+class KeysUnavailable(Unavailable):
+    """SIGNING_KEYS_FILE is missing, or holds no keys that sign."""
+
+    code = "keys_unavailable"
+    detail = "The signing keys are unavailable."
 
 
 class SigningKey(NamedTuple):
@@ -43,7 +51,7 @@ class SigningKey(NamedTuple):
 
 
 def signing_key() -> SigningKey:
-    """The one that signs now."""
+    """The one that signs now. Raises KeysUnavailable."""
     keys = _keys()
     begun = [key for key in keys if key.signs_from <= time.time()]
     return begun[-1] if begun else keys[0]
@@ -53,12 +61,13 @@ def public_jwks() -> dict[str, Any]:
     """The public JWKS (RFC 7517), served at /.well-known/jwks.json.
 
     Those that do not sign yet are among them, so that caches know them when they begin.
+    Raises KeysUnavailable.
     """
     return {"keys": [{name: key.jwk[name] for name in PUBLIC} for key in _trusted(_keys())]}
 
 
 def public_keys() -> Keys:
-    """What tokens are verified with."""
+    """What tokens are verified with. Raises KeysUnavailable."""
     return {key.kid: key.public for key in _trusted(_keys())}
 
 
@@ -85,7 +94,10 @@ def rotate_signing_keys(file: Path, *, prefix: str, lead: int, only: bool = Fals
 
 def _keys() -> list[SigningKey]:
     file = settings.SIGNING_KEYS_FILE
-    now = file.stat()
+    try:
+        now = file.stat()
+    except OSError as error:
+        raise KeysUnavailable from error
     return _read_once(file, now.st_ino, now.st_mtime_ns)
 
 
@@ -95,16 +107,24 @@ def _read_once(file: Path, inode: int, changed: int) -> list[SigningKey]:
 
 
 def _read(file: Path) -> list[SigningKey]:
-    """In the order in which they sign."""
-    keys = [
-        SigningKey(
-            jwk,
-            private=jwt.PyJWK(jwk, algorithm=ALGORITHM),
-            public=jwt.PyJWK({name: jwk[name] for name in PUBLIC}, algorithm=ALGORITHM),
-        )
-        for jwk in json.loads(file.read_text())["keys"]
-    ]
+    """In the order in which they sign; at least one. Raises KeysUnavailable."""
+    try:
+        keys = [_parsed(jwk) for jwk in json.loads(file.read_text())["keys"]]
+    # Whatever is wrong with the file: it was damaged, or never was one of ours.
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, jwt.PyJWTError) as error:
+        raise KeysUnavailable from error
+    if not keys:
+        raise KeysUnavailable
     return sorted(keys, key=lambda key: key.signs_from)
+
+
+def _parsed(jwk: dict[str, Any]) -> SigningKey:
+    """Raises ValueError unless what it signs can be verified with it."""
+    private = jwt.PyJWK(jwk, algorithm=ALGORITHM)
+    public = jwt.PyJWK({name: jwk[name] for name in PUBLIC}, algorithm=ALGORITHM)
+    if private.key.public_key() != public.key:
+        raise ValueError("the two halves of a key don't belong together")
+    return SigningKey(jwk, private, public)
 
 
 def _trusted(keys: list[SigningKey]) -> list[SigningKey]:

@@ -2,15 +2,26 @@
 
 An app's own counters stand in its `metrics.py`. Each process serves all that it counts at
 METRICS_PORT, which is not a port of the public. Where several processes share that port
-(the API's, Celery's), PROMETHEUS_MULTIPROC_DIR names the folder in which they add up; it has to
-be empty when they start.
+(the API's, Celery's), PROMETHEUS_MULTIPROC_DIR names the folder in which they add up. It has to
+be empty when they start, and in memory: it is mapped, and on a full disk a write to it is SIGBUS.
+
+A counter is there from the start, at 0, for each label that an alarm reads: what is first seen at
+500 has not grown.
 """
 
 import os
+import shutil
+from collections.abc import Iterator
+from http import HTTPStatus
+from http.client import HTTPConnection, HTTPException
+from pathlib import Path
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Histogram, start_http_server
+from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.registry import Collector
 
 REQUESTS = Histogram(
     "innotter_request_seconds",
@@ -18,7 +29,13 @@ REQUESTS = Histogram(
     ["method", "route", "status"],
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
 )
+FAILURES = Counter("innotter_request_failures", "Requests that were answered 500 or above.")
 THROTTLED = Counter("innotter_throttled", "Calls refused because of a limit.", ["limit"])
+for limit in settings.LIMITS:
+    THROTTLED.labels(limit)
+DISK_FULL = Counter(
+    "innotter_database_disk_full", "Statements that PostgreSQL has no space left for."
+)
 TASKS = Counter("innotter_tasks", "Tasks that have ended.", ["task", "outcome"])
 TASK_SECONDS = Histogram(
     "innotter_task_seconds",
@@ -26,6 +43,50 @@ TASK_SECONDS = Histogram(
     ["task"],
     buckets=(0.01, 0.05, 0.1, 0.5, 1, 5, 10, 60, 300),
 )
+
+# Seconds that the API may take to say whether it is ready.
+PATIENCE = 2
+
+
+class Readiness(Collector):
+    """Whether the API that listens at `host` and `port` answers, and can serve. It is asked anew
+    for each scrape, over HTTP: that its first process runs says nothing of the others."""
+
+    def __init__(self, host: str, port: int) -> None:
+        self._host, self._port = host, port
+
+    def describe(self) -> list[GaugeMetricFamily]:
+        return []
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        yield GaugeMetricFamily(
+            "innotter_core_ready", "1 while the API answers that it can serve.", self._is_ready()
+        )
+
+    def _is_ready(self) -> bool:
+        asked = HTTPConnection(self._host, self._port, timeout=PATIENCE)
+        try:
+            # By the name that is allowed in any case.
+            host = {"Host": urlsplit(settings.CORE_URL).netloc}
+            asked.request("GET", "/health/ready", headers=host)
+            return asked.getresponse().status == HTTPStatus.OK
+        except (OSError, HTTPException):
+            return False
+        finally:
+            asked.close()
+
+
+class Disk(Collector):
+    """Of the disk on which this process runs: where everything runs on one machine, that of the
+    database and the broker too."""
+
+    def describe(self) -> list[GaugeMetricFamily]:
+        return []
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        disk = shutil.disk_usage(Path.cwd())
+        yield GaugeMetricFamily("innotter_disk_bytes", "The size of the disk.", disk.total)
+        yield GaugeMetricFamily("innotter_disk_free_bytes", "What is free of it.", disk.free)
 
 
 def registry() -> CollectorRegistry:
@@ -37,7 +98,11 @@ def registry() -> CollectorRegistry:
     return shared
 
 
-def serve_metrics() -> None:
-    """From a thread of its own, until the process ends. Without METRICS_PORT: nowhere."""
+def serve_metrics(*figures: Collector) -> None:
+    """From a thread of its own, until the process ends; without METRICS_PORT nowhere. `figures`
+    are looked at for each scrape, beside what is counted."""
     if settings.METRICS_PORT:
-        start_http_server(settings.METRICS_PORT, settings.METRICS_HOST, registry())
+        shown = registry()
+        for each in figures:
+            shown.register(each)
+        start_http_server(settings.METRICS_PORT, settings.METRICS_HOST, shown)

@@ -11,7 +11,7 @@ from django.middleware.gzip import GZipMiddleware
 from django.utils.cache import get_conditional_response, patch_vary_headers, set_response_etag
 
 from innotter.common.errors import DomainError
-from innotter.common.metrics import REQUESTS
+from innotter.common.metrics import FAILURES, REQUESTS
 from innotter.common.problems import answer_to
 from innotter_contracts.logs import REQUEST_ID_HEADER, request_id_from
 
@@ -48,6 +48,8 @@ class RequestLogMiddleware:
             route = request.resolver_match.route if request.resolver_match else "none"
             method = request.method if request.method in METHODS else "other"
             REQUESTS.labels(method, route, response.status_code).observe(seconds)
+            if response.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
+                FAILURES.inc()
             log.info(
                 "request",
                 method=request.method,

@@ -3,6 +3,7 @@
 from django.db import InterfaceError, InternalError, OperationalError
 
 from innotter.common.errors import Unavailable
+from innotter.common.metrics import DISK_FULL
 
 # How a SQLSTATE begins: a connection that failed, resources that ran out, a server that starts or
 # stops, an error of its machine; one that has become a replica, and transactions that were idle, or
@@ -10,6 +11,7 @@ from innotter.common.errors import Unavailable
 AWAY = ("08", "53", "57", "58", "25006", "25P03", "25P04")
 # A transaction that others have undone, and a lock that was not to be had.
 CONTENDED = ("40", "55P03")
+DISK_IS_FULL = "53100"
 
 
 def is_database_away(error: BaseException) -> bool:
@@ -25,6 +27,12 @@ def is_passing(error: BaseException) -> bool:
     """Whether something is away or busy, so that the same can be done later: for what waits for
     no answer."""
     return isinstance(error, Unavailable) or _is_one_of(error, AWAY + CONTENDED)
+
+
+def count_disk_full(error: BaseException) -> None:
+    """For the alarm DiskFull, if PostgreSQL says so."""
+    if getattr(error.__cause__, "sqlstate", None) == DISK_IS_FULL:
+        DISK_FULL.inc()
 
 
 def _is_one_of(error: BaseException, states: tuple[str, ...]) -> bool:

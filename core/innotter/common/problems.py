@@ -18,7 +18,7 @@ from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
 from innotter.common import errors
-from innotter.common.outages import is_database_away
+from innotter.common.outages import count_disk_full, is_database_away
 from innotter.common.text import cut
 from innotter_contracts.problems import MEDIA_TYPE, FieldError, Problem, challenge, problem
 
@@ -193,10 +193,15 @@ def server_error(request: HttpRequest) -> HttpResponse:
     """Reveals nothing of the error: the log has it, under the request's id.
 
     Django calls this while it handles an error raised anywhere: in a view, a middleware, a
-    template, the admin panel. So this is the one place that detects an unavailable database.
+    template, the admin panel. So this is the one place that detects an unavailable database, and
+    what a middleware cannot do without.
     """
     error = sys.exception()
+    if isinstance(error, errors.Unavailable):
+        log.warning(error.code, reason=repr(error.__cause__ or error))
+        return answer_to(request, error)
     if error is not None and is_database_away(error):
+        count_disk_full(error)
         log.warning("database_unavailable", reason=str(error).strip())
         # A replica goes on answering; who asks anew may meet the server that can be written to.
         connection.close()

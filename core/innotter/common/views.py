@@ -3,8 +3,7 @@ from functools import wraps
 from typing import Any, ClassVar
 from uuid import UUID
 
-from django.db import connection
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
 from rest_framework.exceptions import APIException
 from rest_framework.negotiation import DefaultContentNegotiation
@@ -163,19 +162,3 @@ def public(view: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest
         return view(request)
 
     return guarded
-
-
-@public
-def live(request: HttpRequest) -> JsonResponse:
-    return JsonResponse({"status": "ok"})
-
-
-@public
-def ready(request: HttpRequest) -> JsonResponse:
-    """Only the database: with the broker, SES, S3 and DynamoDB down the core goes on working.
-
-    Without it the answer is that of every view: 503, `database_unavailable`.
-    """
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT 1")
-    return JsonResponse({"status": "ok"})

@@ -6,11 +6,13 @@ from urllib.parse import urlencode
 from django.contrib import admin
 from django.contrib.auth.models import Group
 from django.core.exceptions import PermissionDenied
+from django.db import Error as DatabaseFailure
 from django.http import HttpRequest, HttpResponse
 
 from innotter.accounts.middleware import session_of
 from innotter.accounts.sessions import is_password_fresh
 from innotter.common.problems import not_found
+from innotter.statistics.metrics import figures_of_instance
 from innotter.web.shortcuts import next_of, see_other
 from innotter.web.views.account import log_out
 
@@ -47,6 +49,19 @@ def end(request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Ht
     return log_out(request)
 
 
+django_index = admin.site.index
+
+
+def index(request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+    """Django's, with the size of the instance; without it where that takes too long to count."""
+    try:
+        instance = figures_of_instance()
+    except DatabaseFailure:
+        instance = None
+    return django_index(request, {**(extra_context or {}), "instance": instance})
+
+
+admin.site.index = index  # type: ignore[method-assign,assignment]
 admin.site.has_permission = is_open_to  # type: ignore[method-assign]
 admin.site.login = log_in  # type: ignore[method-assign]
 admin.site.logout = end  # type: ignore[method-assign,assignment]

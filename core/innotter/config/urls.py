@@ -5,7 +5,8 @@ from django.views.decorators.csp import csp_override
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
 from innotter.accounts.views import jwks
-from innotter.common.views import METHODS, live, ready
+from innotter.common.views import METHODS
+from innotter.config.health import live, ready
 
 # Swagger UI writes styles into its elements.
 with_inline_styles = {**settings.SECURE_CSP, "style-src": ["'self'", "'unsafe-inline'"]}

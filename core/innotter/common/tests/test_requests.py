@@ -92,16 +92,6 @@ def test_an_action_that_nobody_named_is_closed_to_everybody(role: str) -> None:
     assert statuses == [200, 401 if role == "nobody" else 403]
 
 
-def test_alive_needs_no_database() -> None:
-    """pytest-django refuses the database to a test that did not ask for it."""
-    assert Client().get("/health/live").json() == {"status": "ok"}
-
-
-def test_ready_with_the_database(db: None) -> None:
-    answer = Client().get("/health/ready")
-    assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
-
-
 @pytest.mark.parametrize("path", ["/health/live", "/health/ready", "/.well-known/jwks.json"])
 def test_public_views_answer_get_alone(path: str, db: None) -> None:
     browser = Client(enforce_csrf_checks=True)

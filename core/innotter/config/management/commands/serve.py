@@ -8,8 +8,10 @@ from granian.http import HTTP1Settings
 from granian.log import LogLevels
 from granian.server import Server
 
-from innotter.common.metrics import serve_metrics
+from innotter.common.metrics import Readiness, serve_metrics
+from innotter.statistics.metrics import InstanceFigures
 
+EVERYWHERE = "0.0.0.0"  # noqa: S104 (it is compared with)
 # Milliseconds for a request's headers, the time between two requests of a connection included.
 # Longer than the gateway keeps one, so that no request meets one that is just being closed.
 HEADERS_MS = 60_000
@@ -29,8 +31,9 @@ class Command(BaseCommand):
         parser.add_argument("--port", type=int, default=8000)
 
     def handle(self, *args: Any, **options: Any) -> None:
+        host = "127.0.0.1" if options["host"] == EVERYWHERE else options["host"]
         # Those of all processes: this one counts nothing itself.
-        serve_metrics()
+        serve_metrics(Readiness(host, options["port"]), InstanceFigures())
         # Python 3.14 and later do it so anyway; a fork would copy the threads' locks.
         multiprocessing.set_start_method("spawn", force=True)
         Server(
