@@ -1,5 +1,6 @@
 """The seven processes that are Innotter, on whatever backing services their environment names."""
 
+import hashlib
 import shutil
 import sys
 from collections.abc import Mapping
@@ -14,9 +15,11 @@ from innotter_contracts.events import HOUSEKEEPING_QUEUE, MAIL_QUEUE, STATS_QUEU
 
 CORE = ROOT / "core"
 # The processes that serve /metrics, each at a port of its own.
-MEASURED = ("core", "relay", "worker", "housekeeper", "stats", "consumer")
-# Those of them that are one process.
-ALONE = ("relay", "stats", "consumer")
+MEASURED = ("core", "relay", "worker", "housekeeper", "scheduler", "stats", "consumer")
+# Those of them that are several, which add up what they count.
+SEVERAL = ("core", "worker", "housekeeper")
+# In memory, where that can be told: what is mapped from a full disk kills who writes to it.
+MEMORY = Path("/dev/shm")  # noqa: S108
 # Seconds that a process may take to serve.
 READY_BOUND = 60
 
@@ -39,6 +42,7 @@ class Stack:
         self.stats_url = f"http://localhost:{stats_port.number}"
         self.processes = Processes(logs, console)
         self._logs = logs
+        self._counts = _counts_folder(logs)
         self._ports = {"core": [core_port], "stats": [stats_port]}
         for name, port in metrics_ports.items():
             self._ports.setdefault(name, []).append(port)
@@ -50,8 +54,11 @@ class Stack:
         for each in [name] if name else self._commands:
             for port in self._ports.get(each, []):
                 port.release()
+            # What the last ones counted is gone with them.
+            shutil.rmtree(self._counts / each, ignore_errors=True)
+            (self._counts / each).mkdir(parents=True)
             self.processes.start(
-                each, self._commands[each], env={**self.env, **self._counting(each)}
+                each, self._commands[each], env={**self.env, **self.counting(each)}
             )
 
     def wait_until_ready(self) -> None:
@@ -81,6 +88,7 @@ class Stack:
 
     def stop(self) -> None:
         self.processes.stop()
+        shutil.rmtree(self._counts, ignore_errors=True)
 
     def log(self, name: str) -> str:
         """All that the process has said."""
@@ -94,18 +102,19 @@ class Stack:
         """Messages in the queue that no reader has been given."""
         return topology.waiting(self.env["AMQP_URL"], queue)
 
-    def _counting(self, name: str) -> dict[str, str]:
+    def counting(self, name: str) -> dict[str, str]:
         """What a process has to know in order to serve what it counts."""
-        if name not in self._metrics:
-            return {}
         port = {"METRICS_HOST": HOST, "METRICS_PORT": str(self._metrics[name])}
-        if name in ALONE:
+        if name not in SEVERAL:
             return port
-        # Of several processes; what the last ones counted is gone with them.
-        folder = self._logs / "metrics" / name
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
-        return {**port, "PROMETHEUS_MULTIPROC_DIR": str(folder)}
+        return {**port, "PROMETHEUS_MULTIPROC_DIR": str(self._counts / name)}
+
+
+def _counts_folder(logs: Path) -> Path:
+    """For what processes count together; of this stack alone."""
+    if not MEMORY.is_dir():
+        return logs / "metrics"
+    return MEMORY / f"innotter-{hashlib.sha256(str(logs).encode()).hexdigest()[:16]}"
 
 
 def manage(*words: str | Path) -> list[str]:

@@ -122,6 +122,22 @@ def installed_chromium() -> Path | None:
     return max(by_playwright, default=None, key=_revision)
 
 
+def promtool() -> Path:
+    """What evaluates the rules of Prometheus: PROMTOOL, one on PATH, else Debian's unpacked."""
+    if found := shutil.which(os.environ.get("PROMTOOL") or "promtool"):
+        return Path(found)
+    program = TOOLS / "prometheus" / "promtool"
+    with _lock("prometheus"):
+        if not program.exists():
+            if not _apt_is_here():
+                raise Failed(
+                    "promtool can be fetched by itself on Debian and Ubuntu only. Install "
+                    "Prometheus, or name its promtool in PROMTOOL."
+                )
+            _unpack_promtool(program)
+    return program
+
+
 def pip_environment() -> dict[str, str]:
     """For pip and Poetry: what they download stays below `.data/tools`."""
     return {
@@ -212,6 +228,18 @@ def _unpack_chromium(root: Path) -> None:
     except Failed:
         shutil.rmtree(root)
         raise
+
+
+def _unpack_promtool(program: Path) -> None:
+    """One program that needs nothing of its package but itself. Raises Failed unless it runs."""
+    with _apt("prometheus") as (work, options):
+        run(["apt-get", *options, "download", "prometheus"], cwd=work)
+        for package in work.glob("*.deb"):
+            _unpack(package, work / "root")
+        found = work / "root" / "usr" / "bin" / "promtool"
+        run([str(found), "--version"])
+        program.parent.mkdir(exist_ok=True)
+        found.rename(program)
 
 
 def _write_start_script(root: Path, home: Path) -> None:

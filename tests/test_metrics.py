@@ -1,11 +1,13 @@
 """Each process serves its metrics at a port that is not public."""
 
 import re
+from pathlib import Path
 
 import httpx
 import pytest
 
-from dev.stack import Stack
+from dev.paths import ROOT
+from dev.stack import MEASURED, MEMORY, SEVERAL, Stack
 from tests.people import Person, eventually
 
 pytestmark = pytest.mark.xdist_group("stack")
@@ -91,6 +93,40 @@ def test_statistics_counts_its_requests_and_its_events(stack: Stack) -> None:
     assert total(stack, "stats", "innotter_stats_request_seconds_count", **route) == before + 1
     assert uuid not in str(measured(stack, "stats"))
     assert httpx.get(f"{stack.stats_url}/metrics").status_code == 404
+
+
+def test_each_process_serves_what_alarms_and_dashboard_speak_of(stack: Stack) -> None:
+    """From the start, and so before anything of it has happened."""
+    files = [*(ROOT / "deploy" / "prometheus").iterdir()]
+    named = {name for file in files for name in re.findall(r"innotter_\w+", file.read_text())}
+    served = {key.partition("{")[0] for name in MEASURED for key in measured(stack, name)}
+    assert named
+    assert named <= served
+
+
+def test_a_counter_of_failures_is_there_before_the_first(stack: Stack) -> None:
+    """What is first seen at 500 has not grown."""
+    for process, name, labels in (
+        ("worker", "innotter_mails_total", {"outcome": "unknown"}),
+        ("worker", "innotter_tasks_total", {"task": "innotter.mail.prune_deliveries"}),
+        ("core", "innotter_throttled_total", {"limit": "registrations_as_name"}),
+        ("consumer", "innotter_stats_events_total", {"outcome": "rejected"}),
+        ("relay", "innotter_outbox_failed_total", {}),
+        ("core", "innotter_request_failures_total", {}),
+        ("stats", "innotter_stats_request_failures_total", {}),
+    ):
+        assert figures(stack, process, name, **labels), name
+
+
+def test_what_processes_count_together_lies_in_memory(stack: Stack) -> None:
+    """It is mapped: on a full disk the first write to it would kill who writes."""
+    for name in SEVERAL:
+        folder = Path(stack.counting(name)["PROMETHEUS_MULTIPROC_DIR"])
+        assert list(folder.glob("*.db"))
+        assert folder.is_relative_to(MEMORY) or not MEMORY.is_dir()
+    for entrypoint in (ROOT / "deploy" / "core").glob("*entrypoint.sh"):
+        for place in re.findall(r"PROMETHEUS_MULTIPROC_DIR=(.+)", entrypoint.read_text()):
+            assert str(MEMORY) in place
 
 
 def test_the_relay_tells_of_outbox_queues_and_broker(stack: Stack) -> None:

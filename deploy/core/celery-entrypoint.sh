@@ -6,10 +6,9 @@ set -eu
 
 case "${1:-}" in
   worker)
-    # Its processes add up what they count here; it has to be empty when they start.
-    export PROMETHEUS_MULTIPROC_DIR=/tmp/metrics
-    rm -rf "$PROMETHEUS_MULTIPROC_DIR"
-    mkdir "$PROMETHEUS_MULTIPROC_DIR"
+    # Its processes add up what they count here: in memory, which nothing else fills.
+    PROMETHEUS_MULTIPROC_DIR=$(mktemp -d /dev/shm/metrics.XXXXXX)
+    export PROMETHEUS_MULTIPROC_DIR
     exec celery --quiet -A innotter.config worker \
       --queues "$2" --concurrency "${WORKER_PROCESSES:-2}"
     ;;

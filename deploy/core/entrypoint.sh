@@ -8,8 +8,7 @@ set -eu
 if [ "${1:-api}" != api ]; then
   exec python manage.py "$@"
 fi
-# Its processes add up what they count here; it has to be empty when they start.
-export PROMETHEUS_MULTIPROC_DIR=/tmp/metrics
-rm -rf "$PROMETHEUS_MULTIPROC_DIR"
-mkdir "$PROMETHEUS_MULTIPROC_DIR"
+# Its processes add up what they count here: in memory, which nothing else fills.
+PROMETHEUS_MULTIPROC_DIR=$(mktemp -d /dev/shm/metrics.XXXXXX)
+export PROMETHEUS_MULTIPROC_DIR
 exec python manage.py serve --host 0.0.0.0

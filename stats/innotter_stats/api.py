@@ -1,7 +1,8 @@
 """The HTTP side of the statistics service: it reads what the consumer has counted."""
 
+import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from uuid import UUID
 
@@ -27,6 +28,9 @@ from innotter_stats.routes import document, health, statistics
 from innotter_stats.settings import Settings
 from innotter_stats.store import Store, create_client
 
+# Seconds that the API may take to say whether it is ready.
+PATIENCE = 3
+
 
 def create_app(config: Settings) -> FastAPI:
     keys = KeyCache(config.jwks_url)
@@ -35,9 +39,9 @@ def create_app(config: Settings) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         configure_logs(service="stats", style=config.log_style, level=config.log_level)
         _quieten_uvicorn()
-        serve(config)
         app.state.store = Store(create_client(), config.statistics_table)
         app.state.keys = keys
+        serve(config, is_ready=_asks(app))
         yield
 
     def is_blocked(user_id: UUID) -> bool:
@@ -81,6 +85,21 @@ def create_app(config: Settings) -> FastAPI:
     app.add_middleware(RequestLogMiddleware)
     app.openapi = lambda: document.document_of(app)  # type: ignore[method-assign]
     return app
+
+
+def _asks(app: FastAPI) -> Callable[[], bool]:
+    """For another thread: whether the running loop answers in time that nothing is missing."""
+    loop = asyncio.get_running_loop()
+
+    def is_ready() -> bool:
+        asked = asyncio.run_coroutine_threadsafe(health.missing(app), loop)
+        try:
+            return not asked.result(PATIENCE)
+        except TimeoutError:
+            asked.cancel()
+            return False
+
+    return is_ready
 
 
 def _quieten_uvicorn() -> None:

@@ -6,12 +6,14 @@ Of one process: where several serve the API on one host, each needs a METRICS_PO
 import json
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 from wsgiref.simple_server import WSGIRequestHandler, make_server
 
-from prometheus_client import Counter, Gauge, Histogram, make_wsgi_app
+from prometheus_client import REGISTRY, Counter, Gauge, Histogram, make_wsgi_app
+from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.exposition import ThreadingWSGIServer
+from prometheus_client.registry import Collector
 
 from innotter_stats.settings import Settings
 
@@ -24,9 +26,12 @@ REQUESTS = Histogram(
     ["method", "route", "status"],
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
 )
+FAILURES = Counter("innotter_stats_request_failures", "Requests that were answered 500 or above.")
 # `counted`, `repeated`: it had been counted before, `newer`: it waits for a release that knows it,
 # or `rejected`: it is no event.
 EVENTS = Counter("innotter_stats_events", "Messages, by what became of them.", ["outcome"])
+for outcome in ("counted", "repeated", "newer", "rejected"):
+    EVENTS.labels(outcome)
 LAG = Histogram(
     "innotter_stats_lag_seconds",
     "From the moment that an event happened until it is counted.",
@@ -54,6 +59,8 @@ class Pulse:
     def __init__(self) -> None:
         self._beat = time.monotonic()
         self._down: set[str] = set()
+        for part in ("broker", "table"):
+            DOWN.labels(part)
 
     def beat(self) -> None:
         self._beat = time.monotonic()
@@ -72,12 +79,32 @@ class Pulse:
         DOWN.labels(part).set(down)
 
 
-def serve(config: Settings, pulse: Pulse | None = None) -> None:
+class Readiness(Collector):
+    """Whether the API can serve, asked anew for each scrape."""
+
+    def __init__(self, is_ready: Callable[[], bool]) -> None:
+        self._is_ready = is_ready
+
+    def describe(self) -> list[GaugeMetricFamily]:
+        return []
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        yield GaugeMetricFamily(
+            "innotter_stats_ready", "1 while the API says that it can serve.", self._is_ready()
+        )
+
+
+def serve(
+    config: Settings, pulse: Pulse | None = None, is_ready: Callable[[], bool] | None = None
+) -> None:
     """/metrics from a thread of its own, until the process ends; nothing without METRICS_PORT.
 
-    With a pulse, /health/live and /health/ready of the process whose it is, too.
+    With the pulse of the consumer, its /health/live and /health/ready, too; `is_ready` is the
+    API's.
     """
     if config.metrics_port is not None:
+        if is_ready:
+            REGISTRY.register(Readiness(is_ready))
         server = make_server(
             config.metrics_host,
             config.metrics_port,

@@ -4,6 +4,7 @@ import asyncio
 import re
 import time
 from collections.abc import Callable, Collection
+from http import HTTPStatus
 from typing import Any
 from uuid import UUID
 
@@ -18,7 +19,7 @@ from innotter_contracts.problems import challenge
 from innotter_contracts.tokens import Claims, InvalidToken, bearer_token, key_id, verify
 from innotter_stats.errors import problem_response
 from innotter_stats.keys import KeyCache, KeysUnavailable
-from innotter_stats.metrics import REQUESTS
+from innotter_stats.metrics import FAILURES, REQUESTS
 from innotter_stats.store import StoreUnavailable
 
 # What every answer carries, unless it has something of its own. Charts have styles in them.
@@ -261,6 +262,9 @@ def _measure(scope: Scope, status: int | None, started: float) -> None:
     route = getattr(scope.get("route"), "path", "none")
     method = scope["method"] if scope["method"] in METHODS else "other"
     REQUESTS.labels(method, route, status).observe(time.perf_counter() - started)
+    # None: the client is gone, or nothing came of it.
+    if status is not None and status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        FAILURES.inc()
 
 
 def _described(scope: Scope, status: int | None, started: float) -> dict[str, Any]:

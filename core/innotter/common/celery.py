@@ -17,12 +17,14 @@ from django.utils import timezone
 from kombu.exceptions import KombuError
 
 from innotter.common.metrics import TASK_SECONDS, TASKS
-from innotter.common.outages import is_passing
+from innotter.common.outages import count_disk_full, is_passing
 from innotter_contracts.backoff import delays
 from innotter_contracts.events import DEAD_EXCHANGE, DELAYS
 
 log = structlog.get_logger("innotter.task")
 
+# As they are counted.
+OUTCOMES = ("success", "deferred", "failure")
 # Seconds that the broker may take to answer.
 PATIENCE = 30
 # Seconds between attempts to publish anew: one, two, four, up to this many, cut by chance.
@@ -79,6 +81,7 @@ class BaseTask(Task[..., Any]):
 
     def _report(self, error: Exception) -> None:
         about = {"task": self.name, "task_id": self.request.id}
+        count_disk_full(error)
         if is_passing(error):
             TASKS.labels(self.name, "deferred").inc()
             log.warning("deferred", **about, retries=self.request.retries, reason=reason_of(error))

@@ -5,6 +5,7 @@ from typing import Any
 
 from celery import Celery
 from celery.signals import (
+    beat_init,
     before_task_publish,
     setup_logging,
     worker_ready,
@@ -13,8 +14,8 @@ from celery.signals import (
 from django.conf import settings
 from kombu import Exchange, Queue
 
-from innotter.common.celery import BaseTask, stopping
-from innotter.common.metrics import serve_metrics
+from innotter.common.celery import OUTCOMES, BaseTask, stopping
+from innotter.common.metrics import TASKS, serve_metrics
 from innotter.config.schedule import EVERY
 from innotter_contracts.events import HOUSEKEEPING_QUEUE, MAIL_QUEUE
 
@@ -83,8 +84,21 @@ def leave_logging_alone(**_: Any) -> None:
 
 
 @worker_ready.connect
-def _serve_metrics(**_: Any) -> None:
+def _serve_metrics_of_worker(**_: Any) -> None:
+    for name in filter(is_ours, app.tasks):
+        for outcome in OUTCOMES:
+            TASKS.labels(name, outcome)
     serve_metrics()
+
+
+@beat_init.connect
+def _serve_metrics_of_scheduler(**_: Any) -> None:
+    serve_metrics()
+
+
+def is_ours(task: str) -> bool:
+    """Celery brings some along."""
+    return task.startswith("innotter.")
 
 
 @worker_shutting_down.connect

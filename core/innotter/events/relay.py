@@ -24,6 +24,7 @@ from django.db.models.functions import Cast
 from django.utils import timezone
 from kombu.exceptions import KombuError
 
+from innotter.common.outages import count_disk_full
 from innotter.events.metrics import DEFERRED, PUBLISHED
 from innotter.events.models import OutboxEvent
 from innotter.events.publisher import (
@@ -60,6 +61,7 @@ def run_relay(*, amqp_url: str, reactions: Reactions, stop: Flag) -> None:
                 log.info("connected")
                 _relay_until(stop, publisher, reactions)
         except (DatabaseFailure, AMQPError, KombuError, OSError) as error:
+            count_disk_full(error)
             log.warning("waiting", reason=str(error), kind=type(error).__name__)
             connection.close()
             stop.wait(RETRY_SECONDS)

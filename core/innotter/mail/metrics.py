@@ -1,5 +1,7 @@
 from prometheus_client import Counter
 
+from innotter.mail.models import Suppression
+
 SUPPRESSIONS = Counter(
     "innotter_suppressions", "Addresses that get no mail any more, by reason.", ["reason"]
 )
@@ -8,3 +10,8 @@ MAILS = Counter(
     "Mails by outcome: sent, retried, failed, unknown; and deliveries: skipped.",
     ["outcome"],
 )
+OUTCOMES = ("sent", "retried", "failed", "unknown", "skipped")
+for outcome in OUTCOMES:
+    MAILS.labels(outcome)
+for reason in Suppression.Reason.values:
+    SUPPRESSIONS.labels(reason)

@@ -1,4 +1,4 @@
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, FastAPI, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
@@ -23,8 +23,15 @@ async def live() -> Health:
 )
 async def ready(request: Request) -> Health | Response:
     """503 names the dependencies that are down: `table` (DynamoDB) or `keys` (the core's JWKS)."""
-    store: Store = request.app.state.store
-    keys: KeyCache = request.app.state.keys
+    if down := await missing(request.app):
+        return problem_response(503, code="not_ready", detail=f"Down: {', '.join(down)}.")
+    return Health(status="ok")
+
+
+async def missing(app: FastAPI) -> list[str]:
+    """Of what the API cannot serve without."""
+    store: Store = app.state.store
+    keys: KeyCache = app.state.keys
     down = []
     try:
         await run_in_threadpool(store.check)
@@ -34,6 +41,4 @@ async def ready(request: Request) -> Health | Response:
         await keys.check()
     except KeysUnavailable:
         down.append("keys")
-    if down:
-        return problem_response(503, code="not_ready", detail=f"Down: {', '.join(down)}.")
-    return Health(status="ok")
+    return down

@@ -5,9 +5,8 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand
 from django.utils.module_loading import import_string
-from prometheus_client import REGISTRY
 
-from innotter.common.metrics import serve_metrics
+from innotter.common.metrics import Disk, serve_metrics
 from innotter.events.metrics import OutboxFigures, QueueFigures
 from innotter.events.relay import run_relay
 
@@ -19,9 +18,7 @@ class Command(BaseCommand):
         stop = Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
-        REGISTRY.register(OutboxFigures())
-        REGISTRY.register(QueueFigures(settings.AMQP_URL))
-        serve_metrics()
+        serve_metrics(OutboxFigures(), QueueFigures(settings.AMQP_URL), Disk())
         run_relay(
             amqp_url=settings.AMQP_URL,
             reactions=import_string(settings.OUTBOX_REACTIONS),
