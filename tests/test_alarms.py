@@ -247,7 +247,7 @@ CAUSES: list[tuple[str, Cause]] = [
 
 
 @pytest.fixture(scope="module")
-def running() -> Iterator[Running]:
+def running(all_services: None) -> Iterator[Running]:
     with breakable_stack_for_tests() as (stack, backing):
         ann = Person.arrives(stack, "ann")
         at = Running(stack, backing, ann, page=ann.new_page())
