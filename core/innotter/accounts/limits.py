@@ -1,4 +1,5 @@
-"""How often one may try to register, to log in and to refresh: by account and by client IP.
+"""How often one may try to register, to log in, to give a code and to refresh: by account and by
+client IP.
 
 No limit lets a stranger shut anybody out. Wrong passwords count for the account and the IP that
 they come from together; those for an account from everywhere only slow IPs from which it has not
@@ -80,6 +81,28 @@ def limit_links(client: Client) -> Use:
     use = Use("wrong_links_from_address", client.ip)
     consume(use)
     return use
+
+
+def limit_code_attempts(user: User, client: Client) -> tuple[Use, ...]:
+    """The same for codes of a second factor, by a limit of their own, as there are so few of them.
+    Wrong ones from everywhere slow strangers alone, as wrong passwords do.
+
+    What to refund() when the code was right. Raises Throttled.
+    """
+    of_account = Use("wrong_codes_of_account", str(user.pk))
+    uses = (Use("wrong_codes_of_account_from_address", f"{user.pk} {client.ip}"), of_account)
+    over = count(*uses)
+    if of_account in over and _is_known(user, client):
+        del over[of_account]
+    if over:
+        refund(of_account)
+        refuse(over)
+    return uses
+
+
+def limit_challenges(client: Client) -> None:
+    """Raises Throttled."""
+    consume(Use("challenges_from_address", client.ip))
 
 
 def remember_ip(user: User, client: Client) -> None:

@@ -2,7 +2,7 @@ from django.contrib.auth.hashers import identify_hasher, make_password
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 
-from innotter.accounts.limits import limit_password_attempts, remember_ip
+from innotter.accounts.limits import limit_password_attempts
 from innotter.accounts.models import User, password_forms
 from innotter.accounts.policies import UserBlocked
 from innotter.accounts.selectors import folded_login, user_by_login
@@ -28,7 +28,8 @@ class WrongPassword(Invalid):
 def authenticate(*, login: str, password: str, client: Client) -> User:
     """The user of a username or an e-mail address, in any case and form, by their password.
 
-    Counted for every front end. Not for use in a transaction: others have to see the count.
+    Counted for every front end. A second factor may still be missing: logins.py asks for it.
+    Not for use in a transaction: others have to see the count.
     Raises Throttled, WrongCredentials, UserBlocked.
     """
     user = user_by_login(login)
@@ -37,7 +38,6 @@ def authenticate(*, login: str, password: str, client: Client) -> User:
         raise WrongCredentials
     if user.is_blocked:
         raise UserBlocked
-    remember_ip(user, client)
     return user
 
 

@@ -41,9 +41,10 @@ class Oneself(Conflict):
 
 
 def require_admin(actor: Actor) -> None:
-    """Raises Forbidden."""
+    """Raises Forbidden, SecondFactorRequired."""
     if not actor.is_admin:
         raise Forbidden
+    require_second_factor(actor)
 
 
 def require_not_oneself(actor: Actor, user: User) -> None:
@@ -63,3 +64,27 @@ def require_may_write(actor: Actor) -> None:
     wants a confirmed mailbox for that."""
     if not settings.UNCONFIRMED_MAY_WRITE:
         require_confirmed(actor)
+
+
+class SecondFactorRequired(Forbidden):
+    code = "second_factor_required"
+    detail = "Set up a second factor first: everybody who moderates here needs one."
+
+
+def require_second_factor(actor: Actor) -> None:
+    """Of who does something for others, where the operator wants it: SECOND_FACTOR_REQUIRED. Raises
+    SecondFactorRequired."""
+    if lacks_second_factor(actor):
+        raise SecondFactorRequired
+
+
+def lacks_second_factor(actor: Actor) -> bool:
+    """Whether an actor may not act as a moderator or an admin before they have one."""
+    if not isinstance(actor, User) or actor.has_second_factor:
+        return False
+    match settings.SECOND_FACTOR_REQUIRED:
+        case "moderators":
+            return actor.is_moderator
+        case "admins":
+            return actor.is_admin
+    return False

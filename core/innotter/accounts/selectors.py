@@ -1,15 +1,16 @@
 import hashlib
 import unicodedata
+from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
-from django.db.models import Case, Exists, Q, QuerySet, When
+from django.db.models import Case, Count, Exists, OuterRef, Q, QuerySet, When
 from django.dispatch import Signal
 from django.utils import timezone
 
-from innotter.accounts.models import FormerUsername, RefreshToken, Session, User
+from innotter.accounts.models import FormerUsername, Passkey, RefreshToken, Session, Totp, User
 from innotter.common.emails import folded_email
 from innotter.common.errors import NotFound
 from innotter.common.pagination import Slice, Window
@@ -123,6 +124,44 @@ def cookie_session(token: str) -> Session | None:
     # One at most: without an order, which `first()` would give it.
     session = next(iter(found), None)
     return None if session is None or session.user.is_gone else session
+
+
+@dataclass(frozen=True)
+class SecondFactor:
+    """What a user has of it."""
+
+    totp: bool = False
+    passkeys: int = 0
+    recovery_codes_left: int = 0
+
+
+def second_factor_of(user: User) -> SecondFactor:
+    """One query, none where there is nothing."""
+    if not user.has_second_factor:
+        return SecondFactor()
+    found = (
+        User.objects.filter(pk=user.pk)
+        .annotate(
+            totp_on=Exists(Totp.objects.filter(user=OuterRef("pk"), confirmed_at__isnull=False)),
+            passkeys=Count("passkey", distinct=True),
+            codes=Count("recoverycode", filter=Q(recoverycode__used_at=None), distinct=True),
+        )
+        .values_list("totp_on", "passkeys", "codes")
+        .get()
+    )
+    return SecondFactor(*found)
+
+
+def second_factor_methods(user: User) -> list[str]:
+    """By which a login of the user can go on."""
+    has = second_factor_of(user)
+    ways = {"totp": has.totp, "passkey": has.passkeys, "recovery_code": has.recovery_codes_left}
+    return [way for way, there in ways.items() if there]
+
+
+def passkeys_of(user: User, window: Window) -> Slice[Passkey]:
+    """Latest first."""
+    return window.slice(Passkey.objects.filter(user=user))
 
 
 def refresh_token(token: str) -> RefreshToken | None:

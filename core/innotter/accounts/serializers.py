@@ -1,11 +1,12 @@
 from typing import Any, ClassVar, Literal
 
 from django.core.validators import EmailValidator
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
 
-from innotter.accounts.models import LONGEST_TITLE, Session, User
-from innotter.accounts.selectors import is_mail_suppressed
+from innotter.accounts.models import LONGEST_PASSKEY_NAME, LONGEST_TITLE, Passkey, Session, User
+from innotter.accounts.selectors import SecondFactor, is_mail_suppressed, second_factor_of
 from innotter.common.devices import device_name
 from innotter.common.emails import MAX_EMAIL_LENGTH, canonical_email
 from innotter.common.serializers import ModelSerializer, NfcField, TextField
@@ -37,6 +38,12 @@ class OwnerSerializer(UserSerializer):
         read_only_fields: ClassVar[tuple[str, ...]] = fields
 
 
+class SecondFactorSerializer(serializers.Serializer[SecondFactor]):
+    totp = serializers.BooleanField()
+    passkeys = serializers.IntegerField(help_text="How many.")
+    recovery_codes_left = serializers.IntegerField()
+
+
 class MeSerializer(UserSerializer):
     """A user as they see themselves. `email` is the confirmed address, null until one is."""
 
@@ -47,6 +54,7 @@ class MeSerializer(UserSerializer):
     mail_suppressed = serializers.SerializerMethodField(
         help_text="Mail to you came back or was complained of. Confirm your address anew."
     )
+    second_factor = serializers.SerializerMethodField()
 
     class Meta(UserSerializer.Meta):
         fields: ClassVar[tuple[str, ...]] = (
@@ -61,6 +69,7 @@ class MeSerializer(UserSerializer):
             "login_notifications",
             "mail_suppressed",
             "deletes_at",
+            "second_factor",
         )
         read_only_fields: ClassVar[tuple[str, ...]] = fields
 
@@ -72,6 +81,10 @@ class MeSerializer(UserSerializer):
 
     def get_pending_email(self, user: User) -> str | None:
         return user.pending_email or None
+
+    @extend_schema_field(SecondFactorSerializer)
+    def get_second_factor(self, user: User) -> Any:
+        return SecondFactorSerializer(second_factor_of(user)).data
 
 
 class CanonicalEmailField(TextField, serializers.EmailField):
@@ -214,3 +227,114 @@ class TokenPairSerializer(serializers.Serializer[Any]):
     refresh = serializers.CharField()
     token_type = serializers.CharField()
     expires_in = serializers.IntegerField(help_text="Seconds.")
+
+
+class SecondFactorChallengeSerializer(serializers.Serializer[Any]):
+    challenge = serializers.CharField()
+    methods = serializers.ListField(
+        child=serializers.ChoiceField(choices=["totp", "passkey", "recovery_code"]),
+        help_text="By which the login can go on.",
+    )
+
+
+class SecondFactorNeededSerializer(serializers.Serializer[Any]):
+    second_factor = SecondFactorChallengeSerializer()
+
+
+class TotpSetupSerializer(serializers.Serializer[Any]):
+    secret = serializers.CharField(help_text="In base32.")
+    otpauth_uri = serializers.CharField(source="uri", help_text="The same, as in a QR code.")
+
+
+class CodeSerializer(serializers.Serializer[Any]):
+    code = TextField(max_length=100)
+
+
+class RecoveryCodesSerializer(serializers.Serializer[Any]):
+    recovery_codes = serializers.ListField(child=serializers.CharField())
+
+
+class PasskeySerializer(serializers.ModelSerializer[Passkey]):
+    class Meta:
+        model = Passkey
+        fields: ClassVar[tuple[str, ...]] = ("id", "name", "created_at", "last_used_at")
+        read_only_fields: ClassVar[tuple[str, ...]] = fields
+
+
+class AddedPasskeySerializer(PasskeySerializer):
+    recovery_codes = serializers.ListField(child=serializers.CharField(), read_only=True)
+
+    class Meta(PasskeySerializer.Meta):
+        fields: ClassVar[tuple[str, ...]] = (*PasskeySerializer.Meta.fields, "recovery_codes")
+        read_only_fields: ClassVar[tuple[str, ...]] = fields
+
+
+class CredentialSerializer(serializers.Serializer[Any]):
+    """What WebAuthn's JSON of a credential must have; what else it has is ignored."""
+
+    id = TextField(max_length=2000)
+    rawId = TextField(max_length=2000)  # noqa: N815 (a word of WebAuthn)
+    type = serializers.ChoiceField(choices=["public-key"])
+
+
+class CreatedSerializer(serializers.Serializer[Any]):
+    clientDataJSON = TextField(max_length=10_000)  # noqa: N815
+    attestationObject = TextField(max_length=100_000)  # noqa: N815
+
+
+class CreatedCredentialSerializer(CredentialSerializer):
+    """RegistrationResponseJSON."""
+
+    response = CreatedSerializer()
+    name = NfcField(required=False, max_length=LONGEST_PASSKEY_NAME)
+
+
+class SignedSerializer(serializers.Serializer[Any]):
+    clientDataJSON = TextField(max_length=10_000)  # noqa: N815
+    authenticatorData = TextField(max_length=10_000)  # noqa: N815
+    signature = TextField(max_length=10_000)
+    userHandle = TextField(  # noqa: N815
+        required=False, allow_null=True, allow_blank=True, max_length=200
+    )
+
+
+class SignedCredentialSerializer(CredentialSerializer):
+    """AuthenticationResponseJSON."""
+
+    response = SignedSerializer()
+
+
+class SecondStepSerializer(serializers.Serializer[Any]):
+    challenge = TextField(max_length=100)
+    code = TextField(
+        required=False, max_length=100, help_text="Of the app, or a recovery code: once."
+    )
+    passkey = SignedCredentialSerializer(required=False)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if len(attrs.keys() & {"code", "passkey"}) != 1:
+            raise ValidationError({"code": "Either this or a passkey is needed."}, "required")
+        return attrs
+
+
+class CreationOptionsSerializer(serializers.Serializer[Any]):
+    """PublicKeyCredentialCreationOptionsJSON."""
+
+    challenge = serializers.CharField()
+    rp = serializers.DictField()
+    user = serializers.DictField()
+    pubKeyCredParams = serializers.ListField(child=serializers.DictField())  # noqa: N815
+    timeout = serializers.IntegerField(help_text="Milliseconds.")
+    excludeCredentials = serializers.ListField(child=serializers.DictField())  # noqa: N815
+    authenticatorSelection = serializers.DictField()  # noqa: N815
+    attestation = serializers.CharField()
+
+
+class RequestOptionsSerializer(serializers.Serializer[Any]):
+    """PublicKeyCredentialRequestOptionsJSON."""
+
+    challenge = serializers.CharField()
+    rpId = serializers.CharField()  # noqa: N815
+    timeout = serializers.IntegerField(help_text="Milliseconds.")
+    allowCredentials = serializers.ListField(child=serializers.DictField())  # noqa: N815
+    userVerification = serializers.CharField()  # noqa: N815

@@ -10,6 +10,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from innotter.accounts.actions import account_action
+from innotter.accounts.challenges import void_challenges
 from innotter.accounts.limits import IP_KNOWN_FOR, limit_refreshes
 from innotter.accounts.models import RefreshToken, Session, User
 from innotter.accounts.passwords import WrongCredentials, WrongPassword, is_password
@@ -149,7 +150,9 @@ def end_other_sessions(*, actor: User, session_id: UUID | None) -> None:
 
 
 def end_all_sessions(*, user: User, but: UUID | None) -> None:
-    """For a new password: ends every session of the user but this one, if any."""
+    """For a new password or another second factor: ends every session of the user but this one, if
+    any, and every login that waits for its second step."""
+    void_challenges(user)
     _end_sessions(Session.objects.filter(user=user).exclude(pk__in=[but]))
 
 

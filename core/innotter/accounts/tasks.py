@@ -1,6 +1,6 @@
 from celery import shared_task
 
-from innotter.accounts import account_mail, devices, names, sessions
+from innotter.accounts import account_mail, challenges, devices, names, sessions
 from innotter.common.celery import ClockTask
 
 
@@ -27,3 +27,10 @@ def prune_account_mail() -> int:
 def prune_devices() -> int:
     """Deletes devices that are known no longer; how many."""
     return devices.prune_devices()
+
+
+@shared_task(name="innotter.accounts.prune_challenges", base=ClockTask)
+def prune_challenges() -> int:
+    """Deletes challenges and secrets of authenticator apps that nobody answered in time; how
+    many."""
+    return challenges.prune_challenges()

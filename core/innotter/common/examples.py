@@ -9,6 +9,16 @@ REQUESTS: dict[str, Any] = {
     "password": "a quiet harbour 7",
     "current_password": "a noisy harbour 7",
     "title": "Ann of the harbour",
+    "challenge": "of-32-random-bytes-in-base64url",
+    "code": "492039",
+    "rawId": "the-id-of-the-credential-in-base64url",
+    "type": "public-key",
+    "response": {
+        "clientDataJSON": "in-base64url",
+        "attestationObject": "of-a-new-passkey",
+        "authenticatorData": "of-a-passkey-in-use",
+        "signature": "of-a-passkey-in-use",
+    },
     "refresh": "the-refresh-token-of-the-last-answer",
     "email_notifications": "daily",
     "language": "en",
@@ -30,6 +40,7 @@ REQUESTS: dict[str, Any] = {
 ANSWERS: dict[str, Any] = {
     **REQUESTS,
     "access": "eyJhbGciOiJFZERTQSIsInR5cCI6ImF0K2p3dCJ9.e30.c2lnbmF0dXJl",
+    "type": "page",
     "token_type": "Bearer",
     "expires_in": 600,
     "role": "user",
@@ -56,7 +67,7 @@ FORMATS = {
 COMPONENTS = {"Tag": {"name": "boats"}}
 # A hit is a page or a user.
 NOT_BOTH = {"user"}
-TYPES = {"string": "text", "integer": 3, "boolean": True, "null": None}
+TYPES = {"string": "text", "integer": 3, "boolean": True, "null": None, "object": {}}
 
 type Schema = dict[str, Any]
 

@@ -18,4 +18,5 @@ EVERY = {
     "innotter.accounts.prune_names": timedelta(minutes=1),
     "innotter.pages.prune_uuids": timedelta(minutes=1),
     "innotter.accounts.prune_account_mail": timedelta(minutes=1),
+    "innotter.accounts.prune_challenges": timedelta(minutes=1),
 }

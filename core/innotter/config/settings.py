@@ -35,6 +35,11 @@ LIMITS = {
     "confirmations_to_mailbox": (10, 3600),
     # Tokens of links in mails that are none.
     "wrong_links_from_address": (300, 300),
+    # Codes of the second factor: a million, three of which are good at once.
+    "wrong_codes_of_account_from_address": (15, 3600),
+    "wrong_codes_of_account": (60, 3600),
+    # Logins that wait for a second factor, or for a passkey.
+    "challenges_from_address": (1000, 300),
     "refreshes_from_address": (3000, 300),
     "refreshes_of_account": (300, 300),
 }
@@ -99,6 +104,9 @@ class Environment(BaseSettings):
     reserved_names: Listed = []
     # Pages that one user may own; 0: as many as they like.
     pages_per_user: int = Field(default=100, ge=0)
+    # Who may do nothing for others before they have a second factor: nobody, admins, or moderators
+    # and admins.
+    second_factor_required: Literal["off", "admins", "moderators"] = "off"
     # Other origins whose pages may call the API; none unless named.
     cors_origins: Listed = []
     allowed_hosts: Listed = ["localhost", "127.0.0.1", "[::1]"]
@@ -161,6 +169,7 @@ EMAIL_CONFIRMATION = environment.email_confirmation
 UNCONFIRMED_MAY_WRITE = environment.unconfirmed_may_write
 RESERVED_NAMES = frozenset(environment.reserved_names)
 PAGES_PER_USER = environment.pages_per_user
+SECOND_FACTOR_REQUIRED = environment.second_factor_required
 ALLOWED_HOSTS = environment.allowed_hosts
 API_PROCESSES = environment.api_processes
 API_THREADS = environment.api_threads
@@ -394,6 +403,8 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
+    # Two fields are called `type`.
+    "ENUM_NAME_OVERRIDES": {"CredentialTypeEnum": ["public-key"]},
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
         "innotter.common.examples.with_answers",

@@ -4,7 +4,7 @@ from django.urls import URLPattern, URLResolver, include, path
 from django.views.decorators.csp import csp_override
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
-from innotter.accounts.views import jwks
+from innotter.accounts.views.users import jwks
 from innotter.common.views import METHODS
 from innotter.config.health import live, ready
 

@@ -54,6 +54,7 @@ KINDS = {
     Kind.LEAVING: Form(gettext_lazy("Your account will be deleted"), to_blocked=True),
     Kind.GONE: Form(gettext_lazy("Your account is deleted"), to_blocked=True),
     Kind.EXPORT_READY: Form(gettext_lazy("Your data is ready")),
+    Kind.FACTOR_CHANGED: Form(gettext_lazy("Your second factor was changed")),
 }
 
 

@@ -135,6 +135,7 @@ class UserAdmin(ModerationAdmin):
         "pending_email",
         "role",
         "block",
+        "has_second_factor",
         "email_notifications",
         "language",
         "created_at",

@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from innotter.accounts.actors import Actor
+from innotter.accounts.policies import require_second_factor
 from innotter.common.errors import Forbidden
 from innotter.pages.models import Page
 
@@ -13,9 +14,10 @@ class BlockForGood(Forbidden):
 
 
 def require_moderator(actor: Actor) -> None:
-    """Raises Forbidden."""
+    """Raises Forbidden, SecondFactorRequired."""
     if not actor.is_moderator:
         raise Forbidden
+    require_second_factor(actor)
 
 
 def require_may_block(actor: Actor, page: Page, until: datetime | None) -> None:

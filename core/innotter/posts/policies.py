@@ -1,6 +1,7 @@
 """Who may do what to a post, by the page that it is on, which services have locked."""
 
 from innotter.accounts.actors import Actor
+from innotter.accounts.policies import require_second_factor
 from innotter.common.errors import Forbidden
 from innotter.pages.models import Page
 from innotter.pages.policies import is_owner, require_owner, require_readable
@@ -25,10 +26,13 @@ def require_editable(actor: Actor, page: Page) -> None:
 
 
 def require_deletable(actor: Actor, page: Page) -> None:
-    """Raises NotFound, PagePrivate, Forbidden."""
+    """Raises NotFound, PagePrivate, Forbidden, SecondFactorRequired."""
     require_readable(actor, page)
-    if not (is_owner(actor, page) or actor.is_moderator):
+    if is_owner(actor, page):
+        return
+    if not actor.is_moderator:
         raise Forbidden
+    require_second_factor(actor)
 
 
 def require_likeable(actor: Actor, page: Page) -> None:

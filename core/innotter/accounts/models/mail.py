@@ -71,6 +71,8 @@ class AccountMail(Record):
         # To who had an account.
         GONE = "gone"
         EXPORT_READY = "export_ready"
+        # With `change`, a word that the templates know.
+        FACTOR_CHANGED = "factor_changed"
 
     class State(models.TextChoices):
         WAITING = "waiting"

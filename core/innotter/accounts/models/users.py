@@ -125,6 +125,9 @@ class User(Revised, Record, AbstractBaseUser):
     )
     # Whether a login from a new device is told by mail.
     login_notifications = models.BooleanField(default=True, db_default=True)
+    # Whether there is an authenticator app or a passkey; set with them under the lock of this row,
+    # so that a login and a policy need no other.
+    has_second_factor = models.BooleanField(default=False, db_default=False)
 
     objects: ClassVar[UserManager] = UserManager()
 

@@ -31,6 +31,7 @@ WITHOUT_BODY = {
     "DELETE /users/me/sessions",
     "DELETE /users/me/sessions/{id}",
     "POST /users/me/restore",
+    "POST /auth/passkey/options",
     "POST /pages/{uuid}/follow",
     "POST /posts/{id}/like",
     "POST /users/me/email/resend",
@@ -41,6 +42,17 @@ WITHOUT_BODY = {
 
 # What is not signed is refused whatever it says: the app mail has tests of its own.
 SIGNED = {"POST /mail/feedback"}
+
+# What no fixed body can do, and how it is answered: it takes a challenge, an app or a passkey, of
+# which the app accounts has tests.
+UNPROVEN = {
+    "DELETE /users/me/passkeys/{id}": 404,
+    "POST /auth/login/second-factor": 401,
+    "POST /auth/passkey": 401,
+    "POST /users/me/passkeys": 400,
+    "POST /users/me/second-factor/recovery-codes": 409,
+    "POST /users/me/second-factor/totp/confirm": 409,
+}
 
 # Each list with the questions that it takes, one by one.
 LISTS: dict[str, list[dict[str, str]]] = {
@@ -55,6 +67,7 @@ LISTS: dict[str, list[dict[str, str]]] = {
     "GET /users/me/follows": [],
     "GET /users/me/likes": [],
     "GET /users/me/pages": [],
+    "GET /users/me/passkeys": [],
     "GET /users/me/sessions": [],
     "GET /users/{username}/pages": [],
 }
@@ -113,6 +126,18 @@ def bodies(*, refresh: str, links: dict[str, str] | None = None) -> dict[str, di
             "time_zone": "Europe/Riga",
         },
         "POST /auth/login": {"login": "target", "password": PASSWORD},
+        "POST /auth/login/second-factor": {"challenge": "c2VjcmV0", "code": "123456"},
+        "POST /auth/passkey": {
+            "id": "c2VjcmV0",
+            "rawId": "c2VjcmV0",
+            "type": "public-key",
+            "response": {
+                "clientDataJSON": "e30",
+                "authenticatorData": "c2VjcmV0",
+                "signature": "c2VjcmV0",
+                "userHandle": "c2VjcmV0",
+            },
+        },
         "POST /auth/refresh": {"refresh": refresh},
         "POST /auth/logout": {"refresh": refresh},
         "POST /auth/password-reset": {"email": "target@example.com"},
@@ -136,6 +161,19 @@ def bodies(*, refresh: str, links: dict[str, str] | None = None) -> dict[str, di
         },
         "DELETE /users/me": {"current_password": PASSWORD},
         "DELETE /users/{username}": {"reason": "They asked for it"},
+        "POST /users/me/second-factor/totp": {"current_password": PASSWORD},
+        "DELETE /users/me/second-factor/totp": {"current_password": PASSWORD},
+        "POST /users/me/second-factor/recovery-codes": {"current_password": PASSWORD},
+        "POST /users/me/passkeys/options": {"current_password": PASSWORD},
+        "DELETE /users/me/passkeys/{id}": {"current_password": PASSWORD},
+        "POST /users/me/second-factor/totp/confirm": {"code": "123456"},
+        "POST /users/me/passkeys": {
+            "id": "c2VjcmV0",
+            "rawId": "c2VjcmV0",
+            "type": "public-key",
+            "response": {"clientDataJSON": "e30", "attestationObject": "c2VjcmV0"},
+            "name": "My phone",
+        },
         "POST /users/{username}/block": {"reason": "Spam"},
         "POST /users/{username}/confirm-email": {"reason": "A letter came"},
         "POST /users/{username}/password-reset": {"reason": "Asked by telephone"},

@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -15,6 +16,7 @@ from dev.assertions import assert_none, assert_table
 from innotter.accounts.actors import System
 from innotter.accounts.logins import log_in
 from innotter.accounts.models import Session, User
+from innotter.accounts.second_factor import Proof
 from innotter.common.errors import DomainError, Throttled
 from innotter.config.tests.routes import tomorrow
 from innotter.conftest import (
@@ -44,7 +46,10 @@ SERVICES = {
     "mailboxes",
     "recovery",
     "sessions",
+    "second_factor",
     "passwords",
+    "factors",
+    "challenges",
     "queueing",
     "suppressions",
 }
@@ -57,6 +62,28 @@ WITHOUT_ACTOR = {
     "accounts.require_strong": "a part of register and edit_user",
     "accounts.renew_hash": "a part of log_in",
     "accounts.log_in": "finds out who it is",
+    "accounts.finish_login": "the challenge says whose it is",
+    "accounts.finish_login_to_site": "the challenge says whose it is",
+    "accounts.passkey_request": "asks who it is",
+    "accounts.log_in_by_passkey": "finds out who it is",
+    "accounts.log_in_to_site_by_passkey": "finds out who it is",
+    "accounts.confirm_code": "the cookie says whose it is",
+    "accounts.confirm_passkey": "the cookie says whose it is",
+    "accounts.take_code": "a part of every service that asks for a code",
+    "accounts.take_totp": "a part of take_code",
+    "accounts.asserted": "a part of every service that asks for a passkey",
+    "accounts.take_passkey": "a part of every service that asks for a passkey",
+    "accounts.issue_challenge": "a part of log_in",
+    "accounts.methods_of": "a question of who holds the challenge",
+    "accounts.open_challenge": "a part of finish_login",
+    "accounts.try_challenge": "a part of finish_login",
+    "accounts.spend_challenge": "a part of finish_login",
+    "accounts.void_challenges": "a part of every change of a password or a factor",
+    "accounts.prune_challenges": "the scheduler's",
+    "accounts.waiting_setup": "a question of who is signed in",
+    "accounts.is_login_recent": "a question about a session in hand",
+    "accounts.remove_second_factor": "the operator's: a command",
+    "accounts.reencrypt_secrets": "the operator's: a command",
     "accounts.cookie_token": "a part of log_in_to_site",
     "accounts.token_pair": "a part of log_in",
     "accounts.refresh": "the token says whose it is",
@@ -126,6 +153,9 @@ ERRORS = {
     "S": "oneself",
     "L": "last_admin",
     "U": "user_blocked",
+    "T": "totp_not_set_up",
+    "X": "no_second_factor",
+    "I": "invalid_passkey",
 }
 # The page is public, private, blocked until a moment or for good.
 TABLE = """
@@ -136,6 +166,13 @@ accounts.resend_confirmation |                 |  +   +   +   +   +   +   U
 accounts.end_other_sessions  |                 |  +   +   +   +   +   +   U
 accounts.end_session         | their own       |  +   +   +   +   +   +   U
 accounts.end_session         | another's       |  N   N   N   N   N   N   U
+accounts.set_up_totp         |                 |  +   +   +   +   +   +   U
+accounts.confirm_totp        |                 |  T   T   T   T   T   T   U
+accounts.remove_totp         |                 |  +   +   +   +   +   +   U
+accounts.renew_recovery_codes |                |  X   X   X   X   X   X   U
+accounts.passkey_creation    |                 |  +   +   +   +   +   +   U
+accounts.add_passkey         |                 |  I   I   I   I   I   I   U
+accounts.remove_passkey      | another's       |  N   N   N   N   N   N   U
 
 accounts.leave               |                 |  +   +   +   +   +   L   U
 accounts.restore             |                 |  +   +   +   +   +   +   U
@@ -259,11 +296,19 @@ class Cast:
         return {}
 
 
+PROOF = Proof(CLIENT, password=PASSWORD)
 # What a service is given besides the actor and the thing.
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "accounts.edit_user": {"client": CLIENT, "title": "Another title"},
     "accounts.leave": {"client": CLIENT, "current_password": PASSWORD, "session_id": None},
     "accounts.set_image": {"image": None},
+    "accounts.set_up_totp": {"proof": PROOF},
+    "accounts.remove_totp": {"proof": PROOF},
+    "accounts.renew_recovery_codes": {"proof": PROOF},
+    "accounts.passkey_creation": {"proof": PROOF},
+    "accounts.confirm_totp": {"client": CLIENT, "session_id": None, "code": "123456"},
+    "accounts.add_passkey": {"session_id": None, "credential": {}},
+    "accounts.remove_passkey": {"proof": PROOF, "passkey_id": UUID(int=1)},
     "pages.create_page": {"name": "A page"},
     "pages.edit_page": {"name": "Another name"},
     "pages.set_image": {"image": None},

@@ -21,6 +21,7 @@ from innotter.config.tests.routes import (
     LISTS,
     NEEDED,
     SIGNED,
+    UNPROVEN,
     WITHOUT_BODY,
     Route,
     bodies,
@@ -175,6 +176,7 @@ def test_a_good_body_is_not(
         # The id is that of a post.
         "DELETE /users/me/sessions/{id}": 404,
         **dict.fromkeys(SIGNED, 403),
+        **UNPROVEN,
     }
     status = send(route, values, ann, body).status_code
     assert status == others.get(str(route), status)

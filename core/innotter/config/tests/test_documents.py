@@ -13,10 +13,16 @@ from innotter.config.tests.test_permissions import rows
 
 # What neither of them shows: apps test it where it belongs.
 ELSEWHERE = {
+    "POST /auth/login/second-factor": {403},
+    "POST /auth/passkey": {403},
     "POST /auth/register": {409},
     "POST /auth/password-reset/confirm": {403},
     "POST /auth/email/confirm": {403, 409},
     "POST /auth/email/undo": {403, 409},
+    "POST /users/me/passkeys": {403, 409},
+    "POST /users/me/passkeys/options": {403, 409},
+    "POST /users/me/second-factor/totp": {403, 409},
+    "POST /users/me/second-factor/totp/confirm": {403},
     "PATCH /users/me": {409},
     "POST /users/me/restore": {409},
     "POST /pages": {409},

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -55,6 +56,9 @@ POST   /auth/password-reset                 |                 | 202 202 202 202 
 POST   /auth/password-reset/confirm         |                 | 204 204 204 204 204 204 204 401
 POST   /auth/email/confirm                  |                 | 204 204 204 204 204 204 204 401
 POST   /auth/email/undo                     |                 | 204 204 204 204 204 204 204 401
+POST   /auth/login/second-factor            |                 | 401 401 401 401 401 401 401 401
+POST   /auth/passkey/options                |                 | 200 200 200 200 200 200 200 401
+POST   /auth/passkey                        |                 | 401 401 401 401 401 401 401 401
 
 GET    /users/me                            |                 | 401 200 200 200 200 200 200 401
 PATCH  /users/me                            |                 | 401 202 202 202 202 202 202 401
@@ -70,6 +74,14 @@ GET    /users/me/sessions                   |                 | 401 200 200 200 
 DELETE /users/me/sessions                   |                 | 401 204 204 204 204 204 204 401
 DELETE /users/me/sessions/{id}              | their own       | 401 204 204 204 204 204 204 401
 DELETE /users/me/sessions/{id}              | another's       | 401 404 404 404 404 404 404 401
+POST   /users/me/second-factor/totp         |                 | 401 200 200 200 200 200 200 401
+DELETE /users/me/second-factor/totp         |                 | 401 204 204 204 204 204 204 401
+POST   /users/me/second-factor/totp/confirm |                 | 401 409 409 409 409 409 409 401
+POST   /users/me/second-factor/recovery-codes |               | 401 409 409 409 409 409 409 401
+GET    /users/me/passkeys                   |                 | 401 200 200 200 200 200 200 401
+POST   /users/me/passkeys/options           |                 | 401 200 200 200 200 200 200 401
+POST   /users/me/passkeys                   |                 | 401 400 400 400 400 400 400 401
+DELETE /users/me/passkeys/{id}              |                 | 401 404 404 404 404 404 404 401
 GET    /users/{username}                    |                 | 200 200 200 200 200 200 200 401
 DELETE /users/{username}                    |                 | 401 403 403 403 403 403 204 401
 DELETE /users/{username}                    | the admin       | 401 403 403 403 403 403 409 401
@@ -227,6 +239,8 @@ class Cast:
             "username": "admin" if row.case == "the admin" else "target",
             "tag": "garden",
             "token": self.token,
+            # Nothing has it.
+            "id": str(UUID(int=1)),
         }
         if kind in self.posts:
             post = self.posts[kind]

@@ -4,13 +4,15 @@ from typing import ClassVar, cast
 
 from django.http import HttpRequest, JsonResponse
 from django.utils.translation import get_language_from_request
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import PolymorphicProxySerializer, extend_schema
 from rest_framework.decorators import action
 from rest_framework.permissions import AllowAny, IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from innotter.accounts import (
+    challenges,
+    factors,
     leaving,
     logins,
     mailboxes,
@@ -35,9 +37,13 @@ from innotter.accounts.serializers import (
     ReasonSerializer,
     RefreshSerializer,
     RegistrationSerializer,
+    RequestOptionsSerializer,
     ResetRequestSerializer,
     ResetSerializer,
+    SecondFactorNeededSerializer,
+    SecondStepSerializer,
     SessionSerializer,
+    SignedCredentialSerializer,
     TokenPairSerializer,
     UserSerializer,
 )
@@ -55,6 +61,9 @@ class AuthViewSet(BaseViewSet):
     access: ClassVar = {
         "register": AllowAny,
         "log_in": AllowAny,
+        "finish_login": AllowAny,
+        "passkey_options": AllowAny,
+        "log_in_by_passkey": AllowAny,
         "refresh": AllowAny,
         "log_out": AllowAny,
         "request_reset": AllowAny,
@@ -75,11 +84,48 @@ class AuthViewSet(BaseViewSet):
         return Response(UserSerializer(user).data, HTTPStatus.CREATED)
 
     @refuses(passwords.WrongCredentials, UserBlocked)
-    @extend_schema(request=LoginSerializer, responses=TokenPairSerializer)
+    @extend_schema(
+        request=LoginSerializer,
+        responses=PolymorphicProxySerializer(
+            component_name="LoginAnswer",
+            serializers=[TokenPairSerializer, SecondFactorNeededSerializer],
+            resource_type_field_name=None,
+        ),
+    )
     @action(detail=False, methods=["post"], url_path="login")
     def log_in(self, request: Request) -> Response:
-        """A new session, by username or e-mail address."""
-        pair = logins.log_in(**self.body(LoginSerializer), client=client_of(request))
+        """A new session, by username or e-mail address; or, where the account has a second factor,
+        no token yet but a challenge, for five minutes and five tries."""
+        try:
+            pair = logins.log_in(**self.body(LoginSerializer), client=client_of(request))
+        except logins.SecondFactorNeeded as needed:
+            return Response(SecondFactorNeededSerializer({"second_factor": needed}).data)
+        return Response(TokenPairSerializer(pair).data)
+
+    @refuses(challenges.InvalidChallenge, factors.WrongCode, factors.WrongPasskey, UserBlocked)
+    @extend_schema(request=SecondStepSerializer, responses=TokenPairSerializer)
+    @action(detail=False, methods=["post"], url_path="login/second-factor")
+    def finish_login(self, request: Request) -> Response:
+        """The second step of a login: a code, or a passkey that answers `/auth/passkey/options`."""
+        pair = logins.finish_login(**self.body(SecondStepSerializer), client=client_of(request))
+        return Response(TokenPairSerializer(pair).data)
+
+    @extend_schema(request=None, responses=RequestOptionsSerializer)
+    @action(detail=False, methods=["post"], url_path="passkey/options")
+    def passkey_options(self, request: Request) -> Response:
+        """What `navigator.credentials.get()` takes as `publicKey`, in WebAuthn's own JSON. It is
+        good once, for five minutes."""
+        return Response(logins.passkey_request(client=client_of(request)))
+
+    @refuses(challenges.InvalidChallenge, factors.WrongPasskey, UserBlocked)
+    @extend_schema(request=SignedCredentialSerializer, responses=TokenPairSerializer)
+    @action(detail=False, methods=["post"], url_path="passkey")
+    def log_in_by_passkey(self, request: Request) -> Response:
+        """A new session by a passkey alone, as `navigator.credentials.get()` gives it, in
+        WebAuthn's own JSON."""
+        pair = logins.log_in_by_passkey(
+            passkey=self.body(SignedCredentialSerializer), client=client_of(request)
+        )
         return Response(TokenPairSerializer(pair).data)
 
     @refuses(sessions.WrongRefreshToken)

@@ -1,0 +1,101 @@
+"""Challenges: five minutes, once; the database knows a hash of each."""
+
+import secrets
+from datetime import timedelta
+
+from django.db.models import F
+from django.utils import timezone
+
+from innotter.accounts.models import Challenge, User
+from innotter.accounts.selectors import digest
+from innotter.common.database import delete_in_steps
+from innotter.common.errors import Unauthenticated
+
+CHALLENGE_LIFE = timedelta(minutes=5)
+MOST_TRIES = 5
+# In which an authenticator app that was shown its secret has to give a first code.
+SETUP_LIFE = timedelta(hours=1)
+
+# So many in one transaction, and so many transactions in one run.
+PRUNED_AT_ONCE = 5_000
+PRUNINGS = 20
+PRUNE = """
+    DELETE FROM accounts_challenge WHERE id = ANY(ARRAY(
+        SELECT id FROM accounts_challenge
+        WHERE expires_at < %s
+        ORDER BY expires_at LIMIT %s
+        FOR UPDATE SKIP LOCKED
+    ))
+"""
+PRUNE_SETUPS = """
+    DELETE FROM accounts_totp WHERE id = ANY(ARRAY(
+        SELECT id FROM accounts_totp
+        WHERE confirmed_at IS NULL AND created_at < %s
+        ORDER BY created_at LIMIT %s
+        FOR UPDATE SKIP LOCKED
+    ))
+"""
+
+Purpose = Challenge.Purpose
+
+
+class InvalidChallenge(Unauthenticated):
+    code = "invalid_challenge"
+    detail = "This login took too long or too many tries. Begin again."
+
+
+def issue_challenge(purpose: Challenge.Purpose, *, user: User | None) -> str:
+    """A token of 32 random bytes in base64url. If it is for a user, their row is locked."""
+    token = secrets.token_urlsafe(32)
+    Challenge.objects.create(
+        digest=digest(token),
+        purpose=purpose,
+        user=user,
+        expires_at=timezone.now() + CHALLENGE_LIFE,
+    )
+    return token
+
+
+def open_challenge(token: str, purpose: Challenge.Purpose) -> Challenge | None:
+    """With its user, if it can still be answered."""
+    return (
+        Challenge.objects.select_related("user")
+        .filter(
+            digest=digest(token),
+            purpose=purpose,
+            expires_at__gt=timezone.now(),
+            tries__lt=MOST_TRIES,
+        )
+        .first()
+    )
+
+
+def try_challenge(token: str, purpose: Challenge.Purpose) -> Challenge:
+    """With its user, one try further on, which is counted whatever follows. Not for use in a
+    transaction. Raises InvalidChallenge."""
+    found = open_challenge(token, purpose)
+    counted = Challenge.objects.filter(pk__in=[found and found.pk], tries__lt=MOST_TRIES)
+    if found is None or not counted.update(tries=F("tries") + 1):
+        raise InvalidChallenge
+    return found
+
+
+def spend_challenge(challenge: Challenge) -> None:
+    """Of many at once, one does. Raises InvalidChallenge."""
+    if not Challenge.objects.filter(pk=challenge.pk).delete()[0]:
+        raise InvalidChallenge
+
+
+def void_challenges(user: User) -> None:
+    """What was begun with a former password or factor leads nowhere."""
+    Challenge.objects.filter(user=user).delete()
+
+
+def prune_challenges() -> int:
+    """Deletes those that are over, and secrets that no app has confirmed in time; how many rows
+    together."""
+    now = timezone.now()
+    return sum(
+        delete_in_steps(statement, [over], at_once=PRUNED_AT_ONCE, steps=PRUNINGS)
+        for statement, over in ((PRUNE, now), (PRUNE_SETUPS, now - SETUP_LIFE))
+    )
