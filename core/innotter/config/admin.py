@@ -10,11 +10,13 @@ from django.db import Error as DatabaseFailure
 from django.http import HttpRequest, HttpResponse
 
 from innotter.accounts.middleware import session_of
+from innotter.accounts.models import User
+from innotter.accounts.policies import lacks_second_factor, require_second_factor
 from innotter.accounts.sessions import is_password_fresh
 from innotter.common.problems import not_found
 from innotter.statistics.metrics import figures_of_instance
 from innotter.web.shortcuts import next_of, see_other
-from innotter.web.views.account import log_out
+from innotter.web.views.login import log_out
 
 admin.site.site_title = admin.site.site_header = "Innotter"
 admin.site.index_title = "Admin panel"
@@ -29,18 +31,24 @@ admin.site.password_change_done = not_found  # type: ignore[method-assign,assign
 
 
 def is_open_to(request: HttpRequest) -> bool:
-    """To admins, who gave their password not long ago."""
+    """To admins who have what the operator wants of them, and gave their password not long ago."""
     user = request.user
-    return user.is_authenticated and user.is_admin and is_password_fresh(session_of(request))
+    if not (isinstance(user, User) and user.is_admin) or lacks_second_factor(user):
+        return False
+    return is_password_fresh(session_of(request))
 
 
 def log_in(request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-    """The site's login, or what it asks of an admin again; then back."""
+    """The site's login, or what it asks of an admin again; then back.
+
+    Raises SecondFactorRequired.
+    """
     back = urlencode({"next": request.GET.get("next") or "/admin/"})
-    if not request.user.is_authenticated:
+    if not isinstance(request.user, User):
         return see_other(f"/login?{back}")
     if not request.user.is_admin:
         raise PermissionDenied
+    require_second_factor(request.user)
     return see_other(next_of(request) if is_open_to(request) else f"/login/again?{back}")
 
 

@@ -40,6 +40,13 @@ WORDS: dict[str | int, tuple[Any, Any]] = {
             "Nothing was changed."
         ),
     ),
+    "second_factor_required": (
+        gettext_lazy("A second factor is needed"),
+        gettext_lazy(
+            "Everybody who moderates here needs an authenticator app or a passkey besides the "
+            "password. Set one up in the settings, under Security, and go on. Nothing was changed."
+        ),
+    ),
     "csrf_failed": (
         gettext_lazy("This form has expired"),
         gettext_lazy(
@@ -119,6 +126,7 @@ def _words(request: HttpRequest, document: Problem, headers: Mapping[str, str]) 
         "text": text,
         "wait": _wait(int(headers["Retry-After"])) if "Retry-After" in headers else "",
         "again": origin_of(request) if document["code"] == "csrf_failed" else "",
+        "security": document["code"] == "second_factor_required",
         # Before the user is known, nobody is; who is blocked is treated as a stranger.
         "user": getattr(request, "user", AnonymousUser()),
         # No query is made for an error.

@@ -1,16 +1,17 @@
 """What people write into the site's forms: the shape of the input; its rules are the services'."""
 
+import json
 import secrets
 from collections.abc import Sequence
 from typing import Any
 
 from django import forms
-from django.http import QueryDict
+from django.http import HttpRequest, QueryDict
 from django.utils import timezone
 from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
-from innotter.accounts.models import User
+from innotter.accounts.models import LONGEST_PASSKEY_NAME, User
 from innotter.common import time_zones
 from innotter.pages.models import MAX_TAGS, Page
 from innotter.posts.models import MAX_LENGTH
@@ -185,13 +186,75 @@ class NewPasswordForm(forms.Form):
     )
 
 
-class ConfirmPasswordForm(forms.Form):
+class CodeForm(forms.Form):
+    """A code of the second factor: of an app, or a recovery code."""
+
+    code = forms.CharField(
+        label=_("Code"),
+        max_length=100,
+        widget=forms.TextInput(
+            attrs={"autocomplete": "one-time-code", "inputmode": "numeric", "spellcheck": "false"}
+        ),
+        help_text=_("The six digits that your authenticator app shows."),
+    )
+
+    def ask_for_recovery_code(self) -> None:
+        field = self.fields["code"]
+        field.label = _("Recovery code")
+        field.help_text = _("One of the ten that you kept. It is good once.")
+        field.widget.attrs.update(autocomplete="off", inputmode="text", autocapitalize="none")
+
+
+class ConfirmForm(forms.Form):
+    """The password, or a factor: `credential` is what a passkey gave the script."""
+
     password = forms.CharField(
         label=_("Password"),
         strip=False,
+        required=False,
         max_length=128,
         widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
     )
+    code = forms.CharField(
+        label=_("Code"),
+        required=False,
+        max_length=100,
+        widget=forms.TextInput(
+            attrs={"autocomplete": "one-time-code", "inputmode": "numeric", "spellcheck": "false"}
+        ),
+        help_text=_("Of your authenticator app, in place of the password."),
+    )
+    credential = forms.CharField(widget=forms.HiddenInput, required=False)
+
+    def ask_for_password_alone(self) -> None:
+        del self.fields["code"]
+
+    def clean(self) -> dict[str, Any]:
+        given = super().clean() or {}
+        if not any(given.values()) and not self.errors:
+            self.add_error("password", self.fields["password"].error_messages["required"])
+        return given
+
+
+class PasskeyForm(forms.Form):
+    """A new passkey; `credential` is what the browser gave the script."""
+
+    name = forms.CharField(
+        label=_("Name of the passkey"),
+        max_length=LONGEST_PASSKEY_NAME,
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+        help_text=_("To know it again: this device, or the key on your ring."),
+    )
+    credential = forms.CharField(widget=forms.HiddenInput, required=False)
+
+
+def credential_of(request: HttpRequest) -> dict[str, Any]:
+    """The JSON in the field `credential`; what is none is empty, and no passkey's."""
+    try:
+        found = json.loads(request.POST.get("credential", ""))
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 class ProfileForm(forms.Form):

@@ -4,9 +4,11 @@ import re
 from collections.abc import Callable
 from functools import wraps
 from typing import Any, cast
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
+from uuid import UUID
 
 from django import forms
+from django.conf import settings
 from django.http import (
     HttpRequest,
     HttpResponse,
@@ -23,6 +25,7 @@ from innotter.accounts.models import User
 from innotter.accounts.selectors import user_formerly_at
 from innotter.accounts.sessions import is_password_fresh
 from innotter.common.errors import Conflict, Forbidden, Invalid, NotFound
+from innotter.common.serializers import id_from
 from innotter.pages.selectors import page_formerly_at
 from innotter.posts.models import Post
 from innotter.posts.services import KeyReused, create_post
@@ -31,6 +34,7 @@ from innotter.web.refusals import in_words
 
 # Of a conflict, the field that says it.
 FIELD_OF = {"username_taken": "username", "email_taken": "email", "uuid_taken": "uuid"}
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
 # A longer address leads nowhere: browsers and gateways would cut it.
 LONGEST_NEXT = 4000
 # Of ours, with a path that leads back within another.
@@ -96,6 +100,37 @@ def recent_password(view: View) -> View:
     return guarded
 
 
+def at_core_url(view: View) -> View:
+    """Passkeys belong to the host of CORE_URL: who has come by another name of this machine, or to
+    another port, is led there."""
+
+    @wraps(view)
+    def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if request.method in ("GET", "HEAD") and _is_other_name(request.get_host()):
+            return HttpResponseRedirect(
+                settings.CORE_URL + request.get_full_path(), status=302, max_length=LONGEST_URL
+            )
+        return view(request, *args, **kwargs)
+
+    return guarded
+
+
+def _is_other_name(host: str) -> bool:
+    """Of those that a browser on the same machine may use. A gateway that leaves the port out of
+    `Host` is none, and nobody is sent in a circle."""
+    asked, wanted = urlsplit(f"//{host}"), urlsplit(settings.CORE_URL)
+    ours = LOOPBACK if wanted.hostname in LOOPBACK else (wanted.hostname,)
+    if asked.hostname not in ours:
+        return False
+    return asked.hostname != wanted.hostname or asked.port not in (None, wanted.port)
+
+
+def with_next(path: str, request: HttpRequest) -> str:
+    """The path, with where to go afterwards."""
+    back = next_of(request)
+    return path if back == "/" else f"{path}?{urlencode({'next': back})}"
+
+
 def to_login(request: HttpRequest) -> HttpResponse:
     """From there back to where the stranger was, with what they wrote or pressed."""
     back = _asked_again(request) if request.method == "POST" else request.get_full_path()
@@ -122,6 +157,14 @@ def _asked_again(request: HttpRequest) -> str:
 def member(request: HttpRequest) -> User:
     """Who is signed in, in a view that is for members only."""
     return cast(User, request.user)
+
+
+def id_or_not_found(text: str) -> UUID:
+    """Raises NotFound."""
+    try:
+        return id_from(text)
+    except ValueError:
+        raise NotFound from None
 
 
 def sent(request: HttpRequest) -> QueryDict | None:

@@ -37,6 +37,7 @@ WRONG_NAMES = ["%00", "a%00b", "%ED%A0%80", "%FF", "a%0A", "%20", "x" * 300, "%D
 QUESTIONS = {
     "/": ["cursor", "text", "as"],
     "/login": ["next"],
+    "/login/second-factor": ["next", "with"],
     "/search": ["q", "tag", "type", "cursor"],
     "/search/suggestions": ["q"],
     "/feed/new": ["after"],
@@ -58,6 +59,8 @@ REASONED = dict.fromkeys(("reason", "until"), "Spam")
 MORE: dict[str, dict[str, str]] = {
     "POST /": {"key": "k"},
     "POST /login": {"next": "/likes"},
+    "POST /login/again": {"code": "123456", "credential": "{}", "next": "/likes"},
+    "POST /settings/security": {"code": "123456", "name": "n", "credential": "{}", "passkey": "x"},
     "POST /register": {"next": "/likes"},
     "POST /settings": {"email": "a@example.com", "current_password": PASSWORD, "session": "x"},
     "POST /@{uuid}/{id}": {"key": "k"},

@@ -1,28 +1,22 @@
-"""One's account: the way in, the way out, and what one may change."""
+"""One's account: how it begins, and what one may change."""
 
 from collections.abc import Callable
-from uuid import UUID
 
 from django import forms
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
-from django.middleware.csrf import rotate_token
 from django.shortcuts import render
 from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 
-from innotter.accounts import logins, mailboxes, passwords, services, sessions
+from innotter.accounts import mailboxes, services, sessions
 from innotter.accounts.middleware import session_of
 from innotter.accounts.selectors import is_mail_suppressed, live_sessions
 from innotter.common.clients import client_of
-from innotter.common.errors import NotFound
 from innotter.common.pagination import Window
-from innotter.common.serializers import id_from
 from innotter.web.forms import (
     ClockForm,
-    ConfirmPasswordForm,
     EmailForm,
-    LoginForm,
     LoginsForm,
     PasswordForm,
     PictureForm,
@@ -31,7 +25,7 @@ from innotter.web.forms import (
     UsernameForm,
 )
 from innotter.web.shortcuts import (
-    form_only,
+    id_or_not_found,
     member,
     members_only,
     next_of,
@@ -40,6 +34,7 @@ from innotter.web.shortcuts import (
     see_other,
     sent,
 )
+from innotter.web.views.login import keep, log_in_as
 
 # More sessions than this are not listed; `End all others` reaches them too.
 MOST_SESSIONS = 50
@@ -56,48 +51,8 @@ def register(request: HttpRequest) -> HttpResponse:
             if mailboxes.needs_confirmation():
                 asked = _("We have sent a mail to %(address)s: open the link in it to confirm it.")
                 messages.success(request, asked % {"address": given["email"]})
-            return _log_in(request, given["username"], given["password"])
+            return log_in_as(request, given["username"], given["password"])
     return render(request, "web/register.html", {"form": form, "next": next_of(request)})
-
-
-@readable_form
-def log_in(request: HttpRequest) -> HttpResponse:
-    if request.method != "POST" and request.user.is_authenticated:
-        return see_other(next_of(request))
-    form = LoginForm(sent(request))
-    if request.method == "POST" and form.is_valid():
-        try:
-            return _log_in(request, **form.cleaned_data)
-        except passwords.WrongCredentials:
-            form.add_error(None, _("There is no account with this name and password."))
-    return render(request, "web/login.html", {"form": form, "next": next_of(request)})
-
-
-@readable_form
-@members_only
-def confirm_password(request: HttpRequest) -> HttpResponse:
-    """For what needs a recent one, and back to it."""
-    form = ConfirmPasswordForm(sent(request))
-    if request.method == "POST" and form.is_valid():
-        session, password = session_of(request), form.cleaned_data["password"]
-
-        def confirm() -> None:
-            token = sessions.confirm_password(
-                session=session, password=password, client=client_of(request)
-            )
-            _keep(request, token)
-
-        if not refused(form, confirm):
-            return see_other(next_of(request))
-    return render(request, "web/confirm_password.html", {"form": form, "next": next_of(request)})
-
-
-@form_only
-def log_out(request: HttpRequest) -> HttpResponse:
-    if request.user.is_authenticated:
-        sessions.log_out_of_site(session=session_of(request))
-    request.cookie_token = ""  # type: ignore[attr-defined]
-    return see_other("/")
 
 
 @readable_form
@@ -121,21 +76,6 @@ def settings(request: HttpRequest) -> HttpResponse:
         "suppressed": is_mail_suppressed(member(request)),
     }
     return render(request, "web/settings.html", context)
-
-
-def _log_in(request: HttpRequest, login: str, password: str) -> HttpResponse:
-    """Raises Throttled, WrongCredentials, UserBlocked."""
-    token = logins.log_in_to_site(login=login, password=password, client=client_of(request))
-    if request.user.is_authenticated:
-        sessions.log_out_of_site(session=session_of(request))
-    _keep(request, token)
-    return see_other(next_of(request))
-
-
-def _keep(request: HttpRequest, token: str) -> None:
-    """As the cookie of the session. Forms that were opened before it are good no longer."""
-    request.cookie_token = token  # type: ignore[attr-defined]
-    rotate_token(request)
 
 
 def _forms(request: HttpRequest) -> dict[str, forms.Form]:
@@ -183,7 +123,7 @@ def _change_password(request: HttpRequest, form: forms.Form) -> None:
     services.edit_user(
         actor=member(request), client=client_of(request), session_id=session.id, **form.cleaned_data
     )
-    _keep(request, sessions.renew_cookie(session=session, authenticated_at=timezone.now()))
+    keep(request, sessions.renew_cookie(session=session, authenticated_at=timezone.now()))
 
 
 def _set_picture(request: HttpRequest, form: forms.Form) -> None:
@@ -195,18 +135,13 @@ def _remove_picture(request: HttpRequest, form: None) -> None:
 
 
 def _end_session(request: HttpRequest, form: None) -> None:
-    sessions.end_session(actor=member(request), session_id=_id(request.POST.get("session", "")))
+    sessions.end_session(
+        actor=member(request), session_id=id_or_not_found(request.POST.get("session", ""))
+    )
 
 
 def _end_others(request: HttpRequest, form: None) -> None:
     sessions.end_other_sessions(actor=member(request), session_id=session_of(request).id)
-
-
-def _id(text: str) -> UUID:
-    try:
-        return id_from(text)
-    except ValueError:
-        raise NotFound from None
 
 
 # What the button of each part does.
