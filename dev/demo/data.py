@@ -18,9 +18,10 @@ from django.conf import settings
 from django.contrib.auth.hashers import make_password
 from django.db import transaction
 
-from dev.demo import PASSWORD
+from dev.demo import PASSWORD, TOTP_SECRET, TOTP_USER
 from dev.demo.texts import PageText, PersonText, read_people, replies_in
-from innotter.accounts.models import User
+from innotter.accounts.encryption import encrypted
+from innotter.accounts.models import Totp, User
 from innotter.accounts.services import register
 from innotter.pages.models import Follow, Page
 from innotter.pages.services import create_page, follow
@@ -76,6 +77,7 @@ def create_demo_data(now: datetime) -> DemoData:
     if User.objects.exists():
         raise NotEmpty("There are users already: demo data is for an empty database.")
     _Story(read_people(), now).happen()
+    _add_totp(User.objects.get(username=TOTP_USER), now)
     replies = Post.objects.filter(reply_to__isnull=False).count()
     waiting = Follow.objects.filter(accepted_at=None).count()
     return DemoData(
@@ -87,6 +89,12 @@ def create_demo_data(now: datetime) -> DemoData:
         follows=Follow.objects.count() - waiting,
         requests=waiting,
     )
+
+
+def _add_totp(user: User, now: datetime) -> None:
+    Totp.objects.create(user=user, secret=encrypted(TOTP_SECRET), confirmed_at=now)
+    user.has_second_factor = True
+    user.save(update_fields=["has_second_factor"])
 
 
 class _Story:

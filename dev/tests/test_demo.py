@@ -9,8 +9,10 @@ from django.db import transaction
 from django.db.models import Count, F, Model, Q, Sum
 from pytest_django import DjangoDbBlocker, Settings
 
+from dev import totp
 from dev.demo import ACCOUNTS
 from dev.demo.data import LENGTH, DemoData, Refused, create_demo_data
+from innotter.accounts.factors import take_code
 from innotter.accounts.models import User
 from innotter.common.pagination import Window
 from innotter.events.models import OutboxEvent
@@ -52,6 +54,16 @@ def test_the_accounts_can_be_used_as_described(data: DemoData) -> None:
     assert User.objects.get(username="admin").is_admin
     assert User.objects.get(username="moderator").role == User.Role.MODERATOR
     assert not User.objects.exclude(email__endswith="@example.com").exists()
+
+
+def test_one_account_has_an_app_whose_code_a_command_shows(
+    data: DemoData, capsys: pytest.CaptureFixture[str]
+) -> None:
+    totp.main([])
+    code = capsys.readouterr().out.strip()
+    user = User.objects.get(has_second_factor=True)
+    assert user.username == "helen"
+    assert take_code(code, user)
 
 
 def test_ann_has_followers_and_likes_and_a_private_page_with_requests(data: DemoData) -> None:
