@@ -23,6 +23,7 @@ PUBLIC_HOST=localhost
 PUBLIC_PORT=8000
 EMULATOR_URL=http://ministack:4566
 PUBLIC_MEDIA_URL=http://localhost:4566/innotter-media
+PUBLIC_S3_URL=http://localhost:4566
 AWS_ACCESS_KEY_ID=test
 AWS_SECRET_ACCESS_KEY=test
 END
@@ -43,6 +44,7 @@ AWS_ACCESS_KEY_ID=
 AWS_SECRET_ACCESS_KEY=
 MAIL_FROM=
 MEDIA_BUCKET=
+EXPORT_BUCKET=
 # The CDN in front of that bucket: docs/images.md.
 PUBLIC_MEDIA_URL=
 STATISTICS_TABLE=

@@ -52,7 +52,7 @@ def start_aws(processes: Processes, data: Path, port: Port, *, strict: bool = Fa
 
 
 def prepare_aws(env: Mapping[str, str]) -> None:
-    """The bucket, the verified sender and the table that `env` names. May be repeated.
+    """The buckets, the verified sender and the table that `env` names. May be repeated.
 
     Raises Failed when nobody answers at AWS_ENDPOINT_URL.
     """
@@ -70,6 +70,7 @@ def _prepare(env: Mapping[str, str]) -> None:
     )
     endpoint = env["AWS_ENDPOINT_URL"]
     _prepare_bucket(session.client("s3", endpoint_url=endpoint), env["MEDIA_BUCKET"])
+    _create_bucket(session.client("s3", endpoint_url=endpoint), env["EXPORT_BUCKET"])
     session.client("ses", endpoint_url=endpoint).verify_email_identity(
         EmailAddress=env["MAIL_FROM"]
     )
@@ -78,11 +79,7 @@ def _prepare(env: Mapping[str, str]) -> None:
 
 def _prepare_bucket(s3: "S3Client", bucket: str) -> None:
     """The pictures of profiles: here everybody reads them from the bucket itself."""
-    try:
-        s3.create_bucket(Bucket=bucket)
-    except ClientError as error:
-        if error.response["Error"]["Code"] != "BucketAlreadyOwnedByYou":
-            raise
+    _create_bucket(s3, bucket)
     anybody = {
         "Effect": "Allow",
         "Principal": "*",
@@ -91,6 +88,14 @@ def _prepare_bucket(s3: "S3Client", bucket: str) -> None:
     }
     policy = {"Version": "2012-10-17", "Statement": [anybody]}
     s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps(policy))
+
+
+def _create_bucket(s3: "S3Client", bucket: str) -> None:
+    try:
+        s3.create_bucket(Bucket=bucket)
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "BucketAlreadyOwnedByYou":
+            raise
 
 
 def answers(url: str) -> bool:

@@ -19,6 +19,7 @@ ENVIRONMENT = {
     "ALLOWED_HOSTS": "localhost",
     "MAIL_FROM": "innotter@example.com",
     "MEDIA_BUCKET": "innotter-media",
+    "EXPORT_BUCKET": "innotter-exports",
     "STATISTICS_TABLE": "innotter-statistics",
 }
 

@@ -31,6 +31,7 @@ def defaults(*, secrets_folder: Path, core_url: str, stats_url: str) -> dict[str
         "ALLOWED_HOSTS": "localhost,127.0.0.1",
         "MAIL_FROM": "innotter@example.com",
         "MEDIA_BUCKET": "innotter-media",
+        "EXPORT_BUCKET": "innotter-exports",
         "STATISTICS_TABLE": "innotter-statistics",
     }
 

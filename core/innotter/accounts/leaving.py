@@ -92,6 +92,24 @@ def delete_user(*, actor: Actor, user: User | str, reason: str = "") -> None:
     user_deletion.send(User, user=user, actor=actor, reason=reason)
 
 
+def due_deletions() -> list[User]:
+    """Whose week is over, the longest first."""
+    due = User.objects.filter(deletes_at__lte=timezone.now())
+    return list(due.order_by("deletes_at"))
+
+
+@transaction.atomic
+def schedule_again(user_id: UUID) -> bool:
+    """Of somebody whom an old backup has brought back; whether it had."""
+    user = User.objects.select_for_update(no_key=True).filter(pk=user_id).first()
+    if user is None or user.is_gone:
+        return False
+    _set_deletes_at(user, timezone.now())
+    record(UserDeletionScheduled(actor=None, payload=_state(user)))
+    end_all_sessions(user=user, but=None)
+    return True
+
+
 def _schedule_deletion(user: User, moment: datetime, *, actor: Actor) -> None:
     """Of a user whose row is locked."""
     _set_deletes_at(user, moment)

@@ -120,6 +120,9 @@ class Environment(BaseSettings):
     aws_endpoint_url: str | None = None
     media_bucket: str = "innotter-media"
     media_url: str | None = None
+    export_bucket: str = "innotter-exports"
+    # Where browsers reach the S3 of that bucket, if not at AWS_ENDPOINT_URL.
+    export_endpoint_url: str | None = None
     # Where this process serves what it counts; nowhere without a port.
     metrics_host: str = "127.0.0.1"
     metrics_port: int | None = None
@@ -183,6 +186,8 @@ MEDIA_BUCKET = environment.media_bucket
 MEDIA_URL = (environment.media_url or f"{environment.aws_endpoint_url}/{MEDIA_BUCKET}").rstrip(
     "/"
 ) + "/"
+EXPORT_BUCKET = environment.export_bucket
+EXPORT_ENDPOINT_URL = environment.export_endpoint_url or environment.aws_endpoint_url
 METRICS_HOST = environment.metrics_host
 METRICS_PORT = environment.metrics_port
 # Errors are problem documents and log lines everywhere, development included.
@@ -212,6 +217,8 @@ INSTALLED_APPS = [
     "innotter.feed",
     "innotter.mail",
     "innotter.moderation",
+    "innotter.exports",
+    "innotter.deletion",
     "innotter.search",
     "innotter.statistics",
     "innotter.web",

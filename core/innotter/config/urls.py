@@ -19,6 +19,7 @@ api: list[URLPattern | URLResolver] = [
     path("", include("innotter.mail.urls")),
     path("", include("innotter.moderation.urls")),
     path("", include("innotter.search.urls")),
+    path("", include("innotter.exports.urls")),
     path("schema", SpectacularAPIView.as_view(http_method_names=METHODS), name="schema"),
     path(
         "docs",

@@ -45,6 +45,16 @@ def put(name: str, files: Mapping[Size, bytes]) -> None:
             )
 
 
+def read(name: str, size: Size = "large") -> bytes | None:
+    """None for one whose file is lost. Raises StorageUnavailable."""
+    with _available():
+        try:
+            found = _client().get_object(Bucket=settings.MEDIA_BUCKET, Key=_key(name, size))
+        except _client().exceptions.NoSuchKey:
+            return None
+        return found["Body"].read()
+
+
 def delete(names: Collection[str]) -> None:
     """At most 500 pictures, whether they are there or not. Raises StorageUnavailable."""
     keys = [_key(name, size) for name in names for size in SIZES]

@@ -24,13 +24,17 @@ class ModerationAction(Record):
         PAGE = "page"
         POST = "post"
 
-    # Null: the operator.
+    # Null: the operator, or one whose account is deleted.
     actor = models.ForeignKey(User, null=True, on_delete=models.PROTECT, related_name="+")
+    actor_is_gone = models.BooleanField(default=False, db_default=False)
+    # Whom it concerned: the target, or whose page or post it was. With their account go the words
+    # of the entry, and what was done stays.
+    subject = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
     action = models.CharField(max_length=20, choices=Action)
     # The target may be gone, or have another name by now: `target` is what it was called.
     target_kind = models.CharField(max_length=10, choices=Kind)
     target_id = models.UUIDField()
-    target = models.CharField(max_length=250)
+    target = models.CharField(max_length=250, blank=True)
     reason = models.CharField(max_length=500, blank=True)
     # When the block of a page was to end; null: for good.
     until = models.DateTimeField(null=True)

@@ -2,6 +2,7 @@
 transaction."""
 
 from datetime import datetime
+from uuid import UUID
 
 from django.db import transaction
 from django.utils import timezone
@@ -188,6 +189,7 @@ def _log(
         target_kind=str(target._meta.model_name),
         target_id=target.pk,
         target=_readable(target),
+        subject_id=_subject(target),
         reason=reason,
         until=until,
     )
@@ -201,3 +203,13 @@ def _readable(target: User | Page | Post) -> str:
             return target.uuid
         case Post():
             return f"{target.page.uuid}: {target.content}"
+
+
+def _subject(target: User | Page | Post) -> UUID:
+    match target:
+        case User():
+            return target.pk
+        case Page():
+            return target.owner_id
+        case Post():
+            return target.page.owner_id

@@ -183,6 +183,11 @@ def delete_page(*, actor: User, page: Page | str) -> None:
     one. Replies on other pages stay. Raises NotFound, Forbidden."""
     page = locked(page)
     require_owner(actor, page)
+    remove_page(page=page, actor=actor)
+
+
+def remove_page(*, page: Page, actor: User) -> None:
+    """The page, which is locked, with all that is on it."""
     page_deletion.send(Page, page=page, actor=actor)
     record(PageDeleted(actor=actor.id, payload=PageDeleted.Payload(page_id=page.pk)))
     page.delete()
@@ -391,5 +396,11 @@ def _tags_named(names: Iterable[str]) -> list[Tag]:
         # A client reads these as parts of a path, and could never ask for such a tag.
         if "/" in name or name in {".", ".."}:
             raise Invalid("tags", "A tag must not contain a slash, or be one or two dots.")
-    Tag.objects.bulk_create((Tag(name=name) for name in normal), ignore_conflicts=True)
+    # Locked, new or not: a tag that nobody has any more is not deleted now.
+    Tag.objects.bulk_create(
+        (Tag(name=name) for name in normal),
+        update_conflicts=True,
+        unique_fields=["name"],
+        update_fields=["name"],
+    )
     return list(Tag.objects.filter(name__in=normal))

@@ -102,14 +102,14 @@ def delete_post(*, actor: User, post: Post | UUID, reason: str = "") -> None:
     page = _locked_page_of(post)
     require_deletable(actor, page)
     this = Post.objects.filter(pk=_id(post))
-    locked = _lock_posts(Q(pk=_id(post)) | Q(pk__in=this.values("reply_to")))
+    locked = lock_posts(Q(pk=_id(post)) | Q(pk__in=this.values("reply_to")))
     found = next((each for each in locked if each.pk == _id(post)), None)
     if found is None:
         raise NotFound
     found.page = page
     if not is_owner(actor, page):
         post_moderation.send(Post, post=found, actor=actor, reason=reason)
-    record(_deleted(found, actor=actor))
+    record(deletion_of(found, actor=actor))
     Page.objects.filter(pk=page.pk).update(posts_count=F("posts_count") - 1)
     if found.reply_to_id:
         Post.objects.filter(pk=found.reply_to_id).update(replies_count=F("replies_count") - 1)
@@ -123,7 +123,7 @@ def delete_posts_of(*, page: Page, actor: User, **_: object) -> None:
     parents = Post.objects.filter(pk__in=replies.values("reply_to"))
     which = Post.objects.filter(Q(page=page) | Q(pk__in=parents.values("pk")))
     list(which.select_for_update().order_by("id").values_list("pk", flat=True))
-    record(*(_deleted(reply, actor=actor) for reply in replies.order_by("id")))
+    record(*(deletion_of(reply, actor=actor) for reply in replies.order_by("id")))
     gone = replies.filter(reply_to=OuterRef("pk")).values("reply_to").values(count=Count("pk"))
     parents.exclude(page=page).update(replies_count=F("replies_count") - Subquery(gone))
     with connection.cursor() as cursor:
@@ -258,13 +258,14 @@ def _locked(post: Post | UUID, viewer: User) -> Post:
     return found
 
 
-def _lock_posts(which: Q) -> list[Post]:
+def lock_posts(which: Q) -> list[Post]:
     """In the order of their ids, as in every place that locks several. Concurrent likes, replies
     and mails about one of them end before this returns."""
     return list(Post.objects.select_for_update().filter(which).order_by("id"))
 
 
-def _deleted(post: Post, *, actor: User) -> PostDeleted:
+def deletion_of(post: Post, *, actor: User) -> PostDeleted:
+    """The event of a post that is locked."""
     parent = None
     if post.reply_to_id and post.reply_to_page_id:
         parent = PostRef(post_id=post.reply_to_id, page_id=post.reply_to_page_id)

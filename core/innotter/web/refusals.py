@@ -64,6 +64,8 @@ KNOWN = frozenset(
         gettext_noop("You are the last admin. Make somebody else an admin first."),
         gettext_noop("You cannot do this to yourself."),
         gettext_noop("You own as many pages as one person may have here."),
+        gettext_noop("Your data is being collected already."),
+        gettext_noop("You are the last admin. Make somebody else an admin first."),
         gettext_noop("You own this page."),
     }
 )

@@ -160,6 +160,7 @@ def bodies(*, refresh: str, links: dict[str, str] | None = None) -> dict[str, di
             "current_password": PASSWORD,
         },
         "DELETE /users/me": {"current_password": PASSWORD},
+        "POST /users/me/export": {"current_password": PASSWORD},
         "DELETE /users/{username}": {"reason": "They asked for it"},
         "POST /users/me/second-factor/totp": {"current_password": PASSWORD},
         "DELETE /users/me/second-factor/totp": {"current_password": PASSWORD},

@@ -132,9 +132,20 @@ WITHOUT_ACTOR = {
     "media.store_picture": "a part of set_image",
     "media.forget_pictures": "the scheduler's",
     "moderation.give_mailbox": "the operator's: a command",
+    "accounts.due_deletions": "the scheduler's",
+    "accounts.schedule_again": "the operator's: a command",
+    "deletion.delete_due": "the scheduler's",
+    "deletion.delete_account": "a part of delete_due",
+    "deletion.forget_events": "a part of delete_due",
+    "deletion.apply_again": "the operator's: a command",
+    "exports.forget_exports": "a part of delete_account",
+    "exports.forget_old_exports": "the scheduler's",
     "moderation.log_post_deletion": "a part of delete_post",
     "moderation.log_user_deletion": "a part of delete_user",
     "pages.lock": "a part of every service of a page",
+    "pages.remove_page": "a part of delete_page",
+    "posts.deletion_of": "a part of delete_post",
+    "posts.lock_posts": "a part of delete_post",
     "pages.locked": "a part of every service of a page",
     "pages.locked_profile": "a part of every service of a page",
     "posts.correct_count": "the operator's: a command",
@@ -178,6 +189,8 @@ accounts.leave               |                 |  +   +   +   +   +   L   U
 accounts.restore             |                 |  +   +   +   +   +   +   U
 accounts.delete_user         |                 |  F   F   F   F   F   +   U
 accounts.delete_user         | the admin       |  F   F   F   F   F   S   U
+
+exports.request_export       |                 |  +   +   +   +   +   +   U
 
 pages.create_page            |                 |  +   +   +   +   +   +   U
 pages.edit_page              | public          |  F   F   F   +   F   F   U
@@ -301,6 +314,7 @@ PROOF = Proof(CLIENT, password=PASSWORD)
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "accounts.edit_user": {"client": CLIENT, "title": "Another title"},
     "accounts.leave": {"client": CLIENT, "current_password": PASSWORD, "session_id": None},
+    "exports.request_export": {"client": CLIENT, "current_password": PASSWORD},
     "accounts.set_image": {"image": None},
     "accounts.set_up_totp": {"proof": PROOF},
     "accounts.remove_totp": {"proof": PROOF},

@@ -173,6 +173,7 @@ def test_a_good_body_is_not(
         "POST /pages/{uuid}/follow": 409,
         "DELETE /pages/{uuid}/follow": 409,
         "DELETE /users/me": 202,
+        "POST /users/me/export": 202,
         # The id is that of a post.
         "DELETE /users/me/sessions/{id}": 404,
         **dict.fromkeys(SIGNED, 403),

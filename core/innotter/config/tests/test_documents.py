@@ -25,6 +25,7 @@ ELSEWHERE = {
     "POST /users/me/second-factor/totp/confirm": {403},
     "PATCH /users/me": {409},
     "POST /users/me/restore": {409},
+    "POST /users/me/export": {409},
     "POST /pages": {409},
     "PATCH /pages/{uuid}": {409},
     "POST /pages/{uuid}/posts": {409},

@@ -16,8 +16,8 @@ from innotter.accounts.models import User
 from innotter.accounts.services import edit_user
 from innotter.config.reactions import reactions_to
 from innotter.conftest import CLIENT, PASSWORD, make_follower, new_page, new_post, new_user
+from innotter.deletion.services import delete_account
 from innotter.events.models import OutboxEvent
-from innotter.events.services import record
 from innotter.moderation.services import block_user, unblock_user
 from innotter.pages.models import Page
 from innotter.pages.services import delete_page, edit_page, follow, reject_requests, unfollow
@@ -30,8 +30,6 @@ from innotter_contracts.events import (
     EXCHANGE,
     NEWEST,
     QUEUES,
-    UserDeleted,
-    UserRef,
     parse_event,
 )
 from innotter_contracts.ids import new_id
@@ -116,9 +114,7 @@ ACTIONS: dict[str, Action] = {
     "user.unblocked.v3": lambda _, eve: block_and_unblock(eve),
     "user.deletion_scheduled.v3": lambda _, eve: leave_and_stay(eve),
     "user.restored.v3": lambda _, eve: leave_and_stay(eve),
-    "user.deleted.v2": lambda _, eve: record(
-        UserDeleted(actor=eve.id, payload=UserRef(user_id=eve.id))
-    ),
+    "user.deleted.v2": lambda _, eve: delete_account(user=eve),
     "user.notifications_changed.v2": lambda _, eve: edit_user(
         actor=eve, client=CLIENT, email_notifications="off"
     ),
