@@ -7,7 +7,7 @@ A part ends where a file of the archive ends, so that nothing of a compressor ha
 import json
 import zipfile
 from collections.abc import Buffer
-from typing import Any
+from typing import IO, Any, cast
 from uuid import UUID
 
 from django.utils import timezone
@@ -56,7 +56,7 @@ class Archive:
 
     def __init__(self, *, size: int, files: list[dict[str, Any]]) -> None:
         self._part = _Part(size)
-        self._zip = zipfile.ZipFile(self._part, "w", zipfile.ZIP_DEFLATED)
+        self._zip = zipfile.ZipFile(cast(IO[bytes], self._part), "w", zipfile.ZIP_DEFLATED)
         for each in files:
             info = zipfile.ZipInfo(each["name"], tuple(each["moment"]))
             for field in FIELDS:

@@ -37,6 +37,7 @@ from innotter.mail.queueing import queue_deliveries
 from innotter.mail.suppressions import suppress
 from innotter.media.models import Picture
 from innotter.media.services import forget_pictures
+from innotter.media.storage import StorageUnavailable
 from innotter.moderation.models import ModerationAction
 from innotter.moderation.services import block_page, block_user, unblock_user
 from innotter.pages.models import Page, Tag
@@ -187,8 +188,8 @@ def test_statistics_are_told_of_everything_that_counted(zoe: User, post: Post) -
     told: dict[Any, int] = {}
     for body in OutboxEvent.objects.order_by("id").values_list("body", flat=True):
         event = parse_event(json.dumps(body))
-        for page, metric, amount in deltas(event):
-            told[page, metric] = told.get((page, metric), 0) + amount
+        for page_id, metric, amount in deltas(event):
+            told[page_id, metric] = told.get((page_id, metric), 0) + amount
     for page in Page.objects.all():
         likes = sum(Post.objects.filter(page=page).values_list("likes_count", flat=True))
         assert told.get((page.pk, "likes"), 0) == likes
@@ -283,16 +284,16 @@ def test_events_on_their_way_are_told_before_they_are_forgotten(zoe: User) -> No
 def test_one_that_fails_does_not_hold_up_the_others(
     zoe: User, ann: User, admin: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = services.storage.remember
+    real = storage.remember
 
     def fail(user_id: Any) -> None:
         if user_id == zoe.pk:
-            raise storage.StorageUnavailable
+            raise StorageUnavailable
         real(user_id)
 
-    monkeypatch.setattr(services.storage, "remember", fail)
+    monkeypatch.setattr(storage, "remember", fail)
     delete_user(actor=admin, user=ann)
-    with pytest.raises(storage.StorageUnavailable):
+    with pytest.raises(StorageUnavailable):
         services.delete_due()
     assert not User.objects.filter(pk=ann.pk).exists()
     assert User.objects.filter(pk=zoe.pk).exists()

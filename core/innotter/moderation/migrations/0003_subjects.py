@@ -20,7 +20,7 @@ class Migration(migrations.Migration):
     """Entries know whom they concern, so that their words can go with that account."""
 
     dependencies = [
-        ("moderation", "0001_initial"),
+        ("moderation", "0002_account_actions"),
         ("pages", "0001_initial"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
