@@ -85,7 +85,7 @@ class Visitor:
         """The mailbox, by the link in the mail."""
         self.goes_to(f"/confirm/{token_in_mail(self.stack, self.email, '/confirm/')}")
         self.presses("Confirm")
-        self.sees("status", "Your e-mail address is confirmed.")
+        expect(self.tab.get_by_text("Your e-mail address is confirmed.")).to_be_visible()
 
     def logs_in(self) -> None:
         """From wherever the login stands."""

@@ -79,7 +79,7 @@ def test_statistics_believes_the_cores_keys_alone(stack: Stack) -> None:
 
 def test_one_id_follows_a_post_through_every_log(stack: Stack) -> None:
     ann = Person.arrives(stack, "ann")
-    bob = Person.arrives(stack, "bob")
+    bob = Person.arrives(stack, "bob", confirmed=True)
     uuid = ann.new_page()
     bob.post(f"/pages/{uuid}/follow")
     request_id = f"trace-{ann.name}"
