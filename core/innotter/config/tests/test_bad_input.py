@@ -174,6 +174,10 @@ def test_a_good_body_is_not(
         "DELETE /pages/{uuid}/follow": 409,
         "DELETE /users/me": 202,
         "POST /users/me/export": 202,
+        "PATCH /users/me": 202,
+        "POST /users/me/email/resend": 202,
+        "POST /auth/password-reset": 202,
+        "POST /users/{username}/password-reset": 202,
         # The id is that of a post.
         "DELETE /users/me/sessions/{id}": 404,
         **dict.fromkeys(SIGNED, 403),

@@ -15,7 +15,8 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from innotter.accounts.models import Session, User
+from innotter.accounts.account_mail import owe_mail
+from innotter.accounts.models import AccountMail, Session, User
 from innotter.common import admin as panel
 from innotter.conftest import (
     PASSWORD,
@@ -241,6 +242,7 @@ def grow(start: int, stop: int) -> None:
         post = new_post(page)
         new_post(page, reply_to=post)
         queue_deliveries(post.id)
+        owe_mail(kind=AccountMail.Kind.PASSWORD_RESET, user=owner)
         Suppression.objects.create(
             address=f"{number}@example.com",
             reason=Suppression.Reason.BOUNCE,
