@@ -31,7 +31,7 @@ from innotter.config.celery import app
 from innotter_contracts.events import DEAD, DELAYS, MAIL_QUEUE, STATS_QUEUE
 from tests.people import Person, eventually
 
-pytestmark = pytest.mark.xdist_group("alarms")
+pytestmark = [pytest.mark.xdist_group("alarms"), pytest.mark.timeout(500)]
 
 ALARMS = [rule["alert"] for rule in yaml.safe_load(RULES.read_text())["groups"][0]["rules"]]
 
@@ -247,7 +247,7 @@ CAUSES: list[tuple[str, Cause]] = [
 
 
 @pytest.fixture(scope="module")
-def running(all_services: None) -> Iterator[Running]:
+def running(aws: None) -> Iterator[Running]:
     with breakable_stack_for_tests() as (stack, backing):
         ann = Person.arrives(stack, "ann")
         at = Running(stack, backing, ann, page=ann.new_page())

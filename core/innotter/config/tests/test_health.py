@@ -119,3 +119,12 @@ def test_the_size_of_the_instance_stands_in_the_panel(
     assert counted == (User.objects.count(), {"day": 1, "month": 1}, 1, 1)
     panel = browser.get("/admin/").content.decode()
     assert f'<th scope="row">Users</th><td>{counted.users}</td>' in panel
+
+
+def test_a_large_table_is_estimated(post: Post, monkeypatch: pytest.MonkeyPatch) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE posts_post")
+        cursor.execute("DELETE FROM posts_post")
+    assert metrics._rows_of(Post) == 0
+    monkeypatch.setattr(metrics, "EXACT", 0)
+    assert metrics._rows_of(Post) == 1
