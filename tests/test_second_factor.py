@@ -27,7 +27,7 @@ AUTHENTICATOR = {
 
 @pytest.fixture
 def ann(stack: Stack) -> Person:
-    return Person.arrives(stack, "ann")
+    return Person.arrives(stack, "ann", confirmed=True)
 
 
 def log_in(tab: Page, person: Person, path: str = "/login") -> None:

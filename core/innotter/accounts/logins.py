@@ -19,7 +19,6 @@ from innotter.accounts.devices import remember_device
 from innotter.accounts.factors import (
     Assertion,
     WrongCode,
-    WrongPasskey,
     asserted,
     take_code,
     take_passkey,
@@ -147,8 +146,6 @@ def _finish[Made](
     assert found.user is not None
     if passkey is not None:
         assertion = asserted(passkey)
-        if assertion.passkey.user_id != found.user_id:
-            raise WrongPasskey
         with transaction.atomic():
             now = _locked(found.user.pk)
             spend_challenge(found)

@@ -23,13 +23,16 @@ class Authenticator:
         self.id = secrets.token_bytes(32)
         self.origin = settings.CORE_URL
         self.flags = PRESENT | VERIFIED
+        # Many don't count, and say 0.
+        self.counts = True
         self.count = 0
         self._key = ec.generate_private_key(ec.SECP256R1())
-        self._user_id = ""
+        # Base64url; none before it is made.
+        self.user_id = ""
 
     def create(self, options: dict[str, Any]) -> dict[str, Any]:
         """RegistrationResponseJSON."""
-        self._user_id = options["user"]["id"]
+        self.user_id = options["user"]["id"]
         point = self._key.public_key().public_numbers()
         public = {1: 2, 3: -7, -1: 1, -2: point.x.to_bytes(32), -3: point.y.to_bytes(32)}
         attested = bytes(16) + struct.pack(">H", len(self.id)) + self.id + cbor2.dumps(public)
@@ -49,7 +52,7 @@ class Authenticator:
             clientDataJSON=client_data,
             authenticatorData=data,
             signature=self._key.sign(signed, ec.ECDSA(hashes.SHA256())),
-            userHandle=base64url_to_bytes(self._user_id),
+            userHandle=base64url_to_bytes(self.user_id),
         )
 
     def _answer(self, **response: bytes) -> dict[str, Any]:
@@ -58,7 +61,7 @@ class Authenticator:
         return {"id": own, "rawId": own, "type": "public-key", "response": written}
 
     def _data(self, rp_id: str, flags: int) -> bytes:
-        self.count += 1
+        self.count += self.counts
         return hashlib.sha256(rp_id.encode()).digest() + struct.pack(">BI", flags, self.count)
 
     def _client_data(self, kind: str, challenge: str) -> bytes:
