@@ -4,17 +4,14 @@ import json
 import os
 import urllib.request
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-import boto3
-from botocore.exceptions import ClientError, EndpointConnectionError
 
 from dev import tools
 from dev.errors import Failed
 from dev.ports import HOST, Port
 from dev.processes import Processes
-from innotter_stats.store import create_table
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -56,6 +53,9 @@ def prepare_aws(env: Mapping[str, str]) -> None:
 
     Raises Failed when nobody answers at AWS_ENDPOINT_URL.
     """
+    # To start the emulator takes neither: these take a second to import.
+    from botocore.exceptions import EndpointConnectionError  # noqa: PLC0415
+
     try:
         _prepare(env)
     except EndpointConnectionError as error:
@@ -63,6 +63,10 @@ def prepare_aws(env: Mapping[str, str]) -> None:
 
 
 def _prepare(env: Mapping[str, str]) -> None:
+    import boto3  # noqa: PLC0415
+
+    from innotter_stats.store import create_table  # noqa: PLC0415
+
     session = boto3.Session(
         aws_access_key_id=env["AWS_ACCESS_KEY_ID"],
         aws_secret_access_key=env["AWS_SECRET_ACCESS_KEY"],
@@ -91,11 +95,8 @@ def _prepare_bucket(s3: "S3Client", bucket: str) -> None:
 
 
 def _create_bucket(s3: "S3Client", bucket: str) -> None:
-    try:
+    with suppress(s3.exceptions.BucketAlreadyOwnedByYou):
         s3.create_bucket(Bucket=bucket)
-    except ClientError as error:
-        if error.response["Error"]["Code"] != "BucketAlreadyOwnedByYou":
-            raise
 
 
 def answers(url: str) -> bool:

@@ -6,13 +6,15 @@ no browser, and none can be fetched, fails the test.
 
 import re
 from collections.abc import Generator, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
 
 from dev import tools
 from dev.paths import DATA
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
 
 SCREENSHOTS = DATA / "screenshots"
 # It runs as root too, shows nothing, and asks nobody for updates.
@@ -30,11 +32,11 @@ PATIENCE = 20_000
 class Tabs:
     """`open_tab(**options)`: a tab of a browser that knows nothing of the others' cookies."""
 
-    def __init__(self, browser: Browser) -> None:
+    def __init__(self, browser: "Browser") -> None:
         self._browser = browser
         self.pages: list[Page] = []
 
-    def __call__(self, **options: Any) -> Page:
+    def __call__(self, **options: Any) -> "Page":
         """The options are those of Playwright's new_context: java_script_enabled, viewport,
         locale, color_scheme…"""
         context = self._browser.new_context(**options)
@@ -48,9 +50,12 @@ class Tabs:
 
 
 @pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
+def chromium() -> Iterator["Browser"]:
     """One for the tests of a module, and gone before those of the next: while it is there, its
     thread has an event loop, with which asyncio.run() and Django's rows don't get along."""
+    # Half a second that tests without a browser save.
+    from playwright.sync_api import sync_playwright  # noqa: PLC0415
+
     path = tools.chromium()
     with pytest.MonkeyPatch.context() as patch, sync_playwright() as playwright:
         patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
@@ -60,7 +65,7 @@ def chromium() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def open_tab(chromium: Browser) -> Iterator[Tabs]:
+def open_tab(chromium: "Browser") -> Iterator[Tabs]:
     tabs = Tabs(chromium)
     yield tabs
     tabs.close()

@@ -10,6 +10,15 @@ from dev.processes import share_with_guard
 
 
 @contextmanager
+def waited_for(file: Path) -> Iterator[None]:
+    """Waits until nobody else has it."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with file.open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+@contextmanager
 def locked(file: Path, *, busy: str) -> Iterator[None]:
     """Raises Failed with the sentence `busy` when somebody else has it.
 

@@ -14,11 +14,11 @@ from dev.aws import prepare_aws
 from dev.backing import PORTS, BackingServices
 from dev.errors import Failed
 from dev.locks import locked
-from dev.paths import DATA
+from dev.migrated import copy_migrated
+from dev.paths import DATA, TOOLS
 from dev.ports import Port
 from dev.processes import Processes
 from dev.rabbitmq import at_vhost
-from dev.stack import manage
 from dev.steps import step
 from dev.topology import declare_topology
 from innotter.accounts.keys import create_signing_keys
@@ -32,13 +32,15 @@ class TemporaryServices:
     environment of a process that uses them."""
 
     def __init__(self, folder: Path, postgres_options: Mapping[str, str]) -> None:
+        self._folder = folder
+        self._password = settings.remembered(TOOLS / "password")
         self._processes = Processes(folder / "logs")
         self._backing = BackingServices(
             self._processes,
             folder,
             given={},
             ports={name: Port(silent=True) for name in PORTS},
-            password=settings.remembered(folder / "secrets" / "password"),
+            password=self._password,
             vhosts=VHOSTS,
             postgres_options=dict(postgres_options),
         )
@@ -88,9 +90,8 @@ class TemporaryServices:
 
     def _start_postgres(self) -> None:
         with step("PostgreSQL"):
+            copy_migrated(self._folder / "postgres", self._password, self.env)
             self._backing.start_postgres()
-        with step("Migrations"):
-            self._processes.run("migrate", manage("migrate"), env=self.env, seconds=120)
 
     def _start_rabbitmq(self) -> None:
         with step("RabbitMQ"):

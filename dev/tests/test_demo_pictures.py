@@ -8,6 +8,7 @@ from innotter.media import storage
 from innotter.pages.services import create_page
 
 
+@pytest.mark.usefixtures("aws")
 def test_people_and_pages_get_pictures_of_their_own(db: None) -> None:
     user = register(
         client=None, username="ann", email="ann@example.com", password="fog over 9 hills"
