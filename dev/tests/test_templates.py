@@ -125,3 +125,22 @@ def test_bounces_and_complaints_come_to_the_topic(outputs: Outputs) -> None:
     answer = sns.list_subscriptions_by_topic(TopicArn=outputs["FeedbackTopic"])
     [subscription] = answer["Subscriptions"]
     assert subscription["Endpoint"] == "https://innotter.example.com/sns"
+
+
+def test_nobody_reads_what_people_take_along() -> None:
+    """In the template, because the emulator answers anybody."""
+    bucket = TEMPLATE.read_text().split("\n  Exports:\n")[1].split("\n  ExportsPolicy:\n")[0]
+    for block in (
+        "BlockPublicAcls",
+        "BlockPublicPolicy",
+        "IgnorePublicAcls",
+        "RestrictPublicBuckets",
+    ):
+        assert f"{block}: true" in bucket
+
+
+def test_archives_expire_and_ids_of_the_deleted_do_not(outputs: Outputs) -> None:
+    rules = boto3.client("s3").get_bucket_lifecycle_configuration(Bucket=outputs["ExportBucket"])
+    expiring = [rule for rule in rules["Rules"] if "Expiration" in rule]
+    assert [str(rule.get("Prefix") or rule.get("Filter")) for rule in expiring] != []
+    assert all("exports/" in str(rule) for rule in expiring)

@@ -20,6 +20,7 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
 
+from innotter.accounts.leaving import delete_user
 from innotter.accounts.models import User
 from innotter.common.admin import SEARCHED_ROWS, ReadOnlyAdmin, newest, with_id
 from innotter.common.emails import folded_email
@@ -143,6 +144,7 @@ class UserAdmin(ModerationAdmin):
     )
     actions = (
         confirmed_action("block_user", "Block user", services.block_user),
+        confirmed_action("delete_account", "Delete account, at once and for good", delete_user),
         confirmed_action("unblock_user", "Unblock user", services.unblock_user),
         confirmed_action("confirm_email", "Confirm e-mail address", services.confirm_email),
         confirmed_action("reset_password", "Send password reset", services.send_password_reset),
@@ -157,6 +159,8 @@ class UserAdmin(ModerationAdmin):
         return names | Q(email__lower=folded_email(word)) | Q(pending_email=folded_email(word))
 
     def block(self, user: User) -> str:
+        if user.is_leaving:
+            return f"leaving, {_moment(user.deletes_at)}"
         return "blocked" if user.is_blocked else "-"
 
 

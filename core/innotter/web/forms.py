@@ -326,6 +326,17 @@ class EmailForm(forms.Form):
     )
 
 
+class CurrentPasswordForm(forms.Form):
+    """What takes an account's data along, or ends it."""
+
+    current_password = forms.CharField(
+        label=_("Current password"),
+        strip=False,
+        max_length=128,
+        widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
+    )
+
+
 class PasswordForm(forms.Form):
     current_password = forms.CharField(
         label=_("Current password"),

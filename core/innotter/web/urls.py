@@ -5,6 +5,7 @@ from django.urls import path, re_path
 from innotter.web.views import (
     account,
     feed,
+    leaving,
     links,
     login,
     moderation,
@@ -37,6 +38,8 @@ urlpatterns = [
     re_path(r"^confirm/(?P<token>.+)$", links.confirm_email),
     re_path(r"^undo/(?P<token>.+)$", links.undo_email),
     path("settings", account.settings),
+    path("settings/account", leaving.account),
+    path("settings/account/export", leaving.download),
     path("settings/security", security.security),
     path("settings/security/passkey/options", security.passkey_options),
     path("feed/new", feed.new),

@@ -41,6 +41,10 @@ CURRENT = {"current_password": PASSWORD}
 LEFT_OUT = {
     "accounts.RefreshToken": "a secret",
     "accounts.MailToken": "a secret",
+    "accounts.Challenge": "a secret",
+    "accounts.RecoveryCode": "a secret",
+    "accounts.Totp": "a secret",
+    "accounts.Passkey": "a key of a device, of use nowhere else",
     "accounts.KnownIP": "a keyed number",
     "accounts.KnownDevice": "a keyed number",
     "accounts.AccountMail": "lies in the mailbox",

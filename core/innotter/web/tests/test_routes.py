@@ -65,6 +65,9 @@ POST /login/passkey/options      |           | 200 200 200 200 200 200 403
 POST /logout                     |           | 303 303 303 303 303 303 403
 GET  /settings                   |           | 303 200 200 200 200 200 403
 POST /settings                   |           | 303 303 303 303 303 303 403
+GET  /settings/account           |           | 303 200 200 200 200 200 403
+POST /settings/account           |           | 303 303 303 303 303 200 403
+GET  /settings/account/export    |           | 303 404 404 404 404 404 403
 GET  /settings/security          |           | 303 200 200 200 200 200 403
 POST /settings/security          |           | 303 303 303 303 303 303 403
 POST /settings/security/passkey/options |    | 303 200 200 200 200 200 403
@@ -163,6 +166,7 @@ FORMS: dict[str, dict[str, str]] = {
     "POST /password/reset/{token}": {"password": "another quiet harbour 7"},
     "POST /login/second-factor": {"code": "123456"},
     "POST /login/passkey": {"credential": "[]"},
+    "POST /settings/account": {"part": "leave", "current_password": PASSWORD},
     "POST /settings/security": {"part": "set_up"},
     "POST /settings": {
         "part": "profile",
