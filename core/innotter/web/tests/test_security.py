@@ -168,3 +168,13 @@ def test_who_moderates_without_a_factor_is_led_to_set_one_up(admin: User, settin
     browser.post(step, {"code": app.now()})
     assert browser.get("/moderation").status_code == 200
     assert browser.get("/admin/").status_code == 200
+
+
+def test_sessions_are_ended_where_the_second_factor_is_set_up(ann: User) -> None:
+    signed_in(ann)
+    browser = signed_in(ann)
+    assert "End all others" in browser.get(PAGE).content.decode()
+    here = {"Referer": f"http://testserver{PAGE}"}
+    answer = browser.post("/settings", {"part": "other_sessions"}, headers=here)
+    assert answer["Location"] == f"{PAGE}#sessions"
+    assert "End all others" not in browser.get(PAGE).content.decode()

@@ -1,6 +1,7 @@
 """One's account: how it begins, and what one may change."""
 
 from collections.abc import Callable
+from urllib.parse import urlsplit
 
 from django import forms
 from django.contrib import messages
@@ -29,6 +30,7 @@ from innotter.web.shortcuts import (
     member,
     members_only,
     next_of,
+    origin_of,
     readable_form,
     refused,
     see_other,
@@ -70,12 +72,23 @@ def settings(request: HttpRequest) -> HttpResponse:
             if not refused(form, lambda: PARTS[part](request, form)):
                 return _saved(request, part)
     context = {
+        **sessions_context(request),
         **found,
-        "sessions": live_sessions(member(request), Window(MOST_SESSIONS)),
-        "current": session_of(request).id,
         "suppressed": is_mail_suppressed(member(request)),
     }
     return render(request, "web/settings.html", context)
+
+
+def sessions_context(request: HttpRequest) -> dict[str, object]:
+    """What web/sessions.html shows, here and beside the second factor."""
+    me = member(request)
+    return {
+        "sessions": live_sessions(me, Window(MOST_SESSIONS)),
+        "current": session_of(request).id,
+        "logins": LoginsForm(
+            initial={"login_notifications": me.login_notifications}, auto_id="logins-%s"
+        ),
+    }
 
 
 def _forms(request: HttpRequest) -> dict[str, forms.Form]:
@@ -171,4 +184,7 @@ ANCHORS = {
 def _saved(request: HttpRequest, part: str) -> HttpResponse:
     with translation.override(request.POST.get("language") or translation.get_language()):
         messages.success(request, _("Saved."))
-    return see_other(f"/settings#{ANCHORS.get(part, part)}")
+    # Sessions stand on two pages.
+    beside = urlsplit(origin_of(request)).path == "/settings/security"
+    page = "/settings/security" if beside else "/settings"
+    return see_other(f"{page}#{ANCHORS.get(part, part)}")

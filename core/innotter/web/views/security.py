@@ -31,6 +31,7 @@ from innotter.web.shortcuts import (
     see_other,
 )
 from innotter.web.templatetags.web import device
+from innotter.web.views.account import sessions_context
 from innotter.web.views.login import keep
 
 PAGE = "/settings/security"
@@ -149,6 +150,7 @@ def _context(request: HttpRequest, **more: Any) -> dict[str, Any]:
         "setup": setup,
         "secret": _in_groups(setup.secret) if setup else "",
         "qr": _qr(setup.uri) if setup else "",
+        **sessions_context(request),
         **more,
     }
 
