@@ -44,7 +44,7 @@ def measure() -> None:
     from innotter.accounts.tokens import mint_access_token  # noqa: PLC0415
     from innotter.pages.services import create_page  # noqa: PLC0415
 
-    ann = register(client=None, username="ann", email="ann@example.com", password=PASSWORD)
+    ann = register(username="ann", email="ann@example.com", password=PASSWORD)
     create_page(actor=ann, name="Harbour", uuid="harbour")
     client = Client(
         SERVER_NAME="localhost", headers={"Authorization": f"Bearer {mint_access_token(ann)}"}

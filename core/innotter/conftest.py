@@ -156,7 +156,7 @@ def new_user(username: str, *, role: str = User.Role.USER, is_blocked: bool = Fa
             username, email, PASSWORD, role=role, is_blocked=is_blocked
         )
         return made
-    return register(client=None, username=username, email=email, password=PASSWORD)
+    return register(username=username, email=email, password=PASSWORD)
 
 
 def confirm_mailbox(user: User) -> None:

@@ -225,9 +225,7 @@ class _Story:
     def _register(self, person: PersonText, notifications: str) -> None:
         email = f"{person.username}@example.com"
         # Who has a role has a name that nobody may register.
-        make = (
-            User.objects.create_user if person.username in ROLES else partial(register, client=None)
-        )
+        make = User.objects.create_user if person.username in ROLES else register
         user = make(username=person.username, email=email, password=PASSWORD, title=person.title)
         user.role = ROLES.get(user.username, User.Role.USER)
         user.language = person.language

@@ -10,9 +10,7 @@ from innotter.pages.services import create_page
 
 @pytest.mark.usefixtures("aws")
 def test_people_and_pages_get_pictures_of_their_own(db: None) -> None:
-    user = register(
-        client=None, username="ann", email="ann@example.com", password="fog over 9 hills"
-    )
+    user = register(username="ann", email="ann@example.com", password="fog over 9 hills")
     page = create_page(actor=user, name="The harbour", uuid="harbour")
     assert give_pictures() == "a picture each"
     user.refresh_from_db()
@@ -29,9 +27,7 @@ def test_people_and_pages_get_pictures_of_their_own(db: None) -> None:
 def test_without_storage_there_is_demo_data_all_the_same(
     db: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    user = register(
-        client=None, username="ann", email="ann@example.com", password="fog over 9 hills"
-    )
+    user = register(username="ann", email="ann@example.com", password="fog over 9 hills")
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
     monkeypatch.setattr(storage, "_client", storage._client.__wrapped__)
     assert "nowhere to store" in give_pictures()

@@ -2,7 +2,7 @@
 
 from django.utils import timezone
 
-from innotter.accounts.models import FormerUsername, User
+from innotter.accounts.models import FormerUsername, Registration, User
 from innotter.common.database import delete_in_steps, lock_names
 from innotter.common.errors import Conflict
 from innotter.common.reserved import (
@@ -42,6 +42,9 @@ def claim_username(username: str, *, user: User | None) -> None:
     # In this order: who gives a name up stops having it and reserves it at one moment.
     others = User.objects.exclude(pk__in=[user.pk] if user else [])
     if others.filter(username__lower=name).exists():
+        raise UsernameTaken
+    claims = Registration.objects.filter(username__lower=name, expires_at__gt=timezone.now())
+    if claims.exists():
         raise UsernameTaken
     former = FormerUsername.objects.filter(username=name, reserved_until__gt=timezone.now()).first()
     if former is not None and (user is None or former.user_id != user.pk):

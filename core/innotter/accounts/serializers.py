@@ -106,6 +106,7 @@ class RegistrationSerializer(ModelSerializer[User]):
     email = CanonicalEmailField(max_length=MAX_EMAIL_LENGTH)
     password = TextField(write_only=True, max_length=128, trim_whitespace=False)
     title = NfcField(required=False, max_length=LONGEST_TITLE)
+    invite = TextField(required=False, max_length=32, help_text="The code of an invitation.")
 
     class Meta:
         model = User
@@ -116,6 +117,7 @@ class RegistrationSerializer(ModelSerializer[User]):
             "title",
             "language",
             "time_zone",
+            "invite",
         )
 
 

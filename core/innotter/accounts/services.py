@@ -1,3 +1,4 @@
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 from uuid import UUID
 
@@ -30,9 +31,21 @@ if TYPE_CHECKING:
     from django.core.files.base import File
 
 
+@dataclass(frozen=True)
+class Newcomer:
+    """What somebody has given who wants an account, checked. `ask`: a mail may ask the mailbox."""
+
+    username: str
+    mailbox: str
+    password: str
+    title: str
+    language: str
+    time_zone: str
+    ask: bool
+
+
 def register(
     *,
-    client: Client | None,
     username: str,
     email: str,
     password: str,
@@ -40,34 +53,69 @@ def register(
     language: str = "",
     time_zone: str = "UTC",
 ) -> User:
-    """A new account with the role `user`, titled by its username, in English and UTC by default.
-    Its mailbox is a claim until it is confirmed by the link in a mail. Without a client nothing is
-    counted, and the mailbox is confirmed: what the operator makes.
+    """What the operator makes: a new account with the role `user`, titled by its username, in
+    English and UTC by default, with a confirmed mailbox. People come by registrations.sign_up().
 
-    Raises Throttled, Invalid, ReservedName, InvalidEmail, WeakPassword, UsernameTaken, EmailTaken.
+    Raises Invalid, ReservedName, InvalidEmail, WeakPassword, UsernameTaken, EmailTaken.
     """
+    newcomer = checked_newcomer(
+        client=None,
+        username=username,
+        email=email,
+        password=password,
+        title=title,
+        language=language,
+        time_zone=time_zone,
+    )
+    with conflicts({"user_username_unique": UsernameTaken, "user_email_unique": EmailTaken}):
+        claim_username(username, user=None)
+        return make_account(newcomer, is_confirmed=True)
+
+
+def checked_newcomer(
+    *,
+    client: Client | None,
+    username: str,
+    email: str,
+    password: str,
+    title: str,
+    language: str,
+    time_zone: str,
+) -> Newcomer:
+    """Counted, unless there is no client. Not for use in a transaction: others have to see the
+    count. Raises Throttled, Invalid, InvalidEmail, WeakPassword."""
     if client is not None:
         limit_registrations(username, client)
     checked(User, "username", username)
     checked(User, "time_zone", time_zone)
     title = visible_line("title", title or username, LONGEST_TITLE)
-    email = canonical(email)
-    require_strong(password, User(username=username, email=email, title=title))
-    claimed = client is not None and needs_confirmation()
-    ask = claimed and may_ask_for_confirmation(email)
-    with conflicts({"user_username_unique": UsernameTaken, "user_email_unique": EmailTaken}):
-        claim_username(username, user=None)
-        require_free(email)
-        user = User.objects.create_user(
-            username,
-            None if claimed else email,
-            password,
-            title=title,
-            language=language or User.Language.ENGLISH,
-            time_zone=time_zone,
-        )
-        if claimed:
-            claim_mailbox(user, email, ask=ask)
+    mailbox = canonical(email)
+    require_strong(password, User(username=username, email=mailbox, title=title))
+    return Newcomer(
+        username=username,
+        mailbox=mailbox,
+        password=password,
+        title=title,
+        language=language or User.Language.ENGLISH,
+        time_zone=time_zone,
+        ask=client is not None and needs_confirmation() and may_ask_for_confirmation(mailbox),
+    )
+
+
+def make_account(newcomer: Newcomer, *, is_confirmed: bool) -> User:
+    """In a transaction that has claimed the username. Unless it is confirmed, the mailbox is a
+    claim until it is by the link in a mail. Raises EmailTaken."""
+    require_free(newcomer.mailbox)
+    user = User.objects.create_user(
+        newcomer.username,
+        newcomer.mailbox if is_confirmed else None,
+        newcomer.password,
+        title=newcomer.title,
+        language=newcomer.language,
+        time_zone=newcomer.time_zone,
+    )
+    if not is_confirmed:
+        claim_mailbox(user, newcomer.mailbox, ask=newcomer.ask)
     return user
 
 

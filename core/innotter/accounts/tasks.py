@@ -1,6 +1,13 @@
 from celery import shared_task
 
-from innotter.accounts import account_mail, challenges, devices, names, sessions
+from innotter.accounts import (
+    account_mail,
+    challenges,
+    devices,
+    names,
+    registrations,
+    sessions,
+)
 from innotter.common.celery import ClockTask
 
 
@@ -34,3 +41,9 @@ def prune_challenges() -> int:
     """Deletes challenges and secrets of authenticator apps that nobody answered in time; how
     many."""
     return challenges.prune_challenges()
+
+
+@shared_task(name="innotter.accounts.prune_registrations", base=ClockTask)
+def prune_registrations() -> int:
+    """Deletes claims on accounts, and invitations, that are over; how many."""
+    return registrations.prune_registrations()

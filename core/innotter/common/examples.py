@@ -36,6 +36,9 @@ REQUESTS: dict[str, Any] = {
     "reason": "Advertising.",
     "role": "moderator",
     "image": "(the bytes of face.png)",
+    "invite": "Zm9nLWhvcm4",
+    "uses": 10,
+    "expires_at": "2030-01-01T00:00:00Z",
 }
 ANSWERS: dict[str, Any] = {
     **REQUESTS,
@@ -54,6 +57,10 @@ ANSWERS: dict[str, Any] = {
     "network": "203.0.113.0/24",
     "mail_suppressed": False,
     "everything": False,
+    "code": "Zm9nLWhvcm4",
+    "made_by": "ann",
+    "used": 3,
+    "confirmed_at": "2029-12-31T12:00:00Z",
     "next": None,
     "previous": None,
 }

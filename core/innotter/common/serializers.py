@@ -65,6 +65,13 @@ class FlagField(serializers.BooleanField):
         return data
 
 
+class WholeField(serializers.IntegerField):
+    def to_internal_value(self, data: Any) -> int:
+        if not isinstance(data, int) or isinstance(data, bool):
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
 class ModelSerializer[M: models.Model](serializers.ModelSerializer[M]):
     """For the bodies that are made from a model's fields."""
 
@@ -72,4 +79,5 @@ class ModelSerializer[M: models.Model](serializers.ModelSerializer[M]):
         **serializers.ModelSerializer.serializer_field_mapping,
         models.CharField: NfcField,
         models.BooleanField: FlagField,
+        models.PositiveSmallIntegerField: WholeField,
     }

@@ -19,6 +19,7 @@ EVERY = {
     "innotter.accounts.prune_sessions": timedelta(minutes=1),
     "innotter.accounts.prune_devices": timedelta(minutes=1),
     "innotter.accounts.prune_names": timedelta(minutes=1),
+    "innotter.accounts.prune_registrations": timedelta(minutes=1),
     "innotter.pages.prune_uuids": timedelta(minutes=1),
     "innotter.accounts.prune_account_mail": timedelta(minutes=1),
     "innotter.accounts.prune_challenges": timedelta(minutes=1),

@@ -96,10 +96,13 @@ class Environment(BaseSettings):
     trusted_proxies: int = Field(default=0, ge=0)
     # Limits other than those below: `writes=600/60,registrations_from_address=50/3600`.
     limits: Annotated[dict[str, tuple[int, int]], NoDecode, BeforeValidator(limits_of)] = {}
-    # before_mail: who has not confirmed a mailbox gets no mail about pages; off: nobody has to.
-    email_confirmation: Literal["before_mail", "off"] = "before_mail"
+    # before_account: the confirmation of its mailbox makes an account; before_mail: who has not
+    # confirmed one gets no mail about pages; off: nobody has to.
+    email_confirmation: Literal["before_account", "before_mail", "off"] = "before_mail"
     # Whether an account without a confirmed mailbox may post, follow, like and the like.
     unconfirmed_may_write: bool = True
+    # Who may register: everybody; who has an invitation; whom moderators let in; nobody.
+    registration: Literal["open", "invitation", "approval", "closed"] = "open"
     # Usernames and uuids that nobody may take, beside those of common/reserved.py.
     reserved_names: Listed = []
     # Pages that one user may own; 0: as many as they like.
@@ -170,6 +173,7 @@ TRUSTED_PROXIES = environment.trusted_proxies
 LIMITS = {**LIMITS, **environment.limits}
 EMAIL_CONFIRMATION = environment.email_confirmation
 UNCONFIRMED_MAY_WRITE = environment.unconfirmed_may_write
+REGISTRATION = environment.registration
 RESERVED_NAMES = frozenset(environment.reserved_names)
 PAGES_PER_USER = environment.pages_per_user
 SECOND_FACTOR_REQUIRED = environment.second_factor_required

@@ -19,6 +19,7 @@ from django.utils.translation import gettext_lazy
 
 from innotter.accounts.mail_tokens import is_void, mint_mail_token
 from innotter.accounts.models import AccountMail, FormerMailbox, MailToken, User
+from innotter.accounts.registrations import claim_of, registration_token
 from innotter.common.devices import device_name
 from innotter.common.time_zones import zone
 from innotter.mail.message import EmailMessage
@@ -55,6 +56,10 @@ KINDS = {
     Kind.GONE: Form(gettext_lazy("Your account is deleted"), to_blocked=True),
     Kind.EXPORT_READY: Form(gettext_lazy("Your data is ready")),
     Kind.FACTOR_CHANGED: Form(gettext_lazy("Your second factor was changed")),
+    Kind.REGISTRATION: Form(gettext_lazy("Confirm your e-mail address"), path="/confirm/"),
+    Kind.REGISTRATION_APPROVED: Form(gettext_lazy("Your account is open")),
+    Kind.REGISTRATION_REJECTED: Form(gettext_lazy("Your registration was not accepted")),
+    Kind.ALREADY_REGISTERED: Form(gettext_lazy("You have an account already")),
 }
 
 
@@ -95,8 +100,10 @@ def _has(user: User, mailbox: str) -> bool:
 
 def _is_wanted(mail: AccountMail, user: User | None, stopped: Collection[str]) -> bool:
     form = KINDS[Kind(mail.kind)]
-    if mail.address.lower() in stopped and mail.kind != Kind.CONFIRM:
+    if mail.address.lower() in stopped and mail.kind not in {Kind.CONFIRM, Kind.REGISTRATION}:
         return False
+    if mail.kind == Kind.REGISTRATION:
+        return claim_of(registration_token(UUID(mail.facts["registration"]))) is not None
     if user is None:
         return form.purpose is None
     if user.is_blocked and not form.to_blocked:
@@ -122,6 +129,8 @@ def _is_true_still(mail: AccountMail, user: User) -> bool:
 def _written(mail: AccountMail, user: User | None) -> EmailMessage:
     form = KINDS[Kind(mail.kind)]
     token = mint_mail_token(user, form.purpose, mail.address) if user and form.purpose else ""
+    if mail.kind == Kind.REGISTRATION:
+        token = registration_token(UUID(mail.facts["registration"]))
     context = {
         **mail.facts,
         "username": user.username if user else "",

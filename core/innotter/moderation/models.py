@@ -16,6 +16,8 @@ class ModerationAction(Record):
         MAKE_USER = "make_user"
         MAKE_MODERATOR = "make_moderator"
         MAKE_ADMIN = "make_admin"
+        APPROVE = "approve"
+        REJECT = "reject"
         CONFIRM_EMAIL = "confirm_email"
         RESET_PASSWORD = "reset_password"
 
@@ -23,6 +25,7 @@ class ModerationAction(Record):
         USER = "user"
         PAGE = "page"
         POST = "post"
+        REGISTRATION = "registration"
 
     # Null: the operator, or one whose account is deleted.
     actor = models.ForeignKey(User, null=True, on_delete=models.PROTECT, related_name="+")
@@ -32,7 +35,7 @@ class ModerationAction(Record):
     subject = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
     action = models.CharField(max_length=20, choices=Action)
     # The target may be gone, or have another name by now: `target` is what it was called.
-    target_kind = models.CharField(max_length=10, choices=Kind)
+    target_kind = models.CharField(max_length=20, choices=Kind)
     target_id = models.UUIDField()
     target = models.CharField(max_length=250, blank=True)
     reason = models.CharField(max_length=500, blank=True)

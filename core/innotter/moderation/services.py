@@ -11,7 +11,7 @@ from innotter.accounts.account_mail import owe_mail
 from innotter.accounts.actions import action, locked_by_admin
 from innotter.accounts.actors import Actor, System
 from innotter.accounts.mailboxes import NoMailbox, canonical, lock_mailbox, set_mailbox
-from innotter.accounts.models import AccountMail, User
+from innotter.accounts.models import AccountMail, Registration, User
 from innotter.accounts.policies import require_admin, require_not_oneself
 from innotter.accounts.selectors import user_named
 from innotter.accounts.sessions import forget_sessions
@@ -45,7 +45,7 @@ def block_page(*, actor: User, page: Page | str, until: datetime | None, reason:
     if until is not None and until <= timezone.now():
         raise Invalid("until", "Must be in the future.")
     _set_block(page, for_good=until is None, until=until)
-    _log(Action.BLOCK, page, actor=actor, reason=reason, until=until)
+    log_action(Action.BLOCK, page, actor=actor, reason=reason, until=until)
     return page
 
 
@@ -62,7 +62,7 @@ def unblock_page(*, actor: User, page: Page | str, reason: str = "") -> None:
         return
     require_may_unblock(actor, page)
     _set_block(page, for_good=False, until=None)
-    _log(Action.UNBLOCK, page, actor=actor, reason=reason)
+    log_action(Action.UNBLOCK, page, actor=actor, reason=reason)
 
 
 @action
@@ -78,7 +78,7 @@ def block_user(*, actor: User, user: User | str, reason: str = "") -> None:
         return
     _set_blocked(user, True)
     record(UserBlocked(actor=actor.id, payload=_state(user)))
-    _log(Action.BLOCK, user, actor=actor, reason=reason)
+    log_action(Action.BLOCK, user, actor=actor, reason=reason)
 
 
 @action
@@ -90,7 +90,7 @@ def unblock_user(*, actor: User, user: User | str, reason: str = "") -> None:
         return
     _set_blocked(user, False)
     record(UserUnblocked(actor=actor.id, payload=_state(user)))
-    _log(Action.UNBLOCK, user, actor=actor, reason=reason)
+    log_action(Action.UNBLOCK, user, actor=actor, reason=reason)
 
 
 @action
@@ -102,7 +102,7 @@ def set_role(*, actor: Actor, user: User | str, role: str, reason: str = "") -> 
     if user.role != role:
         user.role = role
         user.save(update_fields=["role", "updated_at"])
-        _log(Action(f"make_{role}"), user, actor=actor, reason=reason)
+        log_action(Action(f"make_{role}"), user, actor=actor, reason=reason)
     return user
 
 
@@ -119,7 +119,7 @@ def confirm_email(*, actor: Actor, user: User | str, reason: str = "") -> None:
     require_not_oneself(actor, user)
     if mailbox and user.pending_email == mailbox:
         set_mailbox(user, mailbox)
-        _log(Action.CONFIRM_EMAIL, user, actor=actor, reason=reason)
+        log_action(Action.CONFIRM_EMAIL, user, actor=actor, reason=reason)
 
 
 @action
@@ -134,7 +134,7 @@ def send_password_reset(*, actor: Actor, user: User | str, reason: str = "") -> 
     if user.email is None:
         raise NoMailbox
     owe_mail(kind=AccountMail.Kind.PASSWORD_RESET, user=user)
-    _log(Action.RESET_PASSWORD, user, actor=actor, reason=reason)
+    log_action(Action.RESET_PASSWORD, user, actor=actor, reason=reason)
 
 
 @transaction.atomic
@@ -145,17 +145,17 @@ def give_mailbox(*, user: str, mailbox: str) -> None:
     lock_mailbox(mailbox)
     found = locked_by_admin(user, System.COMMAND)
     set_mailbox(found, mailbox)
-    _log(Action.CONFIRM_EMAIL, found, actor=System.COMMAND, reason="")
+    log_action(Action.CONFIRM_EMAIL, found, actor=System.COMMAND, reason="")
 
 
 def log_post_deletion(*, post: Post, actor: User, reason: str, **_: object) -> None:
     """What posts' delete_post() tells of, in its transaction."""
-    _log(Action.DELETE, post, actor=actor, reason=reason)
+    log_action(Action.DELETE, post, actor=actor, reason=reason)
 
 
 def log_user_deletion(*, user: User, actor: Actor, reason: str, **_: object) -> None:
     """What accounts' delete_user() tells of, in its transaction."""
-    _log(Action.DELETE, user, actor=actor, reason=reason)
+    log_action(Action.DELETE, user, actor=actor, reason=reason)
 
 
 def _set_block(page: Page, *, for_good: bool, until: datetime | None) -> None:
@@ -175,14 +175,15 @@ def _state(user: User) -> UserState:
     return UserState(revision=user.revision, user_id=user.id)
 
 
-def _log(
+def log_action(
     what: ModerationAction.Action,
-    target: User | Page | Post,
+    target: User | Page | Post | Registration,
     *,
     actor: Actor,
     reason: str,
     until: datetime | None = None,
 ) -> None:
+    """For the transaction of what was done."""
     ModerationAction.objects.create(
         actor=actor if isinstance(actor, User) else None,
         action=what,
@@ -195,17 +196,20 @@ def _log(
     )
 
 
-def _readable(target: User | Page | Post) -> str:
+def _readable(target: User | Page | Post | Registration) -> str:
     match target:
         case User():
             return target.username
+        case Registration():
+            # No account is there with which the name would go.
+            return ""
         case Page():
             return target.uuid
         case Post():
             return f"{target.page.uuid}: {target.content}"
 
 
-def _subject(target: User | Page | Post) -> UUID:
+def _subject(target: User | Page | Post | Registration) -> UUID | None:
     match target:
         case User():
             return target.pk
@@ -213,3 +217,5 @@ def _subject(target: User | Page | Post) -> UUID:
             return target.owner_id
         case Post():
             return target.page.owner_id
+        case Registration():
+            return None

@@ -10,14 +10,23 @@ from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 
 from innotter.accounts.mailboxes import EmailTaken, NoMailbox
+from innotter.accounts.models import Invitation, Registration
+from innotter.accounts.names import UsernameTaken
 from innotter.accounts.permissions import current_user
 from innotter.accounts.policies import Oneself, require_admin
 from innotter.accounts.serializers import UserSerializer
 from innotter.common.errors import Forbidden
 from innotter.common.schema import refuses
-from innotter.common.views import BaseViewSet
-from innotter.moderation import policies, services
-from innotter.moderation.serializers import PageBlockSerializer, ReasonSerializer, RoleSerializer
+from innotter.common.views import BaseViewSet, id_or_404
+from innotter.moderation import admissions, policies, selectors, services
+from innotter.moderation.serializers import (
+    InvitationSerializer,
+    NewInvitationSerializer,
+    PageBlockSerializer,
+    ReasonSerializer,
+    RoleSerializer,
+    WaitingRegistrationSerializer,
+)
 from innotter.pages.serializers import PageSerializer
 
 
@@ -124,3 +133,90 @@ class UserModerationViewSet(BaseViewSet):
             actor=current_user(request), user=username, **self._body(ReasonSerializer)
         )
         return Response(status=HTTPStatus.ACCEPTED)
+
+
+class InvitationViewSet(BaseViewSet):
+    """By which people register where REGISTRATION is `invitation`."""
+
+    access: ClassVar = {
+        "list": IsAuthenticated,
+        "create": IsAuthenticated,
+        "retrieve": IsAuthenticated,
+        "destroy": IsAuthenticated,
+    }
+    serializer_class = InvitationSerializer
+    queryset = Invitation.objects.none()
+    lookup_field = "code"
+    lookup_value_regex = r"[A-Za-z0-9_-]+"
+
+    @refuses(Forbidden)
+    def list(self, request: Request) -> Response:
+        """All that have not expired, newest first. Moderators and admins see them."""
+        policies.require_moderator(current_user(request))
+        return self.listed(selectors.invitations(self.window()))
+
+    @refuses(Forbidden, admissions.TooManyInvitations)
+    @extend_schema(request=NewInvitationSerializer, responses={201: InvitationSerializer})
+    def create(self, request: Request) -> Response:
+        """A link for so many newcomers until a moment."""
+        actor = current_user(request)
+        given = self.body(
+            NewInvitationSerializer, authority=partial(policies.require_moderator, actor)
+        )
+        made = admissions.create_invitation(actor=actor, **given)
+        return Response(self.get_serializer(made).data, HTTPStatus.CREATED)
+
+    @refuses(Forbidden)
+    def retrieve(self, request: Request, code: str) -> Response:
+        """How often it was used."""
+        policies.require_moderator(current_user(request))
+        return Response(self.get_serializer(selectors.invitation_at(code)).data)
+
+    @refuses(Forbidden)
+    def destroy(self, request: Request, code: str) -> Response:
+        """Nobody registers by it any more."""
+        admissions.withdraw_invitation(actor=current_user(request), code=code)
+        return Response(status=HTTPStatus.NO_CONTENT)
+
+
+class RegistrationViewSet(BaseViewSet):
+    """Who waits for moderators to decide, where REGISTRATION is `approval`."""
+
+    access: ClassVar = {
+        "list": IsAuthenticated,
+        "approve": IsAuthenticated,
+        "reject": IsAuthenticated,
+    }
+    serializer_class = WaitingRegistrationSerializer
+    queryset = Registration.objects.none()
+    lookup_field = "id"
+
+    def _body(self) -> dict[str, Any]:
+        actor = current_user(self.request)
+        return self.body(ReasonSerializer, authority=partial(policies.require_moderator, actor))
+
+    @refuses(Forbidden)
+    def list(self, request: Request) -> Response:
+        """Oldest first. Moderators and admins see them."""
+        policies.require_moderator(current_user(request))
+        return self.listed(selectors.waiting_registrations(self.window()))
+
+    @refuses(Forbidden, UsernameTaken, EmailTaken)
+    @extend_schema(request=ReasonSerializer, responses=UserSerializer)
+    @action(detail=True, methods=["post"])
+    def approve(self, request: Request, id: str) -> Response:
+        """Make the account. A mail tells its owner; the `reason` goes to the log."""
+        user = admissions.approve_registration(
+            actor=current_user(request), registration_id=id_or_404(id), **self._body()
+        )
+        return Response(UserSerializer(user).data)
+
+    @refuses(Forbidden)
+    @extend_schema(request=ReasonSerializer, responses={204: None})
+    @action(detail=True, methods=["post"])
+    def reject(self, request: Request, id: str) -> Response:
+        """End the claim. A mail tells who made it, with the `reason`."""
+        admissions.reject_registration(
+            actor=current_user(request), registration_id=id_or_404(id), **self._body()
+        )
+        return Response(status=HTTPStatus.NO_CONTENT)

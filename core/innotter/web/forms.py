@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
-from innotter.accounts.models import LONGEST_PASSKEY_NAME, User
+from innotter.accounts.models import LONGEST_PASSKEY_NAME, Invitation, User
 from innotter.common import time_zones
 from innotter.pages.models import MAX_TAGS, Page
 from innotter.posts.models import MAX_LENGTH
@@ -131,6 +131,7 @@ class UsernameForm(forms.Form):
 
 class RegistrationForm(forms.Form):
     username = UsernameField()
+    invite = forms.CharField(required=False, max_length=32, widget=forms.HiddenInput)
     # A script of ours says what the browser knows.
     time_zone = forms.CharField(
         required=False, widget=forms.HiddenInput(attrs={"data-time-zone": ""})
@@ -152,6 +153,18 @@ class RegistrationForm(forms.Form):
         """Nobody is kept out because their browser knows a place that we don't."""
         given: str = self.cleaned_data["time_zone"]
         return given if given in time_zones.names() else "UTC"
+
+
+class InvitationForm(forms.Form):
+    uses = forms.IntegerField(
+        label=_("How many may register by it"),
+        min_value=1,
+        max_value=Invitation.MOST_USES,
+        initial=1,
+    )
+    days = forms.IntegerField(
+        label=_("Days that it is good for"), min_value=1, max_value=365, initial=7
+    )
 
 
 class LoginForm(forms.Form):

@@ -46,7 +46,15 @@ KNOWN = frozenset(
         gettext_noop("This account has no confirmed e-mail address."),
         gettext_noop("This account is about to be deleted. Restore it first."),
         gettext_noop("This account is being deleted and cannot be restored."),
+        gettext_noop("An invitation is needed to register here."),
+        gettext_noop("Between %s and %s uses are allowed."),
+        gettext_noop("Must be in the future, and within a year."),
+        gettext_noop("Nobody can register here at the moment."),
         gettext_noop("This account is blocked."),
+        gettext_noop("This invitation is used up or has expired."),
+        gettext_noop(
+            "You have as many invitations as one person may have. Withdraw one of them first."
+        ),
         gettext_noop("This e-mail address is taken."),
         gettext_noop("This link was used, has expired, or was replaced by another."),
         gettext_noop("This login took too long or too many tries. Begin again."),

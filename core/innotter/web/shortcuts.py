@@ -209,11 +209,15 @@ def refused(form: forms.Form, action: Callable[[], object]) -> bool:
     try:
         action()
     except Invalid as error:
-        form.add_error(error.field if error.field in form.fields else None, in_words(error))
+        form.add_error(_shown(form, error.field), in_words(error))
     except (Conflict, Forbidden) as error:
-        field = FIELD_OF.get(error.code, "")
-        form.add_error(field if field in form.fields else None, in_words(error))
+        form.add_error(_shown(form, FIELD_OF.get(error.code, "")), in_words(error))
     return bool(form.errors)
+
+
+def _shown(form: forms.Form, field: str) -> str | None:
+    """None where nobody would see what is said beside the field."""
+    return field if field in form.fields and not form[field].is_hidden else None
 
 
 def written(request: HttpRequest, composer: PostForm, reply_to: Post | None = None) -> Post | None:

@@ -4,6 +4,7 @@ from django.urls import path, re_path
 
 from innotter.web.views import (
     account,
+    admissions,
     feed,
     leaving,
     links,
@@ -13,6 +14,7 @@ from innotter.web.views import (
     pages,
     people,
     posts,
+    registration,
     search,
     security,
     statistics,
@@ -21,11 +23,12 @@ from innotter.web.views import (
 UUID = r"@(?P<uuid>[A-Za-z0-9_-]{1,30})"
 USERNAME = r"(?P<username>[A-Za-z0-9_.-]{1,30})"
 PERSON = f"u/{USERNAME}"
-POST = UUID + r"/(?P<id>[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})"
+ID = r"(?P<id>[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})"
+POST = f"{UUID}/{ID}"
 
 urlpatterns = [
     path("", feed.home),
-    path("register", account.register),
+    path("register", registration.register),
     path("login", login.log_in),
     path("login/second-factor", login.second_step),
     path("login/passkey", login.passkey),
@@ -71,6 +74,9 @@ urlpatterns = [
     re_path(rf"^{PERSON}/unblock$", moderation.unblock_user),
     re_path(rf"^{PERSON}/role$", moderation.role),
     path("moderation", moderation.overview),
+    path("moderation/invites", admissions.invite),
+    re_path(r"^moderation/invites/(?P<code>[A-Za-z0-9_-]{1,32})/withdraw$", admissions.withdraw),
+    re_path(rf"^moderation/registrations/{ID}$", admissions.decide),
     path("about", outside.text, {"name": "about"}),
     path("privacy", outside.text, {"name": "privacy"}),
     path("terms", outside.text, {"name": "terms"}),

@@ -9,6 +9,7 @@ from innotter.accounts.models.credentials import (
 )
 from innotter.accounts.models.mail import AccountMail, FormerMailbox, MailToken
 from innotter.accounts.models.names import FormerUsername
+from innotter.accounts.models.registrations import Invitation, Registration
 from innotter.accounts.models.sessions import KnownDevice, KnownIP, RefreshToken, Session
 from innotter.accounts.models.users import LONGEST_TITLE, User, UserManager, password_forms
 
@@ -19,12 +20,14 @@ __all__ = [
     "Challenge",
     "FormerMailbox",
     "FormerUsername",
+    "Invitation",
     "KnownDevice",
     "KnownIP",
     "MailToken",
     "Passkey",
     "RecoveryCode",
     "RefreshToken",
+    "Registration",
     "Session",
     "Totp",
     "User",

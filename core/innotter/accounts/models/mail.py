@@ -73,6 +73,12 @@ class AccountMail(Record):
         EXPORT_READY = "export_ready"
         # With `change`, a word that the templates know.
         FACTOR_CHANGED = "factor_changed"
+        # About an account that is not there yet: its claim is to be confirmed, or was decided on.
+        REGISTRATION = "registration"
+        REGISTRATION_APPROVED = "registration_approved"
+        REGISTRATION_REJECTED = "registration_rejected"
+        # To who has the mailbox already that such a claim names.
+        ALREADY_REGISTERED = "already_registered"
 
     class State(models.TextChoices):
         WAITING = "waiting"

@@ -38,7 +38,7 @@ class UserManager(BaseUserManager["User"]):
 
     def create_user(self, username: str, email: str | None, password: str, **fields: Any) -> "User":
         """With a confirmed mailbox, or none; titled by the username unless given. No name is
-        reserved here, and no password weak: what people choose comes through services.register().
+        reserved here, and no password weak: what people choose comes by registrations.sign_up().
 
         Raises ValueError for the e-mail."""
         fields["title"] = fields.get("title") or username

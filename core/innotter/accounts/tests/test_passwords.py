@@ -143,7 +143,7 @@ def test_of_many_guesses_at_once_none_slips_by(limits: Any) -> None:
 def test_all_spellings_of_one_account_share_one_count(
     api: Api, limits: Any, spellings: tuple[str, ...]
 ) -> None:
-    services.register(client=None, username="zoe", email="zoe@bücher.example", password=PASSWORD)
+    services.register(username="zoe", email="zoe@bücher.example", password=PASSWORD)
     limits(failures_of_account_from_address=(len(spellings), 300))
     assert [login(name).status_code for name in spellings] == [401] * len(spellings)
     assert [login(name).status_code for name in spellings] == [429] * len(spellings)

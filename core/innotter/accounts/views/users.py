@@ -18,6 +18,7 @@ from innotter.accounts import (
     mailboxes,
     passwords,
     recovery,
+    registrations,
     selectors,
     services,
     sessions,
@@ -72,15 +73,24 @@ class AuthViewSet(BaseViewSet):
         "undo_email": AllowAny,
     }
 
-    @refuses(UsernameTaken, mailboxes.EmailTaken)
-    @extend_schema(request=RegistrationSerializer, responses={201: UserSerializer})
+    @refuses(
+        UsernameTaken,
+        mailboxes.EmailTaken,
+        registrations.RegistrationClosed,
+        registrations.InvitationNeeded,
+    )
+    @extend_schema(request=RegistrationSerializer, responses={201: UserSerializer, 202: None})
     @action(detail=False, methods=["post"])
     def register(self, request: Request) -> Response:
         """A new account; a mail asks its address for confirmation. Without a `language` it is the
-        one that Accept-Language prefers."""
+        one that Accept-Language prefers. `invite` is the code of an invitation, where one is
+        needed. 202 where the account is made by the confirmation, or by moderators after it; then
+        the answer is the same whether the address has an account or not."""
         language = {"language": get_language_from_request(request)}
         body = language | self.body(RegistrationSerializer)
-        user = services.register(client=client_of(request), **body)
+        user = registrations.sign_up(client=client_of(request), **body)
+        if user is None:
+            return Response(status=HTTPStatus.ACCEPTED)
         return Response(UserSerializer(user).data, HTTPStatus.CREATED)
 
     @refuses(passwords.WrongCredentials, UserBlocked)
@@ -168,8 +178,9 @@ class AuthViewSet(BaseViewSet):
     @extend_schema(request=LinkSerializer, responses={204: None})
     @action(detail=False, methods=["post"], url_path="email/confirm")
     def confirm_email(self, request: Request) -> Response:
-        """Confirm an e-mail address by the token of the link that was mailed there."""
-        mailboxes.confirm_email(client=client_of(request), **self.body(LinkSerializer))
+        """Confirm an e-mail address by the token of the link that was mailed there; of one that has
+        no account yet, it makes the account, or asks the moderators."""
+        registrations.confirm(client=client_of(request), **self.body(LinkSerializer))
         return Response(status=HTTPStatus.NO_CONTENT)
 
     @refuses(UserBlocked, mailboxes.EmailTaken)

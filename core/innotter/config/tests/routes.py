@@ -11,15 +11,17 @@ from django.urls import URLPattern, URLResolver
 from django.utils import timezone
 
 from innotter.accounts.mail_tokens import mint_mail_token
-from innotter.accounts.models import FormerMailbox, MailToken, User
+from innotter.accounts.models import FormerMailbox, Invitation, MailToken, Registration, User
 from innotter.config import urls
 from innotter.conftest import PASSWORD
+from innotter.moderation.admissions import create_invitation
 
 # They describe the API and are no part of it.
 DESCRIPTIONS = {"schema", "docs"}
 
 # Calls that write and look at no body.
 WITHOUT_BODY = {
+    "DELETE /invites/{code}",
     "DELETE /pages/{uuid}",
     "DELETE /pages/{uuid}/follow",
     "DELETE /pages/{uuid}/followers/{username}",
@@ -57,11 +59,13 @@ UNPROVEN = {
 # Each list with the questions that it takes, one by one.
 LISTS: dict[str, list[dict[str, str]]] = {
     "GET /feed": [],
+    "GET /invites": [],
     "GET /pages": [{"tag": "all"}, {"owner": "bob"}],
     "GET /pages/{uuid}/follow-requests": [],
     "GET /pages/{uuid}/followers": [],
     "GET /pages/{uuid}/posts": [],
     "GET /posts/{id}/replies": [],
+    "GET /registrations": [],
     "GET /search": [{"q": "user"}, {"q": "page", "type": "page"}],
     "GET /tags": [{"q": "t"}],
     "GET /users/me/follows": [],
@@ -180,6 +184,9 @@ def bodies(*, refresh: str, links: dict[str, str] | None = None) -> dict[str, di
         "POST /users/{username}/password-reset": {"reason": "Asked by telephone"},
         "DELETE /users/{username}/block": {"reason": "A mistake"},
         "PUT /users/{username}/role": {"role": "moderator"},
+        "POST /invites": {"uses": 2, "expires_at": tomorrow().isoformat()},
+        "POST /registrations/{id}/approve": {"reason": "A neighbour"},
+        "POST /registrations/{id}/reject": {"reason": "A stranger"},
         "POST /pages": {
             "name": "A new page",
             "uuid": "new",
@@ -231,3 +238,28 @@ def files() -> dict[str, bytes]:
         "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR4nGNgYGAAAAAEAAH2FzhVAAAAAElFTkSuQmCC"
     )
     return {"PUT /users/me/image": pixel, "PUT /pages/{uuid}/image": pixel}
+
+
+def make_invitation(moderator: User) -> Invitation:
+    return create_invitation(actor=moderator, uses=3, expires_at=tomorrow())
+
+
+def make_registration(*, is_confirmed: bool = True) -> Registration:
+    """About which moderators have to decide."""
+
+    return Registration.objects.create(
+        username="claimant",
+        mailbox="claimant@example.com",
+        password="!",
+        title="claimant",
+        language="en",
+        needs_approval=True,
+        confirmed_at=timezone.now() if is_confirmed else None,
+        expires_at=tomorrow(),
+    )
+
+
+def admission_names(path: str) -> dict[str, str]:
+    """What a path names of the invitation and the registration above."""
+    names = {"code": Invitation.objects.get().code}
+    return names | ({"id": str(Registration.objects.get().id)} if "/registrations/" in path else {})

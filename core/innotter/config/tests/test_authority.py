@@ -15,10 +15,10 @@ import innotter
 from dev.assertions import assert_none, assert_table
 from innotter.accounts.actors import System
 from innotter.accounts.logins import log_in
-from innotter.accounts.models import Session, User
+from innotter.accounts.models import Invitation, Registration, Session, User
 from innotter.accounts.second_factor import Proof
 from innotter.common.errors import DomainError, Throttled
-from innotter.config.tests.routes import tomorrow
+from innotter.config.tests.routes import make_invitation, make_registration, tomorrow
 from innotter.conftest import (
     CLIENT,
     PASSWORD,
@@ -45,6 +45,8 @@ SERVICES = {
     "leaving",
     "mailboxes",
     "recovery",
+    "admissions",
+    "registrations",
     "sessions",
     "second_factor",
     "passwords",
@@ -56,7 +58,17 @@ SERVICES = {
 
 # What takes no actor.
 WITHOUT_ACTOR = {
-    "accounts.register": "begins an account: there is nobody yet",
+    "accounts.register": "the operator's: there is nobody yet",
+    "accounts.checked_newcomer": "a part of register and sign_up",
+    "accounts.make_account": "a part of register and sign_up",
+    "accounts.sign_up": "begins an account: there is nobody yet",
+    "accounts.confirm": "the mail's token says whose it is",
+    "accounts.is_account_made_later": "a question about the settings",
+    "accounts.claim_of": "the mail's token says whose it is",
+    "accounts.locked_claim": "a part of confirm and the decisions of moderators",
+    "accounts.admit": "a part of confirm and approve_registration",
+    "accounts.registration_token": "the worker's that writes the mail",
+    "accounts.prune_registrations": "the scheduler's",
     "accounts.authenticate": "finds out who it is",
     "accounts.is_password": "a part of every service that asks for a password",
     "accounts.require_strong": "a part of register and edit_user",
@@ -142,6 +154,7 @@ WITHOUT_ACTOR = {
     "exports.forget_old_exports": "the scheduler's",
     "moderation.log_post_deletion": "a part of delete_post",
     "moderation.log_user_deletion": "a part of delete_user",
+    "moderation.log_action": "a part of every service of moderators",
     "pages.lock": "a part of every service of a page",
     "pages.remove_page": "a part of delete_page",
     "posts.deletion_of": "a part of delete_post",
@@ -249,6 +262,10 @@ moderation.unblock_page      | for good        |  F   F   F   F   G   +   U
 moderation.block_user        |                 |  F   F   F   F   F   +   U
 moderation.block_user        | the admin       |  F   F   F   F   F   S   U
 moderation.unblock_user      |                 |  F   F   F   F   F   +   U
+moderation.create_invitation |                 |  F   F   F   F   +   +   U
+moderation.withdraw_invitation |               |  F   F   F   F   +   +   U
+moderation.approve_registration |              |  F   F   F   F   +   +   U
+moderation.reject_registration |               |  F   F   F   F   +   +   U
 moderation.set_role          |                 |  F   F   F   F   F   +   U
 moderation.set_role          | the admin       |  F   F   F   F   F   S   U
 moderation.confirm_email     |                 |  F   F   F   F   F   +   U
@@ -304,6 +321,10 @@ class Cast:
         match row.service, row.case:
             case (("accounts.end_session" | "accounts.end_other_sessions"), case):
                 return {"session_id": self.sessions[role if case == "their own" else "target"].id}
+            case ("moderation.withdraw_invitation", _):
+                return {"code": Invitation.objects.get().code}
+            case (("moderation.approve_registration" | "moderation.reject_registration"), _):
+                return {"registration_id": Registration.objects.get().id}
             case (service, who) if "user" in inspect.signature(services()[service]).parameters:
                 return {"user": "admin" if who == "the admin" else "target"}
         return {}
@@ -332,6 +353,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "posts.create_post": {"content": "Hello again"},
     "posts.edit_post": {"content": "Other words"},
     "moderation.block_page": {"until": tomorrow()},
+    "moderation.create_invitation": {"uses": 1, "expires_at": tomorrow()},
     "moderation.set_role": {"role": User.Role.MODERATOR},
 }
 
@@ -375,6 +397,8 @@ def cast(db: None, eve: User, ann: User, bob: User, moderator: User, admin: User
     for user in everybody.values():
         log_in(login=user.username, password=PASSWORD, client=CLIENT)
     sessions = {role: Session.objects.get(user=user) for role, user in everybody.items()}
+    make_invitation(moderator)
+    make_registration()
     block_user(actor=admin, user=blocked)
     block_page(actor=admin, page=pages["blocked"], until=tomorrow())
     block_page(actor=admin, page=pages["for good"], until=None)

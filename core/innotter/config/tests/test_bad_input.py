@@ -27,6 +27,8 @@ from innotter.config.tests.routes import (
     bodies,
     files,
     links_of,
+    make_invitation,
+    make_registration,
     routes,
 )
 from innotter.conftest import (
@@ -100,7 +102,8 @@ def values(ann: User) -> dict[str, str]:
     block_page(actor=ann, page=new_page(target), until=None)
     token = unsubscribe_token(ann.id, page.id)
     names = {"uuid": page.uuid, "username": "target", "tag": "all", "token": token}
-    return {"id": str(post.id), **names}
+    make_registration()
+    return {"id": str(post.id), "code": make_invitation(ann).code, **names}
 
 
 @pytest.fixture
@@ -180,6 +183,8 @@ def test_a_good_body_is_not(
         "POST /users/{username}/password-reset": 202,
         # The id is that of a post.
         "DELETE /users/me/sessions/{id}": 404,
+        "POST /registrations/{id}/approve": 404,
+        "POST /registrations/{id}/reject": 404,
         **dict.fromkeys(SIGNED, 403),
         **UNPROVEN,
     }
@@ -207,7 +212,7 @@ def test_what_is_no_name_names_nothing(
     body = json.dumps(examples.get(str(route), {})).encode()
     wrong = [*WRONG_NAMES, "nothing", "1"]
     named = next(
-        name for name in ("id", "uuid", "username", "token") if f"{{{name}}}" in route.path
+        name for name in ("id", "uuid", "username", "token", "code") if f"{{{name}}}" in route.path
     )
     if named == "id":
         wrong += [quote(spelling) for spelling in spellings(values["id"])]

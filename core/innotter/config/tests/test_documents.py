@@ -15,7 +15,9 @@ from innotter.config.tests.test_permissions import rows
 ELSEWHERE = {
     "POST /auth/login/second-factor": {403},
     "POST /auth/passkey": {403},
-    "POST /auth/register": {409},
+    "POST /auth/register": {403, 409},
+    "POST /invites": {409},
+    "POST /registrations/{id}/approve": {409},
     "POST /auth/password-reset/confirm": {403},
     "POST /auth/email/confirm": {403, 409},
     "POST /auth/email/undo": {403, 409},

@@ -12,7 +12,17 @@ from django.test import Client
 from innotter.accounts.logins import log_in
 from innotter.accounts.models import User
 from innotter.accounts.tokens import mint_access_token
-from innotter.config.tests.routes import SIGNED, UNPROVEN, Route, bodies, links_of, routes
+from innotter.config.tests.routes import (
+    SIGNED,
+    UNPROVEN,
+    Route,
+    admission_names,
+    bodies,
+    links_of,
+    make_invitation,
+    make_registration,
+    routes,
+)
 from innotter.conftest import CLIENT, PASSWORD, all_rows, new_page, new_post, new_user, rolled_back
 from innotter.pages.services import follow
 
@@ -64,6 +74,8 @@ def values(ann: User) -> dict[str, str]:
     page = new_page(ann, uuid="page", is_private=True)
     follow(actor=new_user("requester"), page=page)
     new_user("target")
+    make_invitation(ann)
+    make_registration()
     return {"uuid": "page", "id": str(new_post(page).id), "username": "target"}
 
 
@@ -90,7 +102,7 @@ def done(
     with rolled_back():
         answer = Client().generic(
             route.method,
-            f"/api/v1{route.path.format(**values)}",
+            f"/api/v1{route.path.format(**{**values, **admission_names(route.path)})}",
             json.dumps(body),
             "application/json",
             headers={"Authorization": f"Bearer {mint_access_token(user)}"},
@@ -120,7 +132,7 @@ def settled(name: str, value: Any, known: set[Any]) -> Any:
         # The int is that of a row which joins two others.
         case UUID() | int() if not given and (isinstance(value, UUID) or name == "id"):
             return "new"
-        case str() | bytes() | memoryview() if name in ("digest", "password", "secret"):
+        case str() | bytes() | memoryview() if name in ("digest", "password", "secret", "code"):
             return "a hash"
         case str() if name in ("id", "occurred_at", "request_id", "post_id", "page_id"):
             return value if given else "new"

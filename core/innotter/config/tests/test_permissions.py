@@ -11,7 +11,16 @@ from dev.assertions import assert_none, assert_table
 from innotter.accounts.logins import log_in
 from innotter.accounts.models import User
 from innotter.accounts.tokens import verify_access_token
-from innotter.config.tests.routes import bodies, files, links_of, routes, tomorrow
+from innotter.config.tests.routes import (
+    admission_names,
+    bodies,
+    files,
+    links_of,
+    make_invitation,
+    make_registration,
+    routes,
+    tomorrow,
+)
 from innotter.conftest import (
     CLIENT,
     PASSWORD,
@@ -97,6 +106,14 @@ POST   /users/{username}/confirm-email      |                 | 401 403 403 403 
 POST   /users/{username}/confirm-email      | the admin       | 401 403 403 403 403 403 409 401
 POST   /users/{username}/password-reset     |                 | 401 403 403 403 403 403 202 401
 POST   /users/{username}/password-reset     | the admin       | 401 403 403 403 403 403 409 401
+
+GET    /invites                             |                 | 401 403 403 403 403 200 200 401
+POST   /invites                             |                 | 401 403 403 403 403 201 201 401
+GET    /invites/{code}                      |                 | 401 403 403 403 403 200 200 401
+DELETE /invites/{code}                      |                 | 401 403 403 403 403 204 204 401
+GET    /registrations                       |                 | 401 403 403 403 403 200 200 401
+POST   /registrations/{id}/approve          |                 | 401 403 403 403 403 200 200 401
+POST   /registrations/{id}/reject           |                 | 401 403 403 403 403 204 204 401
 
 GET    /pages                               |                 | 200 200 200 200 200 200 200 401
 POST   /pages                               |                 | 401 201 201 201 201 201 201 401
@@ -247,6 +264,7 @@ class Cast:
         if kind in self.posts:
             post = self.posts[kind]
             values |= {"uuid": post.page.uuid, "id": str(post.id)}
+        values |= admission_names(path)
         if "/sessions/" in path:
             mine = row.case == "their own" and role in self.sessions
             values["id"] = self.sessions[role if mine else "target"]
@@ -303,6 +321,8 @@ def cast(db: None, eve: User, ann: User, bob: User, moderator: User, admin: User
         links=links_of(target),
     )
     spent = log_in(login="blocked", password=PASSWORD, client=CLIENT).refresh
+    make_invitation(moderator)
+    make_registration()
     block_user(actor=admin, user=blocked)
     block_page(actor=admin, page=pages["blocked"], until=tomorrow())
     block_page(actor=admin, page=pages["for good"], until=None)

@@ -7,7 +7,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from innotter.accounts import account_mail, challenges, devices, names
+from innotter.accounts import account_mail, challenges, devices, names, registrations
 from innotter.accounts import sessions as accounts
 from innotter.common import throttling
 from innotter.config.schedule import EVERY
@@ -19,6 +19,7 @@ from innotter.posts import services as posts
 PRUNINGS: dict[str, tuple[Any, Any]] = {
     "innotter.accounts.prune_devices": (devices, devices.prune_devices),
     "innotter.accounts.prune_challenges": (challenges, challenges.prune_challenges),
+    "innotter.accounts.prune_registrations": (registrations, registrations.prune_registrations),
     "innotter.accounts.prune_names": (names, names.prune_names),
     "innotter.pages.prune_uuids": (uuids, uuids.prune_uuids),
     "innotter.accounts.prune_account_mail": (account_mail, account_mail.prune_account_mail),

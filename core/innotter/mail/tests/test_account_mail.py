@@ -10,6 +10,8 @@ from innotter.accounts import mail_tokens
 from innotter.accounts.account_mail import owe_mail
 from innotter.accounts.mail_tokens import InvalidLink, mail_token, void_tokens
 from innotter.accounts.models import AccountMail, FormerMailbox, MailToken, User
+from innotter.accounts.registrations import registration_token
+from innotter.config.tests.routes import make_registration
 from innotter.conftest import at_once, new_user
 from innotter.mail.account_mail import KINDS
 from innotter.mail.message import Answer, EmailMessage, Outcome
@@ -75,14 +77,19 @@ def test_each_kind_says_what_it_is_about_in_each_language(
         user=bob, mailbox="old@example.com", reserved_until=timezone.now() + timedelta(days=1)
     )
     to = {Kind.CONFIRM: "new@example.com", Kind.EMAIL_CHANGED: "old@example.com"}.get(kind)
-    owe_mail(kind=kind, user=bob, address=to, language=language)
+    claim = make_registration(is_confirmed=False)
+    facts = {"name": "bob", "registration": str(claim.id)}
+    owe_mail(kind=kind, user=bob, address=to, language=language, **facts)
     send_due()
     [message] = ses.messages
     with translation.override(language):
         assert message.subject == str(KINDS[kind].subject)
     assert "bob" in message.text
     assert "bob" in message.html
-    assert len(tokens_in(message)) == (1 if KINDS[kind].purpose else 0)
+    if kind == Kind.REGISTRATION:
+        assert f"/confirm/{registration_token(claim.id)}" in message.text
+    else:
+        assert len(tokens_in(message)) == (1 if KINDS[kind].purpose else 0)
     assert "{" not in message.text
 
 

@@ -47,6 +47,8 @@ ACTIONS = {
     (Action.MAKE_USER, Kind.USER): lazy("made a user of"),
     (Action.MAKE_MODERATOR, Kind.USER): lazy("made a moderator of"),
     (Action.MAKE_ADMIN, Kind.USER): lazy("made an admin of"),
+    (Action.APPROVE, Kind.USER): lazy("let in"),
+    (Action.REJECT, Kind.REGISTRATION): lazy("rejected a registration"),
 }
 
 # What moderators fill in, by the name that templates give it.

@@ -11,6 +11,7 @@ import pytest
 from django.test import Client
 
 from innotter.accounts.models import User
+from innotter.config.tests.routes import admission_names
 from innotter.conftest import PASSWORD, all_rows, new_page, new_post, rolled_back, signed_in
 from innotter.web.tests.test_routes import FORMS, ROLES, Cast, Row, cast, rows
 
@@ -92,7 +93,9 @@ def one_row_each(method: str) -> Iterator[tuple[Row, str]]:
 def values_of(cast: Cast, row: Row) -> dict[str, str]:
     post = cast.posts.get(row.case, cast.posts["public"])
     names = {"uuid": post.page.uuid, "id": str(post.id)}
-    return {**names, "username": "target", "token": cast.tokens.get(row.call.split()[1], "")}
+    path = row.call.split()[1]
+    token = cast.tokens.get(path, "")
+    return {**names, "username": "target", "token": token, **admission_names(path)}
 
 
 def complaints(answer: Any, what: str, *, traced: bool) -> Iterator[str]:

@@ -16,7 +16,13 @@ from dev.assertions import assert_none, assert_table
 from innotter.accounts.models import Session, User
 from innotter.accounts.tokens import mint_access_token
 from innotter.common.pagination import BEFORE, encode
-from innotter.config.tests.routes import links_of, tomorrow
+from innotter.config.tests.routes import (
+    admission_names,
+    links_of,
+    make_invitation,
+    make_registration,
+    tomorrow,
+)
 from innotter.conftest import (
     PASSWORD,
     all_rows,
@@ -141,6 +147,9 @@ GET  /u/{username}/unblock       |           | 303 403 403 403 403 200 403
 POST /u/{username}/unblock       |           | 303 403 403 403 403 303 403
 GET  /u/{username}/role          |           | 303 403 403 403 403 200 403
 POST /u/{username}/role          |           | 303 403 403 403 403 303 403
+POST /moderation/invites         |           | 303 403 403 403 303 303 403
+POST /moderation/invites/{code}/withdraw | | 303 403 403 403 303 303 403
+POST /moderation/registrations/{id} |        | 303 403 403 403 303 303 403
 GET  /moderation                 |           | 303 403 403 403 200 200 403
 GET  /about                      |           | 200 200 200 200 200 200 403
 GET  /privacy                    |           | 200 200 200 200 200 200 403
@@ -160,6 +169,8 @@ FORMS: dict[str, dict[str, str]] = {
         "email": "newcomer@example.com",
         "password": PASSWORD,
     },
+    "POST /moderation/invites": {"uses": "2", "days": "3"},
+    "POST /moderation/registrations/{id}": {"answer": "approve", "reason": ""},
     "POST /login": {"login": "target", "password": PASSWORD},
     "POST /login/again": {"password": PASSWORD},
     "POST /password/reset": {"email": "target@example.com"},
@@ -232,6 +243,7 @@ class Cast:
             "id": str(post.id),
             "username": "target",
             "token": self.tokens.get(path, ""),
+            **admission_names(path),
         }
         form = {name: text.format(**values) for name, text in FORMS.get(row.call, {}).items()}
         if row.case == "as blocked":
@@ -262,6 +274,8 @@ def cast(db: None, eve: User, ann: User, bob: User, moderator: User, admin: User
     follow(actor=new_user("requester"), page=pages["private"])
     people = dict(zip(ROLES[1:], (eve, bob, ann, moderator, admin, blocked), strict=True))
     browsers = {role: signed_in(user) for role, user in people.items()}
+    make_invitation(moderator)
+    make_registration()
     block_user(actor=admin, user=blocked)
     block_page(actor=admin, page=pages["blocked"], until=None)
     block_page(actor=admin, page=pages["for good"], until=None)
@@ -329,7 +343,7 @@ def test_nothing_but_a_form_and_a_page_is_answered(cast: Cast) -> None:
         for path in paths()
     }
     post = str(cast.posts["public"].id)
-    values = {"uuid": "public", "id": post, "username": "target", "token": "x"}
+    values = {"uuid": "public", "id": post, "username": "target", "token": "x", "code": "x"}
     for path, methods in answered.items():
         for method in ("PUT", "PATCH", "DELETE", "POST", "GET"):
             if method not in methods:

@@ -22,39 +22,21 @@ from innotter.web.forms import (
     PasswordForm,
     PictureForm,
     ProfileForm,
-    RegistrationForm,
     UsernameForm,
 )
 from innotter.web.shortcuts import (
     id_or_not_found,
     member,
     members_only,
-    next_of,
     origin_of,
     readable_form,
     refused,
     see_other,
-    sent,
 )
-from innotter.web.views.login import keep, log_in_as
+from innotter.web.views.login import keep
 
 # More sessions than this are not listed; `End all others` reaches them too.
 MOST_SESSIONS = 50
-
-
-@readable_form
-def register(request: HttpRequest) -> HttpResponse:
-    """A new account, and a session in it."""
-    form = RegistrationForm(sent(request))
-    if request.method == "POST" and form.is_valid():
-        given, client = form.cleaned_data, client_of(request)
-        language = translation.get_language()
-        if not refused(form, lambda: services.register(client=client, language=language, **given)):
-            if mailboxes.needs_confirmation():
-                asked = _("We have sent a mail to %(address)s: open the link in it to confirm it.")
-                messages.success(request, asked % {"address": given["email"]})
-            return log_in_as(request, given["username"], given["password"])
-    return render(request, "web/register.html", {"form": form, "next": next_of(request)})
 
 
 @readable_form

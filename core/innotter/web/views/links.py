@@ -15,9 +15,9 @@ from django.utils import translation
 from django.utils.cache import patch_vary_headers
 from django.utils.translation import gettext as _
 
-from innotter.accounts import mailboxes, recovery
+from innotter.accounts import mailboxes, recovery, registrations
 from innotter.accounts.mail_tokens import InvalidLink, counted_link, mail_token
-from innotter.accounts.models import MailToken
+from innotter.accounts.models import MailToken, Registration
 from innotter.common.clients import client_of
 from innotter.web.forms import NewPasswordForm, ResetRequestForm
 from innotter.web.shortcuts import View, readable_form, refused, see_other, sent
@@ -48,10 +48,17 @@ def secret_address(view: View) -> View:
 @secret_address
 def confirm_email(request: HttpRequest, token: str) -> HttpResponse:
     def confirm() -> HttpResponse:
-        mailboxes.confirm_email(token=token, client=client_of(request))
+        made = registrations.confirm(token=token, client=client_of(request))
+        if made is not None:
+            waiting = isinstance(made, Registration)
+            return render(request, "web/registered.html", {"waiting": waiting})
         messages.success(request, _("Your e-mail address is confirmed."))
         return see_other("/")
 
+    if request.method != "POST" and (claim := registrations.claim_of(token)):
+        return render(
+            request, "web/confirm_email.html", {"reader": claim, "mailbox": claim.mailbox}
+        )
     return _asked(request, token, Purpose.CONFIRM, confirm)
 
 

@@ -27,6 +27,7 @@ from innotter.web.shortcuts import (
     sent,
 )
 from innotter.web.templatetags.web import page_url
+from innotter.web.views import admissions
 
 TABS = ("log", "pages", "users")
 
@@ -37,6 +38,8 @@ def overview(request: HttpRequest) -> HttpResponse:
     """What is blocked, and the log of what moderators did."""
     require_moderator(member(request))
     tab = request.GET.get("show")
+    if tab in admissions.TABS:
+        return render(request, "web/moderation.html", admissions.context_of(request, tab))
     tab = tab if tab in TABS else "log"
     rows: dict[str, Any] = {
         "log": ModerationAction.objects.select_related("actor"),
