@@ -6,6 +6,7 @@ import re
 import subprocess
 import tempfile
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
@@ -29,11 +30,9 @@ type Scrape = Mapping[str, float]
 def scrape(stack: Stack) -> Scrape:
     """All that the stack's processes serve, as Prometheus labels it; nothing of one that does not
     answer as fast as Prometheus asks for."""
-    return {
-        series: value
-        for process in MEASURED
-        for series, value in _scrape(stack.metrics_url(process), process).items()
-    }
+    with ThreadPoolExecutor(len(MEASURED)) as pool:
+        scrapes = pool.map(lambda name: _scrape(stack.metrics_url(name), name), MEASURED)
+        return {series: value for each in scrapes for series, value in each.items()}
 
 
 def _scrape(url: str, job: str) -> Scrape:
