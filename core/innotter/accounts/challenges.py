@@ -6,7 +6,7 @@ from datetime import timedelta
 from django.db.models import F
 from django.utils import timezone
 
-from innotter.accounts.models import Challenge, User
+from innotter.accounts.models import Challenge, Totp, User
 from innotter.accounts.selectors import digest
 from innotter.common.database import delete_in_steps
 from innotter.common.errors import Unauthenticated
@@ -87,8 +87,10 @@ def spend_challenge(challenge: Challenge) -> None:
 
 
 def void_challenges(user: User) -> None:
-    """What was begun with a former password or factor leads nowhere."""
+    """What was begun with a former password or factor leads nowhere. Nor does a secret that waits
+    for its app: whoever began has seen it."""
     Challenge.objects.filter(user=user).delete()
+    Totp.objects.filter(user=user, confirmed_at=None).delete()
 
 
 def prune_challenges() -> int:

@@ -19,6 +19,7 @@ from innotter.accounts.mail_tokens import (
 )
 from innotter.accounts.models import AccountMail, FormerMailbox, MailToken, User
 from innotter.accounts.policies import require_active, require_unblocked
+from innotter.accounts.second_factor import remove_factors_since
 from innotter.accounts.sessions import end_all_sessions
 from innotter.common.clients import Client
 from innotter.common.database import conflicts, lock_names
@@ -29,6 +30,9 @@ Kind, Purpose = AccountMail.Kind, MailToken.Purpose
 
 # So long a former mailbox is nobody else's, and the link there takes the change back.
 RESERVED_FOR = timedelta(days=7)
+# The link there takes away second factors that are no older than this when the mailbox is changed:
+# a thief may add one first.
+RETAKEN_BEFORE = timedelta(days=1)
 
 # Sent with `mailbox` in the transaction in which its reader has confirmed it.
 mailbox_confirmed = Signal()
@@ -140,8 +144,9 @@ def confirm_email(*, token: str, client: Client) -> None:
 
 
 def undo_email(*, token: str, client: Client) -> None:
-    """What the link at the former mailbox does: it is the account's again, all sessions end, and a
-    new password has to be set, for which a mail goes there.
+    """What the link at the former mailbox does: it is the account's again, all sessions end, second
+    factors that came with the change go, and a new password has to be set, for which a mail goes
+    there.
 
     Raises Throttled, InvalidLink, UserBlocked, EmailTaken.
     """
@@ -161,6 +166,7 @@ def undo_email(*, token: str, client: Client) -> None:
         )
         void_tokens(user)
         end_all_sessions(user=user, but=None)
+        remove_factors_since(user, former.updated_at - RETAKEN_BEFORE)
         owe_mail(kind=Kind.PASSWORD_RESET, user=user)
 
 

@@ -16,6 +16,7 @@ from innotter.accounts.account_mail import owe_mail
 from innotter.accounts.mail_tokens import InvalidLink, counted_link
 from innotter.accounts.models import AccountMail, Invitation, Registration, User
 from innotter.accounts.names import UsernameTaken, claim_username
+from innotter.accounts.selectors import hidden
 from innotter.accounts.services import Newcomer, checked_newcomer, make_account
 from innotter.common.clients import Client
 from innotter.common.database import conflicts, delete_in_steps, lock_names
@@ -189,11 +190,16 @@ def prune_registrations() -> int:
 
 
 def _take(code: str) -> None:
-    """One use of an invitation, of somebody who is still here. Of many at once who want the last
+    """One use of an invitation, of somebody who still moderates. Of many at once who want the last
     one, one gets it."""
     found = (
         Invitation.objects.select_for_update(of=("self",), no_key=True)
-        .filter(code=code, expires_at__gt=timezone.now(), made_by__is_blocked=False)
+        .filter(
+            ~hidden("made_by__"),
+            code=code,
+            expires_at__gt=timezone.now(),
+            made_by__role__in=User.MODERATORS,
+        )
         .first()
     )
     if found is None or found.used >= found.uses:

@@ -8,7 +8,7 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 from uuid import UUID
 
@@ -270,6 +270,18 @@ def remove_second_factor(*, username: str) -> None:
             kind.objects.filter(user=user).delete()
         _changed(user, "removed_by_operator", but=None)
     log.warning("second_factor_removed", user_id=str(user.pk))
+
+
+def remove_factors_since(user: User, moment: datetime) -> None:
+    """Those that were added since, recovery codes too, for who takes their account back. For use in
+    a transaction that has locked the user."""
+    gone = [
+        Totp.objects.filter(user=user, confirmed_at__gte=moment).delete()[0],
+        Passkey.objects.filter(user=user, created_at__gte=moment).delete()[0],
+        RecoveryCode.objects.filter(user=user, created_at__gte=moment).delete()[0],
+    ]
+    if any(gone):
+        _changed(user, "taken_back", but=None)
 
 
 def is_login_recent(session: Session) -> bool:

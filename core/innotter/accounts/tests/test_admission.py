@@ -176,7 +176,7 @@ def test_an_invitation_lets_so_many_in(api: Api, moderator: User) -> None:
 
 
 @pytest.mark.usefixtures("by_invitation")
-@pytest.mark.parametrize("end", ["expired", "withdrawn", "blocked"])
+@pytest.mark.parametrize("end", ["expired", "withdrawn", "blocked", "leaving", "demoted"])
 def test_one_that_is_over_lets_nobody_in(api: Api, moderator: User, end: str) -> None:
     code = invitation(moderator).code
     match end:
@@ -186,6 +186,10 @@ def test_one_that_is_over_lets_nobody_in(api: Api, moderator: User, end: str) ->
             withdraw_invitation(actor=moderator, code=code)
         case "blocked":
             User.objects.filter(pk=moderator.pk).update(is_blocked=True)
+        case "leaving":
+            User.objects.filter(pk=moderator.pk).update(deletes_at=timezone.now())
+        case "demoted":
+            User.objects.filter(pk=moderator.pk).update(role=User.Role.USER)
     with no_trace():
         assert bad_fields(register(api, invite=code)) == ["invite"]
 
