@@ -88,7 +88,7 @@ def spend_challenge(challenge: Challenge) -> None:
 
 def void_challenges(user: User) -> None:
     """What was begun with a former password or factor leads nowhere. Nor does a secret that waits
-    for its app: whoever began has seen it."""
+    for its app: the one who began has seen it."""
     Challenge.objects.filter(user=user).delete()
     Totp.objects.filter(user=user, confirmed_at=None).delete()
 

@@ -11,7 +11,7 @@ class Export(Record):
     """The one archive of a user: being made, to be fetched, or given up.
 
     While it is made, the row says how far: what S3 has of it, and where the next file begins. So
-    whoever takes it over goes on where the last part ended.
+    the worker that takes it over goes on where the last part ended.
     """
 
     class State(models.TextChoices):

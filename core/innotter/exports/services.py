@@ -38,7 +38,7 @@ def forget_exports(*, user: User) -> None:
     """With an account: its archive, and what there is of an unfinished one. Raises
     StorageUnavailable."""
     export = Export.objects.filter(user=user).first()
-    # The row first: whoever is making it sees that it is wanted no longer.
+    # The row first: the worker that makes it sees that it is wanted no longer.
     Export.objects.filter(user=user).delete()
     storage.forget(storage.key_of(user.pk), export.upload_id if export else "")
 

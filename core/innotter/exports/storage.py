@@ -76,7 +76,7 @@ def forget(key: str, upload_id: str) -> None:
 
 
 def url_of(key: str) -> str:
-    """Whoever has it may fetch the archive for URL_LIFE. Asks nobody."""
+    """Everybody who has it may fetch the archive for URL_LIFE. Asks nobody."""
     return _public_client().generate_presigned_url(
         "get_object",
         Params={

@@ -6,6 +6,7 @@ from django.test.utils import CaptureQueriesContext
 
 from innotter.accounts.logins import log_in
 from innotter.accounts.models import User
+from innotter.config.tests.account_rows import OF_MODERATORS, add_account_rows
 from innotter.config.tests.routes import LISTS, NEEDED
 from innotter.conftest import CLIENT, PASSWORD, Api, make_follower, new_page, new_post, new_user
 from innotter.pages.models import Page
@@ -34,6 +35,7 @@ def grow(bob: User, post: Post, start: int, stop: int) -> None:
         new_post(post.page, reply_to=reply)
         like(actor=bob, post=reply)
         log_in(login="bob", password=PASSWORD, client=CLIENT)
+        add_account_rows(bob, f"newcomer-{number}")
 
 
 @pytest.mark.parametrize(("route", "question"), ASKED, ids=str)
@@ -42,6 +44,8 @@ def test_a_list_costs_the_same_number_of_queries_at_any_size(
 ) -> None:
     """As Bob, who owns the page with the requests and follows that with the posts."""
     new_page(bob, uuid="bob-private", is_private=True)
+    if route in OF_MODERATORS:
+        User.objects.filter(pk=bob.pk).update(role=User.Role.MODERATOR)
     uuid = "bob-private" if "follow-requests" in route else "ann"
     path = route.removeprefix("GET ").format(uuid=uuid, id=post.id, username="bob")
     counts = []

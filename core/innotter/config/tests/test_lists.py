@@ -8,8 +8,9 @@ from django.apps import apps
 
 from dev.assertions import assert_table
 from innotter.accounts.logins import log_in
-from innotter.accounts.models import Session, User
+from innotter.accounts.models import Invitation, Passkey, Registration, Session, User
 from innotter.common.models import Record
+from innotter.config.tests.account_rows import OF_MODERATORS, add_account_rows
 from innotter.config.tests.routes import LISTS, NEEDED
 from innotter.conftest import CLIENT, PASSWORD, Caller, make_follower, new_page, new_post, new_user
 from innotter.pages.models import Follow, Page, Tag
@@ -20,22 +21,26 @@ from innotter.posts.services import like
 # Each list with the rows that it consists of.
 ROWS = {
     "GET /feed": Post.objects.all(),
+    "GET /invites": Invitation.objects.all(),
     "GET /pages": Page.objects.all(),
     "GET /pages/{uuid}/follow-requests": Follow.objects.all(),
     "GET /pages/{uuid}/followers": Follow.objects.all(),
     "GET /pages/{uuid}/posts": Post.objects.all(),
     "GET /posts/{id}/replies": Post.objects.filter(reply_to__isnull=False),
+    "GET /registrations": Registration.objects.all(),
     "GET /search": Page.objects.all(),
     "GET /tags": Tag.objects.all(),
     "GET /users/me/follows": Follow.objects.all(),
     "GET /users/me/likes": Like.objects.all(),
     "GET /users/me/pages": Page.objects.all(),
+    "GET /users/me/passkeys": Passkey.objects.all(),
     "GET /users/me/sessions": Session.objects.all(),
     "GET /users/{username}/pages": Page.objects.all(),
 }
 NOT_NEWEST_FIRST = {
     "GET /pages/{uuid}/follow-requests",
     "GET /posts/{id}/replies",
+    "GET /registrations",
     "GET /search",
     "GET /tags",
 }
@@ -54,6 +59,7 @@ def caller(ann: User, page: Page) -> Caller:
         Page.objects.filter(pk=page.pk).update(is_private=True)
         follow(actor=new_user(f"requester-{number}"), page=page)
         log_in(login="ann", password=PASSWORD, client=CLIENT)
+        add_account_rows(ann, f"newcomer-{number}")
     post = new_post(page)
     for _ in range(2):
         like(actor=ann, post=new_post(page, reply_to=post))
@@ -68,6 +74,8 @@ def route(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def first(caller: Caller, page: Page, route: str) -> Any:
     """The list's first answer, of one row."""
+    if route in OF_MODERATORS:
+        User.objects.filter(username="ann").update(role=User.Role.MODERATOR)
     post = Post.objects.order_by("id").first()
     values = {"uuid": page.uuid, "id": post and post.id, "username": "ann"}
     path = route.removeprefix("GET ").format(**values)
@@ -113,7 +121,7 @@ def test_a_list_with_the_newest_first_is_polled_from_its_first_page(
 
 def test_a_new_row_was_changed_when_it_was_made(caller: Caller) -> None:
     """All that the requests of this fixture have made, but for what was saved again."""
-    changed = {"Follow", "KnownIP", "Page", "Post", "Session", "RefreshToken"}
+    changed = {"Follow", "KnownDevice", "KnownIP", "Page", "Post", "Session", "RefreshToken"}
     seen = set()
     for model in records():
         rows = model._default_manager.all()

@@ -12,6 +12,7 @@ from innotter.web.refusals import KNOWN, NUMBER, in_words
 OF_PROGRAMS = {
     "Invalid refresh token. Log in again.",
     "Not signed by Amazon SNS, or from an unknown topic.",
+    "The signing keys are unavailable.",
 }
 
 
