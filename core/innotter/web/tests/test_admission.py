@@ -42,7 +42,7 @@ def test_by_invitation(moderator: User, settings: Any) -> None:
 def test_by_approval(moderator: User, ses: Ses, settings: Any) -> None:
     settings.REGISTRATION = "approval"
     guest, host = Client(), signed_in(moderator)
-    assert "Look into your mail" in guest.post("/register", FORM).text
+    assert "Check your mail" in guest.post("/register", FORM).text
     link = link_in(ses)
     assert "zoe@example.com" in guest.get(link).text
     assert Registration.objects.get().confirmed_at is None
