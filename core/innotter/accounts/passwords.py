@@ -1,6 +1,10 @@
+from urllib.parse import urlsplit
+
+from django.conf import settings
 from django.contrib.auth.hashers import identify_hasher, make_password
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
+from django.utils.translation import gettext as _
 
 from innotter.accounts.limits import limit_password_attempts
 from innotter.accounts.models import User, password_forms
@@ -9,6 +13,12 @@ from innotter.accounts.selectors import folded_login, user_by_login
 from innotter.common.clients import Client
 from innotter.common.errors import Invalid, Unauthenticated
 from innotter.common.throttling import refund
+
+# What somebody tries first who guesses here, beside the labels of the site's host.
+GUESSED_WORDS = ("innotter", "moderator", "admin", "password", "пароль")
+SHORTEST_LABEL = 4
+# So many letters besides these words make a password of its own.
+FEWEST_OTHER_LETTERS = 4
 
 
 class WrongCredentials(Unauthenticated):
@@ -23,6 +33,29 @@ class WeakPassword(Invalid):
 class WrongPassword(Invalid):
     code = "wrong_password"
     detail = "Wrong password."
+
+
+class GuessedWordsValidator:
+    """Refuses a password that is little more than words of this site (ASVS 5.0, 6.2.11)."""
+
+    def validate(self, password: str, user: User | None = None) -> None:
+        """Raises ValidationError."""
+        rest = password.casefold()
+        for word in _guessed_words():
+            rest = rest.replace(word, "")
+        is_changed = len(rest) < len(password.casefold())
+        if is_changed and sum(map(str.isalpha, rest)) < FEWEST_OTHER_LETTERS:
+            raise ValidationError(self.get_help_text(), code="password_of__guessed_words")
+
+    def get_help_text(self) -> str:
+        return _("This password is little more than a word that anybody would try here.")
+
+
+def _guessed_words() -> list[str]:
+    """The longest first: one may hold another."""
+    labels = (urlsplit(settings.CORE_URL).hostname or "").split(".")
+    words = {*GUESSED_WORDS, *(each for each in labels if len(each) >= SHORTEST_LABEL)}
+    return sorted(words, key=len, reverse=True)
 
 
 def authenticate(*, login: str, password: str, client: Client) -> User:

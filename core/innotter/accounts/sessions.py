@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+import structlog
 from django.conf import settings
 from django.db import transaction
 from django.db.models import QuerySet
@@ -14,12 +15,20 @@ from innotter.accounts.challenges import void_challenges
 from innotter.accounts.limits import IP_KNOWN_FOR, limit_refreshes
 from innotter.accounts.models import RefreshToken, Session, User
 from innotter.accounts.passwords import WrongCredentials, WrongPassword, is_password
-from innotter.accounts.selectors import digest, refresh_life, refresh_token, usable_sessions
+from innotter.accounts.selectors import (
+    digest,
+    refresh_life,
+    refresh_token,
+    usable_sessions,
+    user_named,
+)
 from innotter.accounts.tokens import mint_access_token
 from innotter.common.clients import Client
 from innotter.common.database import delete_in_steps
 from innotter.common.errors import NotFound, Unauthenticated
 from innotter_contracts.tokens import LEEWAY
+
+log = structlog.get_logger(__name__)
 
 # So often is it written that a cookie was used, and its cookie sent anew.
 USE_WRITTEN_EVERY = timedelta(hours=1)
@@ -154,6 +163,17 @@ def end_all_sessions(*, user: User, but: UUID | None) -> None:
     any, and every login that waits for its second step."""
     void_challenges(user)
     _end_sessions(Session.objects.filter(user=user).exclude(pk__in=[but]))
+
+
+def end_sessions_of(username: str | None) -> int:
+    """For the operator: ends every session of a user, or with None of everybody, in steps; how
+    many. Raises NotFound."""
+    whose = {} if username is None else {"user": user_named(username)}
+    ended = 0
+    while ids := Session.objects.filter(ended_at=None, **whose).values("pk")[:PRUNED_AT_ONCE]:
+        ended += _end_sessions(Session.objects.filter(pk__in=[each["pk"] for each in ids]))
+    log.warning("sessions_ended", of=str(whose["user"].pk) if whose else "everybody", count=ended)
+    return ended
 
 
 def log_out_of_site(*, session: Session) -> None:

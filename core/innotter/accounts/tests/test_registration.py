@@ -101,7 +101,13 @@ def test_the_language_is_what_the_body_says_or_else_the_browser(api: Api, langua
     assert registered("c", {}, "de, \x00;q=x") == "en"
 
 
-@pytest.mark.parametrize("password", ["short", "password123", "1029384756", "dora@example"])
+@pytest.mark.parametrize(
+    "password",
+    [
+        *("short", "password123", "1029384756", "dora@example"),
+        *("Innotter-2026-09", "localhost_Admin!1", "Пароль-Innotter"),
+    ],
+)
 def test_a_weak_password_is_refused_with_the_reason(api: Api, password: str) -> None:
     with no_trace():
         answer = api().post("/auth/register", {**DORA, "password": password})
@@ -109,6 +115,11 @@ def test_a_weak_password_is_refused_with_the_reason(api: Api, password: str) -> 
     error = answer.json()["errors"][0]
     assert error["code"] == "weak_password"
     assert error["detail"]
+
+
+def test_a_word_of_the_site_may_be_in_a_password(api: Api) -> None:
+    body = {**DORA, "password": "innotter in a quiet harbour"}
+    assert api().post("/auth/register", body).status_code == 201
 
 
 @pytest.mark.parametrize("field", ["username", "email", "password"])

@@ -7,6 +7,7 @@ from unittest.mock import patch
 import pytest
 import time_machine
 from django.contrib.auth.hashers import Argon2PasswordHasher
+from django.core.management import CommandError, call_command
 from django.db import connection, transaction
 from django.test import Client
 from django.utils import timezone
@@ -23,6 +24,7 @@ from innotter.conftest import (
     new_user,
     no_trace,
     refusal,
+    signed_in,
     wait_until_blocked,
 )
 
@@ -377,3 +379,18 @@ def test_what_no_token_can_come_back_to_is_deleted(api: Api, ann: User) -> None:
     assert Session.objects.count() == 2
     assert refresh(api, kept["refresh"]).status_code == 200
     assert refusal(refresh(api, abandoned["refresh"])) == (401, "invalid_refresh_token")
+
+
+def test_the_operator_ends_those_of_one_or_of_everybody(api: Api, ann: User, eve: User) -> None:
+    def browsers() -> list[int]:
+        return [each.get("/settings").status_code for each in (anns, eves)]
+
+    anns, eves = signed_in(ann), signed_in(eve)
+    pair = log_in(api).json()
+    call_command("end_sessions", "ann")
+    assert browsers() == [303, 200]
+    assert [me(pair).status_code, refresh(api, pair["refresh"]).status_code] == [401, 401]
+    call_command("end_sessions", "--all")
+    assert browsers() == [303, 303]
+    with pytest.raises(CommandError):
+        call_command("end_sessions", "nobody")

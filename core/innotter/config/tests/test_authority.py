@@ -95,6 +95,8 @@ WITHOUT_ACTOR = {
     "accounts.waiting_setup": "a question of who is signed in",
     "accounts.is_login_recent": "a question about a session in hand",
     "accounts.remove_second_factor": "the operator's: a command",
+    "accounts.end_sessions_of": "the operator's: a command",
+    "accounts.remove_factors_since": "a part of undo_email",
     "accounts.reencrypt_secrets": "the operator's: a command",
     "accounts.cookie_token": "a part of log_in_to_site",
     "accounts.token_pair": "a part of log_in",
