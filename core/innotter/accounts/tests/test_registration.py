@@ -122,6 +122,16 @@ def test_a_word_of_the_site_may_be_in_a_password(api: Api) -> None:
     assert api().post("/auth/register", body).status_code == 201
 
 
+def test_a_long_password_counts_to_its_last_character(api: Api) -> None:
+    long = f"  {'a quiet harbour ' * 10}"[:127] + "7"
+    assert api().post("/auth/register", {**DORA, "password": long}).status_code == 201
+    answers = [
+        api().post("/auth/login", {"login": "dora", "password": typed}).status_code
+        for typed in (long, long[:-1], long.strip(), long.upper())
+    ]
+    assert answers == [200, 401, 401, 401]
+
+
 @pytest.mark.parametrize("field", ["username", "email", "password"])
 @pytest.mark.parametrize("value", [None, [], {}, True, "\x00"])
 def test_wrong_types_are_bad_input(api: Api, field: str, value: Any) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pyotp
 import pytest
+from django import forms
 from django.conf import settings as django_settings
 from django.test import Client
 from django.utils import timezone
@@ -16,6 +17,7 @@ from innotter.accounts.models import Challenge, Session, Totp, User
 from innotter.accounts.tests.authenticator import Authenticator
 from innotter.accounts.tests.test_second_factor import PROOF, with_passkey, with_totp, wrong_code
 from innotter.conftest import PASSWORD, refusal, signed_in
+from innotter.web import forms as web_forms
 
 PAGE = "/settings/security"
 HTML = {"Accept": "text/html"}
@@ -178,3 +180,21 @@ def test_sessions_are_ended_where_the_second_factor_is_set_up(ann: User) -> None
     answer = browser.post("/settings", {"part": "other_sessions"}, headers=here)
     assert answer["Location"] == f"{PAGE}#sessions"
     assert "End all others" not in browser.get(PAGE).content.decode()
+
+
+def test_each_password_is_masked_and_left_to_password_managers() -> None:
+    """ASVS 5.0, 6.2.6 and 6.2.7; and none is changed by the form that takes it (6.2.8)."""
+    kinds = [kind for kind in vars(web_forms).values() if isinstance(kind, type)]
+    fields = [
+        field
+        for kind in kinds
+        if issubclass(kind, forms.Form)
+        for name, field in kind.base_fields.items()
+        if "password" in name
+    ]
+    assert len(fields) >= 5
+    for field in fields:
+        assert isinstance(field, forms.CharField)
+        assert isinstance(field.widget, forms.PasswordInput)
+        assert field.widget.attrs["autocomplete"] in ("current-password", "new-password")
+        assert not field.strip
