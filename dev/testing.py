@@ -34,6 +34,8 @@ def stack_for_tests(**backing: str) -> Iterator[Stack]:
         "DATABASE_URL": postgres.at_database(server, name),
         "AMQP_URL": rabbitmq.at_vhost(os.environ["AMQP_URL"], "stack"),
         "STATISTICS_TABLE": name,
+        # One person may make all the pages of a module of tests.
+        "PAGES_PER_USER": "10000",
         "CORE_URL": core_url,
         "JWKS_URL": f"{core_url}/.well-known/jwks.json",
         "STATISTICS_URL": f"http://localhost:{stats_port.number}",

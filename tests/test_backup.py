@@ -18,7 +18,7 @@ pytestmark = pytest.mark.xdist_group("stack")
 
 def test_a_lost_database_comes_back_and_pays_its_debts(stack: Stack, tmp_path: Path) -> None:
     ann = Person.arrives(stack, "ann")
-    bob = Person.arrives(stack, "bob")
+    bob = Person.arrives(stack, "bob", confirmed=True)
     uuid = ann.new_page()
     bob.post(f"/pages/{uuid}/follow")
     eventually(lambda: totals(ann, uuid), lambda counts: counts.get("followers") == 1)

@@ -118,6 +118,7 @@ def there(ann: Person, bob: Person) -> dict[str, str]:
         "tag": "fog",
         "username": bob.name,
         "token": "none.such",
+        "code": "none-such",
     }
 
 

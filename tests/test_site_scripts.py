@@ -51,7 +51,7 @@ def cookies_of(person: Person) -> list[Any]:
     url = person.stack.core_url
     with httpx.Client(base_url=url, timeout=30) as browser:
         form = {"login": person.name, "password": PASSWORD}
-        [token] = TOKEN.findall(browser.get("/login").text)
+        token, *_ = TOKEN.findall(browser.get("/login").text)
         answer = browser.post("/login", data={**form, "csrfmiddlewaretoken": token})
         assert answer.status_code == 303
         return [{"name": n, "value": v, "url": url} for n, v in browser.cookies.items()]

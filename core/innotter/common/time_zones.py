@@ -18,7 +18,7 @@ def names() -> frozenset[str]:
 def known_time_zone(name: str) -> None:
     """A validator. Raises ValidationError."""
     if name not in names():
-        raise ValidationError("Unknown time zone.")
+        raise ValidationError("Unknown time zone.", code="unknown_time_zone")
 
 
 def zone(name: str) -> ZoneInfo:

@@ -9,6 +9,7 @@ from django.test import Client
 from innotter.accounts.logins import log_in
 from innotter.accounts.models import User
 from innotter.accounts.tokens import mint_access_token
+from innotter.config.tests.account_rows import add_account_rows
 from innotter.config.tests.routes import NEEDED, Route, bodies, files, routes
 from innotter.conftest import CLIENT, PASSWORD, Caller, new_page, new_post, new_user
 from innotter.mail.tokens import unsubscribe_token
@@ -31,8 +32,9 @@ def values(ann: User) -> dict[str, str]:
     page = new_page(ann, uuid="page", tags=["all"])
     follow(actor=new_user("target"), page=page)
     token = unsubscribe_token(ann.id, page.id)
-    post = str(new_post(page).id)
-    names = {"uuid": "page", "username": "target", "tag": "all", "token": token, "id": post}
+    add_account_rows(ann, "some-code")
+    names = {"uuid": "page", "username": "target", "tag": "all", "token": token}
+    names |= {"id": str(new_post(page).id), "code": "some-code"}
     return {**names, "refresh": log_in(login="target", password=PASSWORD, client=CLIENT).refresh}
 
 

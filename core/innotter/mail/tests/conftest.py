@@ -15,8 +15,8 @@ SENT = Answer(Outcome.SENT)
 @dataclass
 class Ses:
     # What it was asked to send, call by call; and what it has sent.
-    calls: list[list[EmailMessage]] = field(default_factory=list)
-    messages: list[EmailMessage] = field(default_factory=list)
+    calls: list[list[EmailMessage]] = field(default_factory=list, repr=False)
+    messages: list[EmailMessage] = field(default_factory=list, repr=False)
     # What it says to a message.
     answer: Callable[[EmailMessage], Answer] = lambda message: SENT
     quota: AccountQuota = field(default_factory=lambda: AccountQuota(1e6, None))
