@@ -17,7 +17,7 @@ from django.utils.html import escape, format_html, urlize
 from django.utils.safestring import SafeString
 from django.utils.translation import get_language, ngettext, pgettext
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy as lazy
+from django.utils.translation import gettext_lazy
 
 from innotter.accounts.models import User
 from innotter.accounts.selectors import Viewer
@@ -39,16 +39,19 @@ _MAY_BE_ADDRESS = regex.compile(r"[.:@]\S")
 
 Action, Kind = ModerationAction.Action, ModerationAction.Kind
 ACTIONS = {
-    (Action.BLOCK, Kind.PAGE): lazy("blocked the page"),
-    (Action.UNBLOCK, Kind.PAGE): lazy("lifted the block of the page"),
-    (Action.BLOCK, Kind.USER): lazy("blocked the user"),
-    (Action.UNBLOCK, Kind.USER): lazy("unblocked the user"),
-    (Action.DELETE, Kind.POST): lazy("deleted the post"),
-    (Action.MAKE_USER, Kind.USER): lazy("made a user of"),
-    (Action.MAKE_MODERATOR, Kind.USER): lazy("made a moderator of"),
-    (Action.MAKE_ADMIN, Kind.USER): lazy("made an admin of"),
-    (Action.APPROVE, Kind.USER): lazy("let in"),
-    (Action.REJECT, Kind.REGISTRATION): lazy("rejected a registration"),
+    (Action.BLOCK, Kind.PAGE): gettext_lazy("blocked the page"),
+    (Action.UNBLOCK, Kind.PAGE): gettext_lazy("lifted the block of the page"),
+    (Action.BLOCK, Kind.USER): gettext_lazy("blocked the user"),
+    (Action.UNBLOCK, Kind.USER): gettext_lazy("unblocked the user"),
+    (Action.DELETE, Kind.POST): gettext_lazy("deleted the post"),
+    (Action.DELETE, Kind.USER): gettext_lazy("deleted the account"),
+    (Action.CONFIRM_EMAIL, Kind.USER): gettext_lazy("confirmed the e-mail address of"),
+    (Action.RESET_PASSWORD, Kind.USER): gettext_lazy("sent a link for a new password to"),
+    (Action.MAKE_USER, Kind.USER): gettext_lazy("made a user of"),
+    (Action.MAKE_MODERATOR, Kind.USER): gettext_lazy("made a moderator of"),
+    (Action.MAKE_ADMIN, Kind.USER): gettext_lazy("made an admin of"),
+    (Action.APPROVE, Kind.USER): gettext_lazy("let in"),
+    (Action.REJECT, Kind.REGISTRATION): gettext_lazy("rejected a registration"),
 }
 
 # What moderators fill in, by the name that templates give it.

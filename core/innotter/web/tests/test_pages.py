@@ -25,6 +25,7 @@ from innotter.moderation.services import block_page
 from innotter.pages.models import Follow, Page
 from innotter.posts.models import Like, Post
 from innotter.web.statistics_service import Answer
+from innotter.web.templatetags.web import ACTIONS, Action, Kind
 
 ATOM = "{http://www.w3.org/2005/Atom}"
 
@@ -223,6 +224,11 @@ def test_moderators_see_their_tools_and_others_do_not(
     browser.post(f"{path_of(post)}/delete", {"reason": "Spam too"})
     assert not Post.objects.exists()
     assert ModerationAction.objects.count() == 2
+
+
+def test_the_log_has_words_for_every_action() -> None:
+    assert {action for action, _ in ACTIONS} == set(Action)
+    assert {kind for action, kind in ACTIONS if action == Action.DELETE} == {Kind.POST, Kind.USER}
 
 
 def test_a_list_has_the_controls_of_ones_own_posts(page: Page, ann: User, eve: User) -> None:
