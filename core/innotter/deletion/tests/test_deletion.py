@@ -49,6 +49,9 @@ from innotter.posts.services import create_post, delete_post, like
 from innotter_contracts.counting import deltas
 from innotter_contracts.events import parse_event
 
+# All that use the bucket of exports, which each empties: one after another.
+pytestmark = pytest.mark.xdist_group("export_bucket")
+
 # What Zoe is called and says, and nobody else.
 WORDS = ["zoe", "Зоя", "zebra", "Zanzibar", "zest"]
 

@@ -34,6 +34,9 @@ from innotter.pages.models import Page
 from innotter.posts.models import Post
 from innotter.posts.services import like
 
+# All that use the bucket of exports, which each empties: one after another.
+pytestmark = pytest.mark.xdist_group("export_bucket")
+
 ME = "/users/me/export"
 CURRENT = {"current_password": PASSWORD}
 

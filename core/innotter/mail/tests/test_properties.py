@@ -98,7 +98,9 @@ def make_so(users: list[User], page: Page, readers: list[Reader], place: Place) 
                 muted_at=NOW if reader.follow == "muted" else None,
             )
         if reader.is_suppressed:
-            Suppression.objects.create(address=str(user.email), reason="bounce", happened_at=NOW)
+            Suppression.objects.create(
+                address=str(user.email).lower(), reason="bounce", happened_at=NOW
+            )
     page.owner.is_blocked = place.owner_is_blocked
     page.owner.save()
     page.is_private = place.is_private
