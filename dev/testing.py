@@ -41,6 +41,8 @@ def stack_for_tests(**backing: str) -> Iterator[Stack]:
         "STATISTICS_URL": f"http://localhost:{stats_port.number}",
         **backing,
     }
+    # What pytest has for itself; the processes know it, as in `make run`.
+    env.pop("DJANGO_SETTINGS_MODULE", None)
     maintenance = postgres.at_database(server, "postgres")
     postgres.create_database(maintenance, name, template=os.environ["TEST_DATABASE_TEMPLATE"])
     prepare_aws(env)

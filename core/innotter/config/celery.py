@@ -1,6 +1,5 @@
 """The Celery app: one queue a purpose, declared by the broker's definitions and never from here."""
 
-import os
 from typing import Any
 
 from celery import Celery
@@ -18,8 +17,6 @@ from innotter.common.celery import OUTCOMES, BaseTask, stopping
 from innotter.common.metrics import TASKS, serve_metrics
 from innotter.config.schedule import EVERY
 from innotter_contracts.events import HOUSEKEEPING_QUEUE, MAIL_QUEUE
-
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "innotter.config.settings")
 
 
 def _queue(name: str) -> Queue:

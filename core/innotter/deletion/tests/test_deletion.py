@@ -50,7 +50,7 @@ from innotter_contracts.counting import deltas
 from innotter_contracts.events import parse_event
 
 # All that use the bucket of exports, which each empties: one after another.
-pytestmark = pytest.mark.xdist_group("export_bucket")
+pytestmark = [pytest.mark.xdist_group("export_bucket"), pytest.mark.usefixtures("aws")]
 
 # What Zoe is called and says, and nobody else.
 WORDS = ["zoe", "Зоя", "zebra", "Zanzibar", "zest"]

@@ -35,7 +35,7 @@ from innotter.posts.models import Post
 from innotter.posts.services import like
 
 # All that use the bucket of exports, which each empties: one after another.
-pytestmark = pytest.mark.xdist_group("export_bucket")
+pytestmark = [pytest.mark.xdist_group("export_bucket"), pytest.mark.usefixtures("aws")]
 
 ME = "/users/me/export"
 CURRENT = {"current_password": PASSWORD}
