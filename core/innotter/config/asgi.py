@@ -6,7 +6,6 @@ nobody waits for a client that sends or reads slowly.
 
 import asyncio
 import json
-import os
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -19,8 +18,6 @@ from urllib.parse import unquote_to_bytes
 import structlog
 from django.core.exceptions import RequestDataTooBig
 from django.core.wsgi import get_wsgi_application
-
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "innotter.config.settings")
 
 api = get_wsgi_application()
 
