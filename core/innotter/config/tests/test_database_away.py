@@ -71,10 +71,10 @@ def answers(client: Client, post: Post) -> Iterator[tuple[str, Any]]:
     """Of every route of the API to a call that it takes."""
     body_of, file_of = bodies(refresh="a refresh token"), files()
     token = unsubscribe_token(post.page.owner_id, post.page_id)
-    values = {"uuid": "ann", "username": "ann", "tag": "x", "id": post.id, "token": token}
+    values = {"uuid": "ann", "username": "ann", "tag": "x", "code": "abc", "id": post.id}
     for route in routes():
         body = json.dumps(body_of[str(route)]) if str(route) in body_of else ""
-        path = "/api/v1" + route.path.format(**values)
+        path = "/api/v1" + route.path.format(**values, token=token)
         query = {"q": "ann"} if route.path in ("/search", "/tags") else None
         if str(route) not in file_of:
             yield (
