@@ -100,7 +100,8 @@ const keys = {
 
 document.addEventListener("keydown", (event) => {
   if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
-  if (event.target.closest("input, textarea, select, dialog, [popover], [contenteditable]")) return;
+  // A dialog that was closed keeps the focus until the next frame.
+  if (event.target.closest("input, textarea, select, dialog, [popover], [contenteditable]")?.checkVisibility()) return;
   const act = keys[event.key];
   // The list itself can always be opened: the switch stands in it.
   if (!act || (event.key !== "?" && localStorage.getItem(OFF))) return;
