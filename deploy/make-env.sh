@@ -4,6 +4,8 @@
 #   sh deploy/make-env.sh https://innotter.example.com   for production, with AWS itself
 # An existing .env is never changed.
 set -eu
+# Letters are those of ASCII.
+export LC_ALL=C
 
 file="$(dirname "$0")/../.env"
 if [ -e "$file" ]; then
@@ -28,15 +30,17 @@ AWS_ACCESS_KEY_ID=test
 AWS_SECRET_ACCESS_KEY=test
 END
 else
-  case "$1" in
-    https://*[/:]*) echo "Only https:// and a host, not '$1'." >&2; exit 2 ;;
-    https://*) ;;
-    *) echo "The URL must begin with https://, not '$1'." >&2; exit 2 ;;
+  url=$(printf %s "$*" | tr A-Z a-z)
+  host=${url#https://}
+  case $host in
+    "$url" | "" | *[!a-z0-9.-]* | [.-]* | *[.-] | *..*)
+      echo "The URL must be https:// and a host in ASCII (xn--…) and nothing else." >&2
+      exit 2 ;;
   esac
   cat > "$file" <<END
 INNOTTER_ENV=production
-PUBLIC_URL=$1
-PUBLIC_HOST=${1#https://}
+PUBLIC_URL=https://$host
+PUBLIC_HOST=$host
 PUBLIC_PORT=443
 # Say which AWS. Where the machine has a role, the two keys are not needed.
 AWS_DEFAULT_REGION=

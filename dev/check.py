@@ -173,6 +173,7 @@ def _deployment(env: Environment) -> None:
             "CORE_URL": "https://innotter.example",
             "ALLOWED_HOSTS": "innotter.example",
             "TRUSTED_PROXIES": "1",
+            "MAIL_FROM": "mail@innotter.example.com",
             "MEDIA_URL": "https://media.innotter.example",
         }
         create_signing_keys(Path(production["SIGNING_KEYS_FILE"]), prefix="")

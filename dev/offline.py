@@ -11,7 +11,7 @@ ENVIRONMENT = {
     "AWS_DEFAULT_REGION": "us-east-1",
     "AWS_ACCESS_KEY_ID": "test",
     "AWS_SECRET_ACCESS_KEY": "test",
-    "SECRET_KEY": "development-check",
+    "SECRET_KEY": f"development-{'check-' * 8}",
     "SIGNING_KEYS_FILE": "/nonexistent/signing_keys.json",
     "CORE_URL": "http://localhost:8000",
     "STATISTICS_URL": "http://localhost:8001",

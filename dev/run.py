@@ -83,6 +83,7 @@ class _Run:
         )
         own["STATIC_ROOT"] = str(STATE / "static")
         self.env = settings.with_backing({**own, **given}, self.backing)
+        settings.check(self.env)
         self.stack = Stack(
             self.env,
             core_port=core,

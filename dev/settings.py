@@ -6,9 +6,15 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from dotenv import dotenv_values
+from pydantic import ValidationError
+from pydantic_settings import BaseSettings
 
 from dev.backing import BackingServices
+from dev.errors import Failed
 from dev.paths import ROOT
+from innotter.config.environment import Environment
+from innotter_contracts.settings import refused
+from innotter_stats.settings import Settings
 
 
 def given() -> dict[str, str]:
@@ -51,6 +57,21 @@ def with_backing(env: Mapping[str, str], backing: BackingServices) -> dict[str, 
             "AWS_SECRET_ACCESS_KEY": env.get("AWS_SECRET_ACCESS_KEY", "test"),
         }
     return {**env, **urls, **aws}
+
+
+def check(env: Mapping[str, str]) -> None:
+    """Raises Failed, before anything starts, where a service would end over its settings: with
+    the lines that it would end with."""
+    services: tuple[type[BaseSettings], ...] = (Environment, Settings)
+    lines: list[str] = []
+    for service in services:
+        named = {name: env[name.upper()] for name in service.model_fields if name.upper() in env}
+        try:
+            service.model_validate(named)
+        except ValidationError as error:
+            lines += str(refused(error)).splitlines()
+    if lines:
+        raise Failed("\n".join(dict.fromkeys(lines)))
 
 
 def remembered(file: Path) -> str:

@@ -10,7 +10,7 @@ from pydantic_core import PydanticUndefined
 from pydantic_settings import BaseSettings
 
 from dev.paths import ROOT
-from innotter.config.settings import Environment
+from innotter.config.environment import Environment
 from innotter_stats.settings import Settings
 
 PAGES = sorted(
@@ -55,6 +55,16 @@ def test_each_variable_is_explained_with_its_default(settings: type[BaseSettings
             default = field.default
             default = ",".join(default) if isinstance(default, list) else default
             assert shown == f"`{default}`", name
+
+
+def test_containers_have_the_same_defaults() -> None:
+    compose = (ROOT / "deploy" / "compose.yaml").read_text()
+    fields = {**Settings.model_fields, **Environment.model_fields}
+    # Who writes no `.env` is not in production by accident.
+    others = {"INNOTTER_ENV"}
+    for name, default in re.findall(r"\$\{(\w+):-([^}]+)\}", compose):
+        if name not in others and name.lower() in fields:
+            assert default.lower() == str(fields[name.lower()].default).lower(), name
 
 
 def test_no_variable_is_explained_that_nobody_reads() -> None:

@@ -1,49 +1,29 @@
 """Everything that the environment decides about this service, checked before it starts.
 
-boto3 reads AWS_ENDPOINT_URL, AWS_DEFAULT_REGION and the AWS_* keys itself.
+boto3 reads the AWS_* variables itself.
 """
 
 from typing import Annotated, Literal, Self
-from urllib.parse import urlsplit
 
 from dotenv import load_dotenv
-from pydantic import (
-    AfterValidator,
-    BeforeValidator,
-    Field,
-    StringConstraints,
-    ValidationError,
-    model_validator,
-)
+from pydantic import BeforeValidator, Field, StringConstraints, ValidationError, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from innotter_contracts.settings import (
+    AmqpUrl,
+    EndpointUrl,
+    HttpUrl,
+    LogLevel,
+    Origin,
+    PortNumber,
+    listed,
+    refused,
+)
 
 _DEVELOPMENT_AMQP_URL = "amqp://guest:guest@localhost:5672//"
 
 
-def _http_url(url: str) -> str:
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError("must be an http or https URL")
-    return url.rstrip("/")
-
-
-def _amqp_url(url: str) -> str:
-    parts = urlsplit(url)
-    if parts.scheme not in ("amqp", "amqps") or not parts.hostname:
-        raise ValueError("must be of the form amqp://user:password@host:port/vhost")
-    return url
-
-
-def _listed(words: object) -> object:
-    """What stands between commas, without the spaces around it."""
-    if isinstance(words, str):
-        return [word.strip() for word in words.split(",") if word.strip()]
-    return words
-
-
-type Listed = Annotated[list[str], NoDecode, BeforeValidator(_listed)]
-type HttpUrl = Annotated[str, AfterValidator(_http_url)]
-type AmqpUrl = Annotated[str, AfterValidator(_amqp_url)]
+type Listed = Annotated[list[str], NoDecode, BeforeValidator(listed)]
 
 
 class Settings(BaseSettings):
@@ -52,14 +32,14 @@ class Settings(BaseSettings):
 
     innotter_env: Literal["development", "test", "production"] = "development"
     log_style: Literal["json", "console"] = "json"
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    log_level: LogLevel = "INFO"
 
     # Where this process serves what it counts; nowhere without a port.
     metrics_host: str = "127.0.0.1"
-    metrics_port: int | None = Field(default=None, ge=1, le=65_535)
+    metrics_port: PortNumber | None = None
 
     # The core's public URL. Tokens must name exactly this as their issuer.
-    core_url: HttpUrl = "http://localhost:8000"
+    core_url: Origin = "http://localhost:8000"
     # Apart from core_url, because this service may reach the core at another URL than people do.
     jwks_url: HttpUrl = Field(
         default_factory=lambda data: f"{data['core_url']}/.well-known/jwks.json"
@@ -70,6 +50,8 @@ class Settings(BaseSettings):
     # Other origins whose pages may read the answers; none unless named.
     cors_origins: Listed = []
 
+    # Read by boto3; here it is looked at before anything starts.
+    aws_endpoint_url: EndpointUrl = None
     # DynamoDB's own rule for names of tables.
     statistics_table: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]{3,255}$")] = (
         "innotter-statistics"
@@ -111,10 +93,4 @@ def load() -> Settings:
     try:
         return Settings()
     except ValidationError as error:
-        reasons = [
-            f"{'.'.join(map(str, e['loc'])).upper()} {e['msg']}"
-            for e in error.errors()
-            # JWKS_URL's default, which follows from a CORE_URL that is named here already.
-            if e["type"] != "default_factory_not_called"
-        ]
-        raise SystemExit("\n".join(["The settings are not valid:", *reasons])) from None
+        raise refused(error) from None

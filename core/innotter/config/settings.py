@@ -1,176 +1,22 @@
-"""Django's settings, made from one typed reading of the environment."""
+"""Django's settings, made of what environment.py has read."""
 
-import json
 import logging
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
 
 import dj_database_url
-from dotenv import load_dotenv
-from pydantic import BeforeValidator, Field, SecretStr, model_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from innotter.config import environment as variables
 from innotter_contracts.logs import configure_logs
 
-# What the development stack generates begins so, and production refuses it.
-DEVELOPMENT = "development"
+environment = variables.load()
 
-
-# So many times in so many seconds; 0 times: no limit. Far above what people do, so that only
-# programs meet them.
-LIMITS = {
-    # Each call that changes something, of one user.
-    "writes": (1200, 60),
-    "registrations_from_address": (1000, 3600),
-    "registrations_as_name": (30, 3600),
-    # Wrong passwords.
-    "failures_of_account_from_address": (30, 300),
-    "failures_from_address": (300, 300),
-    # From everywhere; holds for IPs from which the account was not logged in to of late.
-    "failures_of_account": (300, 300),
-    # Requests for a link to a new password, and the mails that they bring to one mailbox.
-    "resets_from_address": (300, 300),
-    "resets_to_mailbox": (3, 3600),
-    # Mails that ask whether a mailbox is an account's.
-    "confirmations_to_mailbox": (10, 3600),
-    # Tokens of links in mails that are none.
-    "wrong_links_from_address": (300, 300),
-    # Codes of the second factor: a million, three of which are good at once.
-    "wrong_codes_of_account_from_address": (15, 3600),
-    "wrong_codes_of_account": (60, 3600),
-    # Logins that wait for a second factor, or for a passkey.
-    "challenges_from_address": (1000, 300),
-    "refreshes_from_address": (3000, 300),
-    "refreshes_of_account": (300, 300),
-}
-
-
-def limits_of(text: Any) -> Any:
-    """Of the variable LIMITS. Raises ValueError."""
-    if not isinstance(text, str):
-        return text
-    found = {}
-    for part in filter(None, text.split(",")):
-        name, _, limit = part.strip().partition("=")
-        times, _, seconds = limit.partition("/")
-        if name not in LIMITS or not (times.isdecimal() and seconds.isdecimal()):
-            raise ValueError(f"LIMITS is a list of NAME=TIMES/SECONDS; names are {list(LIMITS)}")
-        found[name] = (int(times), int(seconds))
-    return found
-
-
-def listed(text: Any) -> Any:
-    """The parts of a text that commas separate."""
-    if not isinstance(text, str):
-        return text
-    return [part for part in map(str.strip, text.split(",")) if part]
-
-
-Listed = Annotated[list[str], NoDecode, BeforeValidator(listed)]
-
-
-class Environment(BaseSettings):
-    """Every variable that the core reads; .env.example explains them."""
-
-    # The input stays out of the messages: most of it is secret.
-    model_config = SettingsConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
-
-    innotter_env: Literal["development", "test", "production"] = "development"
-    log_style: Literal["json", "console"] = "json"
-    log_level: str = "INFO"
-    secret_key: SecretStr
-    # Former values of it: what was signed with them stays valid.
-    secret_key_fallbacks: Annotated[list[SecretStr], NoDecode, BeforeValidator(listed)] = []
-    signing_keys_file: Path
-    database_url: SecretStr
-    amqp_url: SecretStr
-    core_url: str = "http://localhost:8000"
-    statistics_url: str = "http://localhost:8001"
-    # Where the core itself reaches the statistics service.
-    statistics_internal_url: str | None = None
-    # Of the site's static files, once they are collected; empty: served as they are.
-    static_root: Annotated[Path | None, BeforeValidator(lambda text: text or None)] = None
-    # A folder whose templates come before ours: web/about.html, web/privacy.html, web/terms.html.
-    site_templates: Annotated[Path | None, BeforeValidator(lambda text: text or None)] = None
-    # Proxies in front of the core that write X-Forwarded-For; no other is trusted.
-    trusted_proxies: int = Field(default=0, ge=0)
-    # Limits other than those below: `writes=600/60,registrations_from_address=50/3600`.
-    limits: Annotated[dict[str, tuple[int, int]], NoDecode, BeforeValidator(limits_of)] = {}
-    # before_account: the confirmation of its mailbox makes an account; before_mail: who has not
-    # confirmed one gets no mail about pages; off: nobody has to.
-    email_confirmation: Literal["before_account", "before_mail", "off"] = "before_mail"
-    # Whether an account without a confirmed mailbox may post, follow, like and the like.
-    unconfirmed_may_write: bool = True
-    # Who may register: everybody; who has an invitation; whom moderators let in; nobody.
-    registration: Literal["open", "invitation", "approval", "closed"] = "open"
-    # Usernames and uuids that nobody may take, beside those of common/reserved.py.
-    reserved_names: Listed = []
-    # Pages that one user may own; 0: as many as they like.
-    pages_per_user: int = Field(default=100, ge=0)
-    # Who may do nothing for others before they have a second factor: nobody, admins, or moderators
-    # and admins.
-    second_factor_required: Literal["off", "admins", "moderators"] = "off"
-    # Other origins whose pages may call the API; none unless named.
-    cors_origins: Listed = []
-    allowed_hosts: Listed = ["localhost", "127.0.0.1", "[::1]"]
-    # Holds browsers to https at every name below that of CORE_URL, for a year.
-    hsts_subdomains: bool = False
-    # Processes that serve the API, and the requests that each works on at once.
-    api_processes: int = Field(default=2, ge=1)
-    api_threads: int = Field(default=4, ge=1)
-    mail_from: str = "Innotter <mail@innotter.localhost>"
-    sns_topic_arns: Listed = []
-    aws_endpoint_url: str | None = None
-    media_bucket: str = "innotter-media"
-    media_url: str | None = None
-    export_bucket: str = "innotter-exports"
-    # Where browsers reach the S3 of that bucket, if not at AWS_ENDPOINT_URL.
-    export_endpoint_url: str | None = None
-    # Where this process serves what it counts; nowhere without a port.
-    metrics_host: str = "127.0.0.1"
-    metrics_port: int | None = None
-    # Set by the test runner: a migrated database that the tests' own are copied from.
-    test_database_template: str | None = None
-
-    @model_validator(mode="after")
-    def refuse_development_secrets(self) -> Self:
-        if self.innotter_env != "production":
-            return self
-        if self.secret_key.get_secret_value().startswith(DEVELOPMENT):
-            raise ValueError("SECRET_KEY was generated for development: set one of your own")
-        if any(k.get_secret_value().startswith(DEVELOPMENT) for k in self.secret_key_fallbacks):
-            raise ValueError("SECRET_KEY_FALLBACKS holds a key that was generated for development")
-        if len(self.secret_key.get_secret_value()) < 50:
-            raise ValueError("SECRET_KEY is shorter than 50 characters")
-        if not self.signing_keys_file.exists():
-            # The command that makes the file runs before it is there.
-            return self
-        keys = json.loads(self.signing_keys_file.read_text())["keys"]
-        if any(key["kid"].startswith(DEVELOPMENT) for key in keys):
-            raise ValueError("SIGNING_KEYS_FILE holds a key that was generated for development")
-        return self
-
-    @model_validator(mode="after")
-    def require_media_url(self) -> Self:
-        """In development an endpoint of our own shows them too; AWS does not without a policy."""
-        endpoint = self.aws_endpoint_url or ""
-        if not self.media_url and (
-            self.innotter_env == "production" or not endpoint.startswith("http")
-        ):
-            raise ValueError("MEDIA_URL must be the public URL of the pictures")
-        return self
-
-
-# Into the process and not just into Environment: boto3 reads its AWS_* variables there.
-load_dotenv(".env")
-environment = Environment()
-
+DEVELOPMENT = variables.DEVELOPMENT
 INNOTTER_ENV = environment.innotter_env
 SECRET_KEY = environment.secret_key.get_secret_value()
 SECRET_KEY_FALLBACKS = [key.get_secret_value() for key in environment.secret_key_fallbacks]
 SIGNING_KEYS_FILE = environment.signing_keys_file
 TRUSTED_PROXIES = environment.trusted_proxies
-LIMITS = {**LIMITS, **environment.limits}
+LIMITS = {**variables.LIMITS, **environment.limits}
 EMAIL_CONFIRMATION = environment.email_confirmation
 UNCONFIRMED_MAY_WRITE = environment.unconfirmed_may_write
 REGISTRATION = environment.registration

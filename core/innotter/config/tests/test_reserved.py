@@ -6,7 +6,7 @@ import pytest
 
 from innotter.accounts.models import User
 from innotter.common.reserved import RESERVED, is_reserved
-from innotter.config.settings import Environment
+from innotter.config.environment import Environment
 from innotter.config.urls import api as routes
 from innotter.conftest import PASSWORD, Api, bad_fields, new_user, no_trace
 from innotter.pages.models import Page
