@@ -25,7 +25,7 @@ READY_BOUND = 60
 
 
 class Stack:
-    """All of them, by the names of `_commands`; a stopped stack stays stopped."""
+    """All of them, by the names of `commands`; a stopped stack stays stopped."""
 
     def __init__(
         self,
@@ -47,7 +47,7 @@ class Stack:
         for name, port in metrics_ports.items():
             self._ports.setdefault(name, []).append(port)
         self._metrics = {name: port.number for name, port in metrics_ports.items()}
-        self._commands = _commands(core_port.number, stats_port.number)
+        self._commands = commands(core_port.number, stats_port.number)
 
     def start(self, name: str | None = None) -> None:
         """All, or the one of that name."""
@@ -122,7 +122,7 @@ def manage(*words: str | Path) -> list[str]:
     return [sys.executable, str(CORE / "manage.py"), *map(str, words)]
 
 
-def _commands(core_port: int, stats_port: int) -> dict[str, list[str]]:
+def commands(core_port: int, stats_port: int) -> dict[str, list[str]]:
     python = [sys.executable, "-m"]
     celery = [*python, "celery", "--quiet", "-A", "innotter.config"]
     return {

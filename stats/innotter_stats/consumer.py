@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 import structlog
+from amqp.exceptions import AccessRefused
 from kombu import Connection, Exchange, Message, Queue
 from kombu import Consumer as QueueConsumer
 
@@ -69,7 +70,8 @@ class Consumer:
         self._stopping = True
 
     def run(self) -> None:
-        """Consumes until stop() is called, and connects again whenever the broker is gone."""
+        """Consumes until stop() is called, and connects again whenever the broker is gone. Ends
+        the process where it refuses the password."""
         waits = delays(first=0.2, longest=5)
         while not self._stopping:
             connection = Connection(
@@ -84,6 +86,10 @@ class Consumer:
                     waits = delays(first=0.2, longest=5)
                     self.pulse.is_down("broker", False)
                     self._consume(connection)
+            except AccessRefused as error:
+                # Unlike a broker that is away, this one won't take the password later either.
+                log.critical("broker_refuses", setting="AMQP_URL", reason=error.reply_text)
+                raise SystemExit(1) from None
             except (*connection.connection_errors, *connection.channel_errors) as error:
                 delay = next(waits)
                 self.pulse.beat()

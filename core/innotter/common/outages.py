@@ -1,9 +1,13 @@
-"""Which errors are nobody's mistake, told by PostgreSQL's own codes."""
+"""Which errors are nobody's mistake, by PostgreSQL's own codes; and a broker that refuses us."""
 
+import structlog
+from amqp.exceptions import AccessRefused
 from django.db import InterfaceError, InternalError, OperationalError
 
 from innotter.common.errors import Unavailable
 from innotter.common.metrics import DISK_FULL
+
+log = structlog.get_logger("innotter.outages")
 
 # How a SQLSTATE begins: a connection that failed, resources that ran out, a server that starts or
 # stops, an error of its machine; one that has become a replica, and transactions that were idle, or
@@ -27,6 +31,14 @@ def is_passing(error: BaseException) -> bool:
     """Whether something is away or busy, so that the same can be done later: for what waits for
     no answer."""
     return isinstance(error, Unavailable) or _is_one_of(error, AWAY + CONTENDED)
+
+
+def end_if_refused(error: BaseException) -> None:
+    """Ends a process whose password RabbitMQ refuses: unlike a broker that can't be reached, this
+    one won't take it later either. Raises SystemExit."""
+    if isinstance(error, AccessRefused):
+        log.critical("broker_refuses", setting="AMQP_URL", reason=error.reply_text)
+        raise SystemExit(1)
 
 
 def count_disk_full(error: BaseException) -> None:

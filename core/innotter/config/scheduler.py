@@ -3,14 +3,17 @@
 It keeps its state in memory and writes no file.
 """
 
+import os
 import time
 from typing import Any
 
 import structlog
+from amqp.exceptions import AccessRefused
 from celery import beat
 from prometheus_client import Counter, Gauge
 
 from innotter.common.celery import reason_of
+from innotter.common.outages import end_if_refused
 from innotter.config.schedule import EVERY
 
 SENT = Counter("innotter_scheduled", "Tasks that the clock has called for.", ["task"])
@@ -27,6 +30,13 @@ class Scheduler(beat.Scheduler):
         self._sent_at = time.monotonic()
         IDLE.set_function(lambda: time.monotonic() - self._sent_at)
 
+    def _ensure_connected(self) -> Any:
+        try:
+            return super()._ensure_connected()  # type: ignore[misc] # not in the stubs
+        except AccessRefused as error:
+            _end_if_refused(error)
+            raise
+
     def apply_entry(self, entry: Any, producer: Any = None) -> None:
         """One that can't be sent leaves one line in the log, where Celery leaves two tracebacks.
         The next turn is another."""
@@ -35,4 +45,13 @@ class Scheduler(beat.Scheduler):
             SENT.labels(entry.task).inc()
             self._sent_at = time.monotonic()
         except beat.SchedulingError as error:
+            _end_if_refused(error.__context__ or error)
             log.warning("unsent", task=entry.task, reason=reason_of(error))
+
+
+def _end_if_refused(error: BaseException) -> None:
+    """Celery's clock takes SystemExit for a wish, and would end as if all were well."""
+    try:
+        end_if_refused(error)
+    except SystemExit:
+        os._exit(1)

@@ -24,7 +24,7 @@ from django.db.models.functions import Cast
 from django.utils import timezone
 from kombu.exceptions import KombuError
 
-from innotter.common.outages import count_disk_full
+from innotter.common.outages import count_disk_full, end_if_refused
 from innotter.events.metrics import DEFERRED, PUBLISHED
 from innotter.events.models import OutboxEvent
 from innotter.events.publisher import (
@@ -53,7 +53,8 @@ LONGEST_ERROR = 2_000
 
 
 def run_relay(*, amqp_url: str, reactions: Reactions, stop: Flag) -> None:
-    """Runs until `stop` is set. Waits for a database or broker that is down."""
+    """Runs until `stop` is set. Waits for a database or broker that is down; ends where the broker
+    refuses the password."""
     while not stop.is_set():
         try:
             _listen()
@@ -61,6 +62,7 @@ def run_relay(*, amqp_url: str, reactions: Reactions, stop: Flag) -> None:
                 log.info("connected")
                 _relay_until(stop, publisher, reactions)
         except (DatabaseFailure, AMQPError, KombuError, OSError) as error:
+            end_if_refused(error)
             count_disk_full(error)
             log.warning("waiting", reason=str(error), kind=type(error).__name__)
             connection.close()
