@@ -29,6 +29,7 @@ from innotter_contracts.events import (
     UserBlocked,
     UserDeleted,
     UserDeletionScheduled,
+    UserRestated,
     UserRestored,
     UserUnblocked,
 )
@@ -67,6 +68,7 @@ def deltas(event: Event) -> list[Delta]:
             | UserDeletionScheduled()
             | UserRestored()
             | UserDeleted()
+            | UserRestated()
             | NotificationsChanged()
         ):
             return []

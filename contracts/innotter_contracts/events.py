@@ -57,7 +57,7 @@ class Envelope(Model):
     """What every event carries.
 
     Version 2 added `request_id`, the id of the HTTP request that caused the event; version 3
-    added `payload.revision` to the events that tell a row's state.
+    added `payload.revision` to the events that tell a row's state, its end included.
     """
 
     id: UUID = Field(default_factory=new_id)
@@ -135,14 +135,15 @@ class PageChanged(State):
     payload: Payload
 
 
-class PageDeleted(Occurrence):
+class PageDeleted(State):
     """All that was on the page is gone with it.
 
     The replies among its posts are told of one by one, as post.deleted, because other pages
-    have received them.
+    have received them. Only page.recounted has a higher revision: a backup has brought the page
+    back.
     """
 
-    class Payload(Model):
+    class Payload(Revised):
         page_id: UUID
 
     type: Literal["page.deleted"] = "page.deleted"
@@ -298,11 +299,23 @@ class UserRestored(State):
     payload: UserState
 
 
-class UserDeleted(Occurrence):
-    """The user is gone for good. Everything of theirs was told of before, as deleted or undone."""
+class UserDeleted(State):
+    """The user is gone for good. Everything of theirs was told of before, as deleted or undone.
+    Only user.restated has a higher revision: a backup has brought the user back."""
 
     type: Literal["user.deleted"] = "user.deleted"
-    payload: UserRef
+    payload: UserState
+
+
+class UserRestated(State):
+    """All that other services keep of a user, as one moment in the core's database saw it."""
+
+    class Payload(UserState):
+        is_blocked: bool
+        is_leaving: bool
+
+    type: Literal["user.restated"] = "user.restated"
+    payload: Payload
 
 
 class NotificationsChanged(Occurrence):
@@ -332,6 +345,7 @@ Event = Annotated[
     | UserDeletionScheduled
     | UserRestored
     | UserDeleted
+    | UserRestated
     | NotificationsChanged,
     Field(discriminator="type"),
 ]

@@ -84,7 +84,7 @@ ACTIONS = {
         "dynamodb:Query",
         "dynamodb:UpdateItem",
     },
-    "AuditorRole": {"dynamodb:GetItem", "dynamodb:Query"},
+    "AuditorRole": {"dynamodb:GetItem", "dynamodb:Query", "dynamodb:Scan"},
 }
 # These know no resources.
 EVERYWHERE = {"ses:GetAccount"}

@@ -21,7 +21,7 @@ from innotter.mail.removal import forget_farewells, forget_some_deliveries, say_
 from innotter.moderation.removal import forget_in_log
 from innotter.pages.removal import end_some_follows, remove_a_page
 from innotter.posts.removal import remove_some_posts, take_back_some_likes
-from innotter_contracts.events import UserDeleted, UserRef
+from innotter_contracts.events import UserDeleted, UserState
 
 log = structlog.get_logger(__name__)
 
@@ -83,7 +83,9 @@ def _end(user_id: UUID) -> bool:
         return False
     reserve_username(user.username, user=None)
     say_farewell(user=user)
-    record(UserDeleted(actor=user.pk, payload=UserRef(user_id=user.pk)))
+    user.revise()
+    payload = UserState(revision=user.revision, user_id=user.pk)
+    record(UserDeleted(actor=user.pk, payload=payload))
     Deletion.objects.get_or_create(user_id=user.pk)
     user.delete()
     log.info("account_deleted", user_id=str(user_id))

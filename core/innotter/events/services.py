@@ -1,4 +1,5 @@
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import timedelta
 from uuid import UUID
 
@@ -76,20 +77,27 @@ def begin_epoch(page_id: UUID) -> int:
 
     Nothing that is counted of the page is committed from here to the end of this transaction.
     What was before can be seen now, and its events are of earlier epochs; the events of what
-    comes later are of this one, or of later ones. Called first in a transaction that sees what
-    others have committed. Raises Busy where others have been telling for PATIENCE seconds: those
-    who come after them wait behind us, and shall not wait for long.
+    comes later are of this one, or of later ones. Called early in a transaction that sees what
+    others have committed. Raises Busy where others have been telling for PATIENCE seconds.
     """
-    with connection.cursor() as cursor:
-        cursor.execute(f"SET LOCAL lock_timeout = '{PATIENCE}s'")
-        try:
-            cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [LOCK, _stripe(page_id)])
-        except OperationalError as error:
-            if isinstance(error.__cause__, LockNotAvailable):
-                raise Busy from None
-            raise
+    with connection.cursor() as cursor, patience():
+        cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [LOCK, _stripe(page_id)])
         cursor.execute(NEXT_EPOCH, [page_id])
         return int(cursor.fetchone()[0])
+
+
+@contextmanager
+def patience() -> Iterator[None]:
+    """Raises Busy where others hold a lock for PATIENCE seconds, from here to the end of the
+    transaction: those who come after them wait behind us, and shall not wait for long."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"SET LOCAL lock_timeout = '{PATIENCE}s'")
+    try:
+        yield
+    except OperationalError as error:
+        if isinstance(error.__cause__, LockNotAvailable):
+            raise Busy from None
+        raise
 
 
 def mark_published(ids: list[UUID]) -> None:

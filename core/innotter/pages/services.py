@@ -189,7 +189,9 @@ def delete_page(*, actor: User, page: Page | str) -> None:
 def remove_page(*, page: Page, actor: User) -> None:
     """The page, which is locked, with all that is on it."""
     page_deletion.send(Page, page=page, actor=actor)
-    record(PageDeleted(actor=actor.id, payload=PageDeleted.Payload(page_id=page.pk)))
+    page.revise()
+    payload = PageDeleted.Payload(revision=page.revision, page_id=page.pk)
+    record(PageDeleted(actor=actor.id, payload=payload))
     page.delete()
 
 

@@ -1,9 +1,11 @@
-"""What statistics ought to say of pages by the rows of this database, and where it does not."""
+"""What statistics ought to say of pages and users by the rows of this database, and where it does
+not."""
 
 import json
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Mapping
 from datetime import UTC, date, datetime, timedelta
+from itertools import batched
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -12,12 +14,22 @@ from django.db.models import Count, Q, QuerySet
 from django.db.models.fields.json import KT
 from django.db.models.functions import Lower, TruncDate
 
+from innotter.accounts.models import User
 from innotter.common.errors import NotFound
 from innotter.events.models import Epoch, OutboxEvent
 from innotter.events.services import KEPT
 from innotter.pages.models import Follow, Page
 from innotter.posts.models import Like, Post
-from innotter.statistics.stored import Counts, stored_pages
+from innotter.statistics.stored import (
+    Counts,
+    Kind,
+    Stored,
+    StoredPage,
+    StoredUser,
+    all_stored,
+    stored_pages,
+    stored_users,
+)
 from innotter_contracts.counting import day_of, deltas
 from innotter_contracts.events import METRICS, Metric, PageRecounted, parse_event
 from innotter_contracts.ids import first_id_of
@@ -36,7 +48,8 @@ if set(COUNTED) != set(METRICS):
 
 
 class Difference(NamedTuple):
-    page_id: UUID
+    kind: Kind
+    id: UUID
     # `likes in total`, `likes on 2026-11-20`, `name`.
     what: str
     shown: object
@@ -53,13 +66,48 @@ def ids_of(uuids: Collection[str]) -> list[UUID]:
     return list(ids.values())
 
 
-def page_ids(*, at_once: int) -> Iterator[list[UUID]]:
-    """Of all pages, in lists of so many."""
-    pages = Page.objects.order_by("id").values_list("id", flat=True)
-    some = list(pages[:at_once])
+def all_ids(model: type[Page | User], *, at_once: int) -> Iterator[list[UUID]]:
+    """Of all pages, or users, in lists of so many."""
+    rows = model._default_manager.order_by("id").values_list("id", flat=True)
+    some = list(rows[:at_once])
     while some:
         yield some
-        some = list(pages.filter(id__gt=some[-1])[:at_once])
+        some = list(rows.filter(id__gt=some[-1])[:at_once])
+
+
+def unknown(*, at_once: int) -> Iterator[list[Stored]]:
+    """What statistics know of and this database doesn't, because a backup was restored, or the
+    event of its end is still on its way. Raises StatisticsUnavailable."""
+    for some in batched(all_stored(), at_once, strict=False):
+        there = {*_there(Page, some, "page"), *_there(User, some, "user")}
+        yield [stored for stored in some if stored not in there]
+
+
+def _there(model: type[Page | User], some: Collection[Stored], kind: Kind) -> Iterator[Stored]:
+    ids = [stored.id for stored in some if stored.kind == kind]
+    found = model._default_manager.filter(pk__in=ids).values_list("pk", flat=True)
+    return (Stored(kind, pk) for pk in found)
+
+
+def user_differences(users: Collection[UUID]) -> list[Difference]:
+    """Where statistics has something else of these users than the database: whether they are shut
+    out, and why. Raises StatisticsUnavailable."""
+    rows = User.objects.in_bulk(users)
+    return [
+        Difference("user", user_id, name, shown=shown, truth=truth)
+        for user_id, said in stored_users(users).items()
+        for name, shown, truth in zip(
+            said._fields, said, _truth_of(rows.get(user_id), said), strict=True
+        )
+        if shown != truth
+    ]
+
+
+def _truth_of(user: User | None, said: StoredUser) -> StoredUser:
+    if user is None:
+        # There may be a mark, which expires.
+        return StoredUser(is_blocked=False, is_leaving=False, is_deleted=said.is_deleted)
+    return StoredUser(user.is_blocked, user.is_leaving, is_deleted=False)
 
 
 def differences(pages: Collection[UUID]) -> list[Difference]:
@@ -77,20 +125,23 @@ def differences(pages: Collection[UUID]) -> list[Difference]:
         profiles = Page.objects.in_bulk(pages)
         totals = totals_of(profiles)
         changes = changes_since(first, profiles)
-    stored = stored_pages(profiles)
     found = []
-    for page_id, page in profiles.items():
-        said = stored[page_id]
-        for what, ours, theirs in (
-            ("uuid", page.uuid, said.uuid),
-            ("name", page.name, said.name),
-            ("owner", str(page.owner_id), said.owner_id),
-            *_numbers("in total", totals[page_id], said.totals),
-            *_days(first, totals[page_id], changes[page_id], said.days),
-        ):
+    for page_id, said in stored_pages(pages).items():
+        compared = list(_names(profiles.get(page_id), said))
+        if page_id in profiles:
+            compared += _numbers("in total", totals[page_id], said.totals)
+            compared += _days(first, totals[page_id], changes[page_id], said.days)
+        for what, ours, theirs in compared:
             if ours != theirs:
-                found.append(Difference(page_id, what, shown=theirs, truth=ours))
+                found.append(Difference("page", page_id, what, shown=theirs, truth=ours))
     return found
+
+
+def _names(page: Page | None, said: StoredPage) -> Iterator[tuple[str, object, object]]:
+    """Of a page that isn't there nothing is to be known."""
+    yield "uuid", page and page.uuid, said.uuid
+    yield "name", page and page.name, said.name
+    yield "owner", page and str(page.owner_id), said.owner_id
 
 
 def totals_of(pages: Collection[UUID]) -> dict[UUID, Counts]:

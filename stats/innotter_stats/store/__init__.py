@@ -4,17 +4,17 @@
 recounted, `reading` reads.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from datetime import date
 from typing import TYPE_CHECKING
 from uuid import UUID
 
 from innotter_contracts.events import Event, PageDeleted, PageRecounted
-from innotter_stats.facts import facts
+from innotter_stats.facts import Existence, Fact, UserFact, facts
 from innotter_stats.store import reading
 from innotter_stats.store.counting import count
 from innotter_stats.store.epochs import begin, calls_to_begin
-from innotter_stats.store.reading import PageStatistics, StoredPage
+from innotter_stats.store.reading import PageStatistics, StoredPage, StoredUser
 from innotter_stats.store.states import forget_counters, remember
 from innotter_stats.store.table import (
     MARKER_LIFE,
@@ -34,6 +34,7 @@ __all__ = [
     "Store",
     "StoreUnavailable",
     "StoredPage",
+    "StoredUser",
     "calls_for",
     "create_client",
     "create_table",
@@ -41,14 +42,25 @@ __all__ = [
 
 # An event of a page's uuid writes it, claims it, and gives up the one before. The end of a page
 # marks it, gives up its uuid, and forgets its facts and its counters.
-CALLS_FOR = {"uuid": 3, "deleted": 6}
+CALLS_FOR_UUID = 3
+CALLS_TO_END = 7
 
 
 def calls_for(event: Event) -> int:
     """About how many calls to DynamoDB the event needs when it shares none with others."""
-    stated = sum(CALLS_FOR.get(fact.name, 1) for fact in facts(event))
+    stated = sum(map(_calls_to_remember, facts(event)))
     recounting = calls_to_begin(event.payload) if isinstance(event, PageRecounted) else 0
     return max(1, stated + recounting)
+
+
+def _calls_to_remember(fact: Fact | UserFact | Existence) -> int:
+    match fact:
+        case Existence(is_there=False):
+            return CALLS_TO_END
+        case Fact(name="uuid"):
+            return CALLS_FOR_UUID
+        case _:
+            return 1
 
 
 class Store:
@@ -98,6 +110,17 @@ class Store:
     def stored_page(self, page_id: UUID) -> StoredPage:
         """All that is stored of a page, for the audit."""
         return reading.stored_page(self._table, page_id)
+
+    @failure_is_unavailability()
+    def stored_user(self, user_id: UUID) -> StoredUser:
+        """All that is stored of a user, for the audit."""
+        return reading.stored_user(self._table, user_id)
+
+    def all_stored(self) -> Iterator[tuple[str, UUID]]:
+        """`page` or `user` and the id of every one that something is stored of, and is not marked
+        as deleted. Reads the whole table, for the audit."""
+        with failure_is_unavailability():
+            yield from reading.all_stored(self._table)
 
     @failure_is_unavailability()
     def is_counted(self, event_id: UUID) -> bool:

@@ -1,7 +1,7 @@
 """Reads what is counted."""
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import date
 from typing import NamedTuple
 from uuid import UUID
@@ -22,9 +22,6 @@ from innotter_stats.store.table import (
     uuid_pk,
 )
 
-# What is kept of a user, and shuts them out.
-SHUT_OUT = ("blocked", "leaving", "deleted")
-
 
 class PageStatistics(NamedTuple):
     uuid: str
@@ -43,6 +40,12 @@ class StoredPage(NamedTuple):
     owner_id: UUID | None
     totals: Counts
     days: Mapping[date, Counts]
+
+
+class StoredUser(NamedTuple):
+    is_blocked: bool
+    is_leaving: bool
+    is_deleted: bool
 
 
 def statistics(table: Table, uuid: str, first: date, last: date) -> PageStatistics | None:
@@ -74,9 +77,23 @@ def is_counted(table: Table, event_id: UUID) -> bool:
     return bool(table.item(event_row(event_id)))
 
 
-def is_blocked(table: Table, user_id: UUID) -> bool:
+def stored_user(table: Table, user_id: UUID) -> StoredUser:
     item = table.item(user_row(user_id))
-    return any(item[name]["S"] == "yes" for name in SHUT_OUT if name in item)
+    return StoredUser(
+        *(name in item and item[name]["S"] == "yes" for name in ("blocked", "leaving", "deleted"))
+    )
+
+
+def is_blocked(table: Table, user_id: UUID) -> bool:
+    return any(stored_user(table, user_id))
+
+
+def all_stored(table: Table) -> Iterator[tuple[str, UUID]]:
+    """What every page and user is that is not marked as deleted, and its id."""
+    for item in table.rows_sorted_as(("profile", "user")):
+        if "deleted" not in item:
+            kind, _, name = item["pk"]["S"].partition("#")
+            yield kind, UUID(name)
 
 
 def _profile_at(table: Table, uuid: str) -> tuple[str, Item] | None:

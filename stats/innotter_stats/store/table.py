@@ -144,6 +144,16 @@ class Table:
         )
         return {item["sk"]["S"]: item for page in pages for item in page["Items"]}
 
+    def rows_sorted_as(self, sort_keys: Sequence[str]) -> Iterator[Item]:
+        """Every row of the table with one of these sort keys, by reading all of it."""
+        names = {f":{n}": {"S": sort_key} for n, sort_key in enumerate(sort_keys)}
+        pages = self._client.get_paginator("scan").paginate(
+            TableName=self.name,
+            FilterExpression=f"sk IN ({', '.join(names)})",
+            ExpressionAttributeValues=names,
+        )
+        return (item for page in pages for item in page["Items"])
+
     def overwrite(
         self,
         row: Row,
@@ -152,9 +162,10 @@ class Table:
         number: str,
         is_now: int,
         unless: str | None = None,
+        without: Sequence[str] = (),
     ) -> Item | None:
-        """Writes the values, and the attribute `number`, unless a higher number is there, or the
-        attribute `unless`.
+        """Writes the values, and the attribute `number`, and removes those of `without`, unless a
+        higher number is there, or the attribute `unless`.
 
         The item as it was before; None if nothing was written. The same again changes nothing.
         """
@@ -163,11 +174,14 @@ class Table:
             condition += f" AND attribute_not_exists({unless})"
         names = {f"#{name}": name for name in [*values, number]}
         written = {f":{name}": {"S": value} for name, value in values.items()}
+        update = "SET " + ", ".join(f"{n} = :{n[1:]}" for n in names)
+        if without:
+            update += f" REMOVE {', '.join(without)}"
         try:
             answer = self._client.update_item(
                 TableName=self.name,
                 Key=key(row),
-                UpdateExpression="SET " + ", ".join(f"{n} = :{n[1:]}" for n in names),
+                UpdateExpression=update,
                 ConditionExpression=condition,
                 ExpressionAttributeNames=names,
                 ExpressionAttributeValues={**written, f":{number}": {"N": str(is_now)}},
@@ -180,17 +194,29 @@ class Table:
         return answer.get("Attributes", {})
 
     def reduce(
-        self, row: Row, without: Sequence[str], *, expires_at: "AttributeValueTypeDef"
+        self,
+        row: Row,
+        without: Sequence[str],
+        *,
+        expires_at: "AttributeValueTypeDef",
+        where: tuple[str, int],
     ) -> None:
-        """Takes attributes from an item, which expires from now on."""
+        """Takes attributes from an item whose number `where` is still the same, and has it expire
+        from now on."""
+        number, value = where
         names = {f"#{n}": name for n, name in enumerate(without)}
-        self._client.update_item(
-            TableName=self.name,
-            Key=key(row),
-            UpdateExpression=f"SET expires_at = :expires_at REMOVE {', '.join(names)}",
-            ExpressionAttributeNames=names,
-            ExpressionAttributeValues={":expires_at": expires_at},
-        )
+        with suppress(self._client.exceptions.ConditionalCheckFailedException):
+            self._client.update_item(
+                TableName=self.name,
+                Key=key(row),
+                UpdateExpression=f"SET expires_at = :expires_at REMOVE {', '.join(names)}",
+                ConditionExpression=f"{number} = :number",
+                ExpressionAttributeNames=names,
+                ExpressionAttributeValues={
+                    ":expires_at": expires_at,
+                    ":number": {"N": str(value)},
+                },
+            )
         self._after_call()
 
     def delete(self, row: Row) -> None:

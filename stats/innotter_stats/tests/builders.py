@@ -20,7 +20,7 @@ from innotter_contracts.events import (
     UserBlocked,
     UserDeleted,
     UserDeletionScheduled,
-    UserRef,
+    UserRestated,
     UserRestored,
     UserState,
     UserUnblocked,
@@ -135,11 +135,20 @@ def restored(user: UUID, *, at: datetime = NOON) -> UserRestored:
 
 
 def user_deleted(user: UUID, *, at: datetime = NOON) -> UserDeleted:
-    return UserDeleted(actor=user, occurred_at=at, payload=UserRef(user_id=user))
+    return UserDeleted(actor=user, occurred_at=at, payload=_state(user, at, None))
+
+
+def restated(
+    user: UUID, *, at: datetime, is_blocked: bool = False, is_leaving: bool = False
+) -> UserRestated:
+    payload = UserRestated.Payload(
+        user_id=user, revision=milliseconds(at), is_blocked=is_blocked, is_leaving=is_leaving
+    )
+    return UserRestated(actor=None, occurred_at=at, payload=payload)
 
 
 def page_deleted(page_id: UUID, *, at: datetime = NOON) -> PageDeleted:
-    payload = PageDeleted.Payload(page_id=page_id)
+    payload = PageDeleted.Payload(page_id=page_id, revision=milliseconds(at))
     return PageDeleted(actor=new_id(), occurred_at=at, payload=payload)
 
 

@@ -4,6 +4,7 @@ import subprocess
 import sys
 from datetime import timedelta
 from typing import Any
+from unittest.mock import ANY
 
 import pytest
 
@@ -11,13 +12,26 @@ from innotter_contracts.events import METRICS
 from innotter_contracts.ids import new_id
 from innotter_stats import audit
 from innotter_stats.store import Store
-from innotter_stats.tests.builders import DAY, NOON, liked, new_uuid, page_created, recounted
+from innotter_stats.tests.builders import (
+    DAY,
+    NOON,
+    blocked,
+    leaving,
+    liked,
+    new_uuid,
+    page_created,
+    page_deleted,
+    recounted,
+    user_deleted,
+)
+
+type Done = subprocess.CompletedProcess[str]
 
 
-def asked(table: str, *questions: object, **env: str) -> subprocess.CompletedProcess[str]:
+def asked(table: str, *questions: object, words: list[str] | None = None) -> Done:
     return subprocess.run(
-        [sys.executable, "-m", "innotter_stats.audit"],
-        env={**os.environ, "STATISTICS_TABLE": table, **env},
+        [sys.executable, "-m", "innotter_stats.audit", *(words or [])],
+        env={**os.environ, "STATISTICS_TABLE": table},
         input="".join(f"{json.dumps(question)}\n" for question in questions),
         capture_output=True,
         text=True,
@@ -66,13 +80,39 @@ def test_a_page_that_was_recounted_is_told_by_its_epoch(store: Store, table: str
     assert page["totals"]["likes"] == 7
 
 
+def test_of_a_user_it_says_what_shuts_them_out(store: Store, table: str) -> None:
+    boris, olga, ivan = new_id(), new_id(), new_id()
+    store.apply([blocked(boris), leaving(olga), user_deleted(ivan)])
+    assert answers(table, *({"user": str(user)} for user in (boris, olga, ivan, new_id()))) == [
+        {"user": str(boris), "blocked": True, "leaving": False, "deleted": False},
+        {"user": str(olga), "blocked": False, "leaving": True, "deleted": False},
+        {"user": str(ivan), "blocked": False, "leaving": False, "deleted": True},
+        {"user": ANY, "blocked": False, "leaving": False, "deleted": False},
+    ]
+
+
+def test_it_names_everybody_that_anything_is_stored_of_but_who_is_gone(
+    store: Store, table: str
+) -> None:
+    page_id, user, gone, last = new_id(), new_id(), new_id(), new_id()
+    store.apply([page_created(page_id, new_uuid()), liked(page_id), blocked(user)])
+    store.apply([page_created(gone, new_uuid()), page_deleted(gone), user_deleted(last)])
+    lines = asked(table, words=["all"]).stdout.splitlines()
+    found = [json.loads(line) for line in lines]
+    for named in ({"page": str(page_id)}, {"user": str(user)}):
+        assert found.count(named) == 1
+    for named in ({"page": str(gone)}, {"user": str(last)}):
+        assert named not in found
+
+
 @pytest.mark.parametrize("question", [{}, [], {"page": "x"}, {"user": "y"}])
 def test_what_is_no_question_is_refused(store: Store, question: object) -> None:
-    with pytest.raises(ValueError, match=r"names a page or an event|badly formed"):
+    with pytest.raises(ValueError, match=r"names a page, a user or an event|badly formed"):
         list(audit.answers(store, [json.dumps(question)]))
 
 
 def test_without_the_table_it_fails() -> None:
-    done = asked(f"missing-{new_id()}", {"page": str(new_id())})
-    assert (done.returncode, done.stdout) == (1, "")
-    assert "The table does not answer" in done.stderr
+    missing = f"missing-{new_id()}"
+    for done in (asked(missing, {"page": str(new_id())}), asked(missing, words=["all"])):
+        assert (done.returncode, done.stdout) == (1, "")
+        assert "The table does not answer" in done.stderr

@@ -10,7 +10,7 @@ from innotter_contracts.counting import Delta, day_of, deltas
 from innotter_contracts.events import parse_event
 from innotter_contracts.ids import new_id
 from innotter_contracts.tests.samples import SAMPLES
-from innotter_stats.facts import Fact, UserFact, facts
+from innotter_stats.facts import Existence, Fact, UserFact, facts
 from innotter_stats.tests.builders import posted
 
 ANN = "01a19b45-b800-7991-9e0d-7d4b402e3017"
@@ -22,7 +22,7 @@ BORIS = UUID("01a19b4a-4be0-71b6-b7d8-fcd2c6da6359")
 class Change(NamedTuple):
     day: date
     deltas: list[Delta]
-    facts: Sequence[Fact | UserFact]
+    facts: Sequence[Fact | UserFact | Existence]
 
 
 # Revisions in version 3, milliseconds in version 2.
@@ -66,12 +66,13 @@ CHANGES = {
         date(2026, 11, 24),
         [],
         [
+            Existence("page", COFFEE, True, CHANGED),
             Fact(COFFEE, "owner_id", ANN, CHANGED),
             Fact(COFFEE, "name", "Вечерний кофе", CHANGED),
             Fact(COFFEE, "uuid", "Late-Coffee", CHANGED),
         ],
     ),
-    "page.deleted.v2": Change(date(2026, 11, 22), [], [Fact(COFFEE, "deleted", "yes", DELETED)]),
+    "page.deleted.v2": Change(date(2026, 11, 22), [], [Existence("page", COFFEE, False, DELETED)]),
     "page.follow_request_accepted.v2": Change(
         date(2026, 11, 6), [Delta(COFFEE, "follow_requests", -1), Delta(COFFEE, "followers", 1)], []
     ),
@@ -96,14 +97,31 @@ CHANGES = {
     "user.restored.v3": Change(
         date(2026, 11, 22), [], [UserFact(BORIS, "leaving", False, BLOCKED)]
     ),
-    "user.deleted.v2": Change(date(2026, 11, 22), [], [UserFact(BORIS, "deleted", True, BLOCKED)]),
+    "user.deleted.v2": Change(date(2026, 11, 22), [], [Existence("user", BORIS, False, BLOCKED)]),
+    "user.restated.v3": Change(
+        date(2026, 11, 24),
+        [],
+        [
+            Existence("user", BORIS, True, BLOCKED),
+            UserFact(BORIS, "blocked", True, BLOCKED),
+            UserFact(BORIS, "leaving", False, BLOCKED),
+        ],
+    ),
     "user.notifications_changed.v2": Change(date(2026, 11, 22), [], []),
     "post.liked.v2": Change(date(2026, 11, 20), [Delta(COFFEE, "likes", 1)], []),
     "post.liked.recounted.v2": Change(date(2026, 11, 24), [Delta(COFFEE, "likes", 1)], []),
     "post.unliked.v2": Change(date(2026, 11, 22), [Delta(COFFEE, "likes", -1)], []),
 }
 # Earlier versions had no revision.
-STATES = ("page.created", "page.changed", "page.recounted", "user.blocked", "user.unblocked")
+STATES = (
+    "page.created",
+    "page.changed",
+    "page.recounted",
+    "page.deleted",
+    "user.blocked",
+    "user.unblocked",
+    "user.deleted",
+)
 CHANGES |= {f"{name}.v3": CHANGES[f"{name}.v2"] for name in STATES}
 
 

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from innotter_contracts.counting import day_of, deltas
-from innotter_contracts.events import METRICS, Event, Metric, PageDeleted, milliseconds
+from innotter_contracts.events import METRICS, Event, Metric, milliseconds
 from innotter_contracts.ids import new_id
 from innotter_stats.store import (
     MARKER_LIFE,
@@ -38,6 +38,7 @@ from innotter_stats.tests.builders import (
     page_deleted,
     posted,
     recounted,
+    restated,
     restored,
     unblocked,
     unliked,
@@ -356,7 +357,7 @@ def test_a_deleted_page_is_unknown_whatever_comes_later(
     store: Store, page: tuple[UUID, str]
 ) -> None:
     page_id, uuid = page
-    gone = PageDeleted(actor=None, payload=PageDeleted.Payload(page_id=page_id))
+    gone = page_deleted(page_id, at=LATER)
     store.apply([gone])
     assert store.statistics(uuid, DAY, DAY) is None
     store.apply([liked(page_id), page_created(page_id, uuid)])
@@ -456,7 +457,7 @@ def test_a_uuid_that_many_pages_had_costs_no_more_to_find(
         if n % 2:
             store.apply([page_changed(page_id, new_uuid())])
         else:
-            gone = PageDeleted(actor=None, payload=PageDeleted.Payload(page_id=page_id))
+            gone = page_deleted(page_id, at=LATER)
             store.apply([gone])
             # It comes again, when all is over.
             store.apply([page_created(page_id, uuid)])
@@ -563,6 +564,86 @@ def test_of_what_is_deleted_a_mark_is_left_and_nothing_else_however_it_comes(
     assert "Boris" not in str(rows)
     assert uuid.lower() not in str(rows).lower()
     assert store.is_blocked(owner)
+
+
+# --- A backup that was restored: of the core, or of the table
+
+RESTORED = NOON + timedelta(days=1)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_what_is_told_anew_wins_over_all_that_was_lost_however_it_comes(
+    store: Store, page: tuple[UUID, str], seed: int
+) -> None:
+    """The core is that of NOON again. What was told since may have come, or come late, or never."""
+    page_id, uuid = page
+    blocked_since, freed_since, gone_since = new_id(), new_id(), new_id()
+    owner, renamed = new_id(), new_uuid()
+    store.apply([blocked(freed_since), liked(page_id)])
+    lost: list[Event] = [
+        page_changed(page_id, renamed, at=LATER),
+        liked(page_id, at=LATER),
+        page_deleted(page_id, at=LATER + timedelta(hours=1)),
+        blocked(blocked_since, at=LATER),
+        leaving(blocked_since, at=LATER),
+        unblocked(freed_since, at=LATER),
+        user_deleted(gone_since, at=LATER),
+    ]
+    anew: list[Event] = [
+        recounted(page_id, uuid, 1, {DAY: {"likes": 1}}, owner=owner, since=RESTORED),
+        restated(blocked_since, at=RESTORED),
+        restated(freed_since, at=RESTORED, is_blocked=True),
+        restated(gone_since, at=RESTORED),
+    ]
+    chance = Random(seed)
+    events = [*chance.sample(lost, len(lost) - seed), *anew]
+    chance.shuffle(events)
+    for event in events:
+        store.apply([event])
+    found = read(store, uuid)
+    assert (found.name, found.owner_id) == ("Morning coffee", owner)
+    assert found.totals == counts(likes=1)
+    assert store.statistics(renamed, DAY, DAY) is None
+    assert not store.is_blocked(blocked_since)
+    assert store.is_blocked(freed_since)
+    assert not store.is_blocked(gone_since)
+
+
+def test_what_comes_back_can_be_deleted_again(
+    dynamodb: "DynamoDBClient", table: str, store: Store, page: tuple[UUID, str]
+) -> None:
+    page_id, uuid = page
+    user = new_id()
+    ended: list[Event] = [page_deleted(page_id, at=LATER), user_deleted(user, at=LATER)]
+    store.apply(ended)
+    store.apply([recounted(page_id, uuid, 1, {}, since=RESTORED), restated(user, at=RESTORED)])
+    # It has no end any more either.
+    kept = [dynamodb.get_item(TableName=table, Key=key)["Item"] for key in _keys(page_id, user)]
+    assert not any("expires_at" in item for item in kept)
+    assert set(store.all_stored()) >= {("page", page_id), ("user", user)}
+    after = RESTORED + timedelta(hours=1)
+    store.apply([page_deleted(page_id, at=after), user_deleted(user, at=after)])
+    assert store.statistics(uuid, DAY, DAY) is None
+    assert store.is_blocked(user)
+    assert not {("page", page_id), ("user", user)} & set(store.all_stored())
+
+
+def _keys(page_id: UUID, user: UUID) -> list[Any]:
+    return [
+        {"pk": {"S": f"page#{page_id}"}, "sk": {"S": "profile"}},
+        {"pk": {"S": f"user#{user}"}, "sk": {"S": "user"}},
+    ]
+
+
+def test_a_deletion_that_is_late_takes_no_counters_of_a_page_that_is_back(
+    store: Store, page: tuple[UUID, str]
+) -> None:
+    page_id, uuid = page
+    gone = page_deleted(page_id, at=LATER)
+    store.apply([gone])
+    store.apply([recounted(page_id, uuid, 1, {DAY: {"likes": 3}}, since=RESTORED)])
+    store.apply([gone, liked(page_id, epoch=1)])
+    assert read(store, uuid).totals == counts(likes=4)
 
 
 # --- A page that is recounted

@@ -23,7 +23,7 @@ from innotter.pages.models import Page
 from innotter.pages.services import delete_page, edit_page, follow, reject_requests, unfollow
 from innotter.posts.models import Post
 from innotter.posts.services import delete_post, like, unlike
-from innotter.statistics.services import recount
+from innotter.statistics.services import recount, restate
 from innotter_contracts.events import (
     DEAD,
     DELAYS,
@@ -47,6 +47,11 @@ def block_and_unblock(user: User) -> None:
     admin = new_user("an-admin", role=User.Role.ADMIN)
     block_user(actor=admin, user=user)
     unblock_user(actor=admin, user=user)
+
+
+def block_and_restate(user: User) -> None:
+    block_user(actor=new_user("an-admin", role=User.Role.ADMIN), user=user)
+    restate(user_ids=[user.pk])
 
 
 def leave_and_stay(user: User) -> None:
@@ -86,7 +91,7 @@ type Action = Callable[[User, User], Any]
 ACTIONS: dict[str, Action] = {
     "page.created.v3": lambda ann, _: new_page(ann),
     "page.changed.v3": lambda ann, _: edit_page(actor=ann, page=new_page(ann), name="Another"),
-    "page.deleted.v2": lambda ann, _: delete_page(actor=ann, page=new_page(ann)),
+    "page.deleted.v3": lambda ann, _: delete_page(actor=ann, page=new_page(ann)),
     "page.recounted.v3": lambda ann, eve: recount_page_with_liked_post(new_page(ann), eve),
     "page.followed.v2": lambda ann, eve: follow(actor=eve, page=new_page(ann)),
     "page.unfollowed.v2": lambda ann, eve: follow_and_unfollow(eve, new_page(ann)),
@@ -114,7 +119,8 @@ ACTIONS: dict[str, Action] = {
     "user.unblocked.v3": lambda _, eve: block_and_unblock(eve),
     "user.deletion_scheduled.v3": lambda _, eve: leave_and_stay(eve),
     "user.restored.v3": lambda _, eve: leave_and_stay(eve),
-    "user.deleted.v2": lambda _, eve: delete_account(user=eve),
+    "user.deleted.v3": lambda _, eve: delete_account(user=eve),
+    "user.restated.v3": lambda _, eve: block_and_restate(eve),
     "user.notifications_changed.v2": lambda _, eve: edit_user(
         actor=eve, client=CLIENT, email_notifications="off"
     ),

@@ -12,18 +12,19 @@ import pytest
 import time_machine
 from django.db import transaction
 
+from innotter.accounts.leaving import leave
 from innotter.accounts.models import User
 from innotter.common.errors import NotFound
-from innotter.conftest import at_once, new_page, new_post, new_user, no_trace
+from innotter.conftest import CLIENT, PASSWORD, at_once, new_page, new_post, new_user, no_trace
 from innotter.events.models import Epoch, OutboxEvent
 from innotter.events.services import Busy, record
 from innotter.moderation.services import block_user, unblock_user
 from innotter.pages.models import Page
-from innotter.pages.services import delete_page, edit_page
+from innotter.pages.services import delete_page, edit_page, lock
 from innotter.posts.models import Post
 from innotter.posts.services import delete_post, like
 from innotter.statistics.selectors import changes_since, days_of, totals_of
-from innotter.statistics.services import recount
+from innotter.statistics.services import recount, restate
 from innotter.statistics.tests.actions import random_action, recorded
 from innotter_contracts.counting import deltas
 from innotter_contracts.events import (
@@ -32,6 +33,7 @@ from innotter_contracts.events import (
     PostAndUser,
     PostLiked,
     State,
+    UserRestated,
 )
 from innotter_contracts.ids import new_id
 
@@ -221,7 +223,45 @@ def test_a_recount_does_not_wait_long_for_one_who_writes(page: Page) -> None:
     assert_told(page)
 
 
+@pytest.mark.django_db(transaction=True)
+def test_a_recount_waits_for_who_changes_the_page_and_not_for_long(page: Page) -> None:
+    changed, tried = threading.Event(), threading.Event()
+
+    def changes() -> None:
+        with transaction.atomic():
+            lock(Page.objects.filter(pk=page.pk))
+            changed.set()
+            assert tried.wait(30)
+
+    def counts() -> None:
+        assert changed.wait(30)
+        try:
+            with no_trace(), pytest.raises(Busy):
+                recount(page_id=page.id)
+        finally:
+            tried.set()
+
+    at_once(changes, counts)
+
+
 # --- States
+
+
+def test_users_are_told_anew_with_all_that_is_kept_of_them(ann: User, bob: User) -> None:
+    admin = new_user("an-admin", role=User.Role.ADMIN)
+    leave(actor=ann, client=CLIENT, current_password=PASSWORD, session_id=None)
+    block_user(actor=admin, user=bob)
+    revisions = dict(User.objects.values_list("pk", "revision"))
+    assert restate(user_ids=[ann.pk, bob.pk, admin.pk, new_id()]) == 3
+    told = {e.payload.user_id: e.payload for e in recorded() if isinstance(e, UserRestated)}
+    assert [(told[user.pk].is_blocked, told[user.pk].is_leaving) for user in (ann, bob, admin)] == [
+        (False, True),
+        (True, False),
+        (False, False),
+    ]
+    # Higher than what any change told, and kept, so that the next change's is higher still.
+    for user_id, now in User.objects.values_list("pk", "revision"):
+        assert revisions[user_id] < now == told[user_id].revision
 
 
 def test_each_change_of_a_row_has_a_higher_revision_though_the_clock_goes_back(
@@ -243,8 +283,9 @@ def test_each_change_of_a_row_has_a_higher_revision_though_the_clock_goes_back(
     *changes, recounted = [event.payload.revision for event in of_page]
     assert len(changes) == 5
     assert changes == sorted(set(changes), key=lambda revision: revision or 0)
-    # It tells the state that the last change left.
-    assert recounted == changes[-1]
+    # It wins over every change of before, those included that a backup did not bring back.
+    assert recounted
+    assert recounted > (changes[-1] or 0)
     blocks = [event.payload.revision for event in of_user]
     assert len(blocks) == 8
     assert blocks == sorted(set(blocks), key=lambda revision: revision or 0)
