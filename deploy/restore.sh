@@ -4,15 +4,17 @@
 # docs/operations.md says what to do before and after.
 set -eu
 
+fail() { echo "$1 Nothing was restored." >&2; exit 1; }
+ask() { psql --dbname="$DATABASE_URL" --no-psqlrc --quiet --tuples-only --no-align --command="$1"; }
+
+[ $# = 1 ] || fail "Usage: DATABASE_URL=postgresql://… sh restore.sh FILE."
+[ -n "${DATABASE_URL:-}" ] || fail "DATABASE_URL is not set."
 file="$1"
-query="SELECT count(*) FROM pg_tables WHERE schemaname = 'public'"
-if [ "$(psql --dbname="$DATABASE_URL" --no-psqlrc --tuples-only --no-align --command="$query")" != 0 ]
-then
-  echo "This database is not empty: nothing was restored." >&2
-  exit 1
-fi
+[ -r "$file" ] || fail "$file cannot be read."
+tables=$(ask "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'") || fail "No database."
+[ "$tables" = 0 ] || fail "This database is not empty."
 pg_restore --dbname="$DATABASE_URL" --no-owner --no-privileges --single-transaction --exit-on-error \
-  "$file"
+  "$file" || fail "The file does not fit."
 # Without statistics of its own the planner chooses badly at first.
-psql --dbname="$DATABASE_URL" --no-psqlrc --quiet --command="ANALYZE"
+ask "ANALYZE"
 echo "Restored from $file."

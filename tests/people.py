@@ -2,6 +2,7 @@
 
 import math
 import re
+import subprocess
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -12,7 +13,7 @@ from uuid import uuid4
 import httpx
 
 from dev.assertions import source
-from dev.stack import Stack
+from dev.stack import Stack, manage
 
 PASSWORD = "a quiet harbour 7"
 # Seconds between a 503 and the next try of those who are patient.
@@ -103,6 +104,14 @@ class Person:
         if time.monotonic() > self._token_until:
             self.log_in()
         return {"Authorization": f"Bearer {self.token}"} if self.token else {}
+
+
+def run(stack: Stack, *words: str) -> tuple[int, str]:
+    """A command of Django's in the environment of the stack: its exit code, and what it says."""
+    done = subprocess.run(
+        manage(*words), env=stack.env, capture_output=True, text=True, timeout=120, check=False
+    )
+    return done.returncode, done.stdout + done.stderr
 
 
 def mails_to(stack: Stack, address: str) -> list[dict[str, Any]]:

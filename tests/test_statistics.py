@@ -2,7 +2,6 @@
 
 import os
 import random
-import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -15,7 +14,7 @@ import time_machine
 from django.core.management import call_command
 from django.db import connection, transaction
 
-from dev.stack import Stack, manage
+from dev.stack import Stack
 from innotter.accounts.leaving import leave, restore
 from innotter.accounts.models import User
 from innotter.common.errors import Conflict, Forbidden, Invalid, NotFound
@@ -29,7 +28,7 @@ from innotter.statistics.tests.actions import random_action, recorded
 from innotter_contracts.events import Event
 from innotter_contracts.ids import new_id
 from innotter_stats.store import Store, create_client, create_table
-from tests.people import Person, eventually, totals
+from tests.people import Person, eventually, run, totals
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -210,13 +209,6 @@ def test_when_one_side_is_older_all_is_told_anew_and_the_two_agree(
 
 
 # --- The commands, in the stack
-
-
-def run(stack: Stack, *words: str) -> tuple[int, str]:
-    done = subprocess.run(
-        manage(*words), env=stack.env, capture_output=True, text=True, timeout=60, check=False
-    )
-    return done.returncode, done.stdout + done.stderr
 
 
 def spoil(stack: Stack, page_id: str) -> None:
