@@ -1,6 +1,7 @@
 """For tests: a whole stack of their own, on the backing services that `make test` has started."""
 
 import os
+import shutil
 import sys
 import uuid
 from collections.abc import Iterator
@@ -48,6 +49,9 @@ def stack_for_tests(**backing: str) -> Iterator[Stack]:
     prepare_aws(env)
     topology.purge(env["AMQP_URL"])
     logs = Path(os.environ["TEST_LOGS"]) / name
+    # Its own, which it may rotate.
+    logs.mkdir(parents=True)
+    env["SIGNING_KEYS_FILE"] = shutil.copy(env["SIGNING_KEYS_FILE"], str(logs))
     stack = Stack(
         env,
         core_port=core_port,

@@ -1,4 +1,4 @@
-"""Blocked means blocked: with a valid token, in both services.
+"""Blocked means blocked, and a stolen key is no key: with a valid token, in both services.
 
 The promise is two seconds. The core looks at the user on each request, so that the next one is
 refused; statistics refuse from the moment on at which they have consumed the event, and keep
@@ -37,3 +37,17 @@ def test_a_block_and_its_end_work_at_the_next_request_in_both_services(stack: St
         ann.get("/users/me")
         eventually(lambda: consumed("user.unblocked"), lambda now: now > before)  # noqa: B023
         assert ann.statistics(uuid).status_code == 200
+
+
+def test_tokens_of_stolen_keys_are_refused_in_both_services(stack: Stack) -> None:
+    """Statistics ask every second: innotter_stats/tests/test_keys.py."""
+    ann = Person.arrives(stack, "ann")
+    uuid = ann.new_page()
+    eventually(lambda: ann.statistics(uuid).status_code, lambda now: now == 200)
+    command = manage("rotate_signing_keys", "--stolen")
+    stack.processes.run("rotate-keys", command, env=stack.env, seconds=60)
+    ann.get("/users/me", expect=401)
+    refused = eventually(lambda: ann.statistics(uuid), lambda now: now.status_code == 401)
+    assert refused.json()["code"] == "invalid_token"
+    ann.log_in()
+    eventually(lambda: ann.statistics(uuid).status_code, lambda now: now == 200)

@@ -42,7 +42,8 @@ def create_app(config: Settings) -> FastAPI:
         app.state.store = Store(create_client(), config.statistics_table)
         app.state.keys = keys
         serve(config, is_ready=_asks(app))
-        yield
+        async with keys.kept_fresh():
+            yield
 
     def is_blocked(user_id: UUID) -> bool:
         store: Store = app.state.store

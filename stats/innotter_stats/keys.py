@@ -2,19 +2,19 @@
 
 import asyncio
 import json
-import time
 import urllib.request
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import structlog
 
 from innotter_contracts.tokens import Keys, keys_of
 
-# Seconds between two questions to the core: strangers choose the `kid` that makes us ask.
-MIN_AGE = 3
-# Seconds after which keys are asked for again, so that a withdrawn one does not live on.
-MAX_AGE = 300
+# Seconds between two questions to the core, whatever callers bring: for so long a key that
+# was withdrawn is still believed, and no stranger's `kid` makes us ask.
+EVERY = 1
 # Seconds.
-TIMEOUT = 2
+TIMEOUT = 1
 
 log = structlog.get_logger("innotter_stats.keys")
 
@@ -29,40 +29,40 @@ class KeyCache:
     def __init__(self, url: str) -> None:
         self._url = url
         self._keys: Keys = {}
-        self._asked_at = float("-inf")
-        self._asking = asyncio.Lock()
+        self._is_down = False
 
-    async def get(self, kid: str) -> Keys:
-        """The keys, fresh enough to know `kid` if the core does. Raises KeysUnavailable."""
-        if kid not in self._keys:
-            # Those who come meanwhile wait, and find what the first one brought.
-            async with self._asking:
-                if kid not in self._keys:
-                    await self._refresh(MIN_AGE)
-        else:
-            await self._refresh(MAX_AGE)
-        return self._known()
-
-    async def check(self) -> None:
-        """Raises KeysUnavailable if there are no keys and the core gives none."""
-        if not self._keys:
-            await self._refresh(MIN_AGE)
-        self._known()
-
-    def _known(self) -> Keys:
+    def known(self) -> Keys:
+        """No older than EVERY seconds, if the core answers. Raises KeysUnavailable."""
         if not self._keys:
             raise KeysUnavailable
         return self._keys
 
-    async def _refresh(self, min_age: float) -> None:
-        if time.monotonic() - self._asked_at < min_age:
-            return
-        self._asked_at = time.monotonic()
+    @asynccontextmanager
+    async def kept_fresh(self) -> AsyncIterator[None]:
+        """Asks the core at once, and then again and again."""
+        await self.refresh()
+        asking = asyncio.create_task(self._keep_asking())
+        try:
+            yield
+        finally:
+            asking.cancel()
+
+    async def refresh(self) -> None:
+        """Asks the core. An invalid answer never replaces known keys."""
         try:
             self._keys = await asyncio.to_thread(_fetch, self._url)
-        # An invalid answer never replaces known keys.
         except Exception as error:  # noqa: BLE001
-            log.warning("keys_unavailable", url=self._url, error=repr(error))
+            # Once an outage and not once a second.
+            if not self._is_down:
+                log.warning("keys_unavailable", url=self._url, error=repr(error))
+            self._is_down = True
+        else:
+            self._is_down = False
+
+    async def _keep_asking(self) -> None:
+        while True:
+            await asyncio.sleep(EVERY)
+            await self.refresh()
 
 
 def _fetch(url: str) -> Keys:

@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from innotter_contracts.logs import REQUEST_ID_HEADER, request_id_from
 from innotter_contracts.problems import challenge
-from innotter_contracts.tokens import Claims, InvalidToken, bearer_token, key_id, verify
+from innotter_contracts.tokens import Claims, InvalidToken, bearer_token, verify
 from innotter_stats.errors import problem_response
 from innotter_stats.keys import KeyCache, KeysUnavailable
 from innotter_stats.metrics import FAILURES, REQUESTS
@@ -66,7 +66,7 @@ class JWTMiddleware:
             await self._app(scope, receive, send)
             return
         try:
-            claims = await self._claims(Headers(scope=scope))
+            claims = self._claims(Headers(scope=scope))
             blocked = claims is not None and await run_in_threadpool(self._is_blocked, claims.sub)
         except InvalidToken as error:
             await _refusal("invalid_token", str(error))(scope, receive, send)
@@ -77,14 +77,13 @@ class JWTMiddleware:
             app = _refusal("user_blocked", "This account is blocked.") if blocked else self._app
             await app(scope, receive, send)
 
-    async def _claims(self, headers: Headers) -> Claims | None:
+    def _claims(self, headers: Headers) -> Claims | None:
         match headers.getlist("authorization"):
             case []:
                 return None
             case [authorization]:
                 token = bearer_token(authorization)
-                keys = await self._keys.get(key_id(token))
-                return verify(token, keys=keys, issuer=self._issuer)
+                return verify(token, keys=self._keys.known(), issuer=self._issuer)
             case _:
                 raise InvalidToken("There is more than one Authorization header.")
 

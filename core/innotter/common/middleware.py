@@ -20,6 +20,9 @@ log = structlog.get_logger("innotter.request")
 # A caller may make up others, without end; what we count has an end.
 METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})
 
+# What probes and the statistics service ask every second.
+POLLED = ("/health/", "/.well-known/jwks.json")
+
 # Seconds that a gateway may keep what strangers read: a block holds within two.
 PUBLIC_SECONDS = 2
 
@@ -44,7 +47,7 @@ class RequestLogMiddleware:
         started = time.perf_counter()
         response = self.get_response(request)
         seconds = time.perf_counter() - started
-        if not request.path.startswith("/health/"):
+        if not request.path.startswith(POLLED):
             route = request.resolver_match.route if request.resolver_match else "none"
             method = request.method if request.method in METHODS else "other"
             REQUESTS.labels(method, route, response.status_code).observe(seconds)

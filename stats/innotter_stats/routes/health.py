@@ -38,7 +38,7 @@ async def missing(app: FastAPI) -> list[str]:
     except StoreUnavailable:
         down.append("table")
     try:
-        await keys.check()
+        keys.known()
     except KeysUnavailable:
         down.append("keys")
     return down

@@ -1,6 +1,7 @@
 import asyncio
 
 import pytest
+from structlog.testing import capture_logs
 
 from innotter_contracts.tests.signing import Signer
 from innotter_stats import keys
@@ -8,87 +9,64 @@ from innotter_stats.keys import KeyCache, KeysUnavailable
 from innotter_stats.tests.conftest import Core
 
 
-class Clock:
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def monotonic(self) -> float:
-        return self.now
+def refreshed(cache: KeyCache) -> set[str]:
+    asyncio.run(cache.refresh())
+    return set(cache.known())
 
 
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    clock = Clock()
-    monkeypatch.setattr(keys, "time", clock)
-    return clock
-
-
-def known(cache: KeyCache, kid: str) -> bool:
-    return kid in asyncio.run(cache.get(kid))
-
-
-def test_keys_are_fetched_once_and_kept(core: Core) -> None:
+def test_keys_are_known_from_the_start(core: Core) -> None:
     cache = KeyCache(core.url)
-    assert known(cache, "test-1")
-    assert known(cache, "test-1")
+
+    async def start() -> set[str]:
+        async with cache.kept_fresh():
+            return set(cache.known())
+
+    assert asyncio.run(start()) == {"test-1"}
     assert core.asked == 1
 
 
-def test_many_first_requests_ask_once(core: Core) -> None:
-    cache = KeyCache(core.url)
-
-    async def many() -> list[bool]:
-        found = await asyncio.gather(*(cache.get("test-1") for _ in range(20)))
-        return ["test-1" in each for each in found]
-
-    assert all(asyncio.run(many()))
-    assert core.asked == 1
-
-
-def test_an_unknown_kid_asks_again_but_strangers_cannot_make_us_ask_all_the_time(
-    core: Core, clock: Clock
+def test_a_rotation_is_seen_though_nobody_calls(
+    core: Core, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """That they are a second old at most is a matter of the constant."""
+    assert keys.EVERY + keys.TIMEOUT <= 2
+    monkeypatch.setattr(keys, "EVERY", 0.01)
     cache = KeyCache(core.url)
-    known(cache, "test-1")
-    core.rotate(Signer("test-2"))
-    assert not known(cache, "test-2")
+
+    async def rotate() -> None:
+        async with cache.kept_fresh(), asyncio.timeout(10):
+            core.rotate(Signer("test-2"))
+            while set(cache.known()) != {"test-2"}:  # noqa: ASYNC110 (it has no other sign)
+                await asyncio.sleep(0)
+
+    asyncio.run(rotate())
+
+
+def test_strangers_cannot_make_us_ask(core: Core) -> None:
+    cache = KeyCache(core.url)
+    refreshed(cache)
+    for _ in range(20):
+        assert "made-up" not in cache.known()
     assert core.asked == 1
-    clock.now += keys.MIN_AGE
-    assert known(cache, "test-2")
-    assert not known(cache, "made-up")
-    assert core.asked == 2
-
-
-def test_a_withdrawn_key_does_not_live_on(core: Core, clock: Clock) -> None:
-    cache = KeyCache(core.url)
-    known(cache, "test-1")
-    core.rotate(Signer("test-2"))
-    clock.now += keys.MAX_AGE
-    assert not known(cache, "test-1")
 
 
 @pytest.mark.parametrize("nonsense", [None, [], {}, {"keys": None}, {"keys": [1]}, "down"])
-def test_what_is_known_stays_known_while_the_core_is_down(
-    core: Core, clock: Clock, nonsense: object
-) -> None:
+def test_what_is_known_stays_known_while_the_core_is_down(core: Core, nonsense: object) -> None:
     cache = KeyCache(core.url)
-    known(cache, "test-1")
+    refreshed(cache)
     core.answer = nonsense
-    clock.now += keys.MAX_AGE
-    assert known(cache, "test-1")
-    assert core.asked == 2
+    with capture_logs() as lines:
+        assert refreshed(cache) == refreshed(cache) == {"test-1"}
+    assert [line["event"] for line in lines] == ["keys_unavailable"]
+    core.answer = core.signer.jwks
+    refreshed(cache)
+    core.answer = nonsense
+    with capture_logs() as lines:
+        refreshed(cache)
+    assert lines
 
 
 def test_without_any_key_no_token_can_be_judged() -> None:
     cache = KeyCache("http://127.0.0.1:9/jwks.json")
     with pytest.raises(KeysUnavailable):
-        known(cache, "test-1")
-    with pytest.raises(KeysUnavailable):
-        asyncio.run(cache.check())
-
-
-def test_check_passes_once_the_core_has_answered(core: Core) -> None:
-    cache = KeyCache(core.url)
-    asyncio.run(cache.check())
-    assert known(cache, "test-1")
-    assert core.asked == 1
+        refreshed(cache)

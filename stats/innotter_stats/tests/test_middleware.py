@@ -28,9 +28,10 @@ def is_blocked(user: UUID) -> bool:
 
 
 def app(keys_url: str) -> FastAPI:
-    app = FastAPI()
+    keys = KeyCache(keys_url)
+    app = FastAPI(lifespan=lambda _: keys.kept_fresh())
     handle_errors(app)
-    app.add_middleware(JWTMiddleware, keys=KeyCache(keys_url), issuer=ISSUER, is_blocked=is_blocked)
+    app.add_middleware(JWTMiddleware, keys=keys, issuer=ISSUER, is_blocked=is_blocked)
     app.add_middleware(RequestLogMiddleware)
 
     @app.get("/whoami")
