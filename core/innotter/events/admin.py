@@ -6,16 +6,17 @@ from django.db.models import Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
-from kombu.exceptions import OperationalError
 
 from innotter.common.admin import SEARCHED_ROWS, ReadOnlyAdmin, newest, with_id
+from innotter.common.errors import DomainError
 from innotter.events.dead_letters import (
-    DeadLetterNotFound,
+    BrokerUnavailable,
     count_dead_letters,
     dead_letters,
+    discard,
     replay,
 )
-from innotter.events.models import OutboxEvent
+from innotter.events.models import DiscardedLetter, OutboxEvent
 from innotter.events.services import requeue
 from innotter_contracts.events import QUEUES
 
@@ -73,17 +74,18 @@ class OutboxEventAdmin(ReadOnlyAdmin):
         self.message_user(request, f"Requeued: {count}.", messages.SUCCESS)
 
     def dead_letters(self, request: HttpRequest) -> HttpResponse:
-        """What lies in the dead-letter queues. A POST replays a `queue`, or one `id` of it."""
+        """What lies in the dead-letter queues. A POST replays a `queue`, or one `id` of it; or
+        with a `reason` throws it away."""
         if request.method == "POST":
-            self._replay(request)
+            self._handle(request)
             return HttpResponseRedirect(reverse("admin:dead_letters"))
         queues = []
         try:
             for queue in QUEUES:
                 letters = dead_letters(settings.AMQP_URL, queue, limit=DEAD_LETTERS_SHOWN)
                 queues.append((queue, count_dead_letters(settings.AMQP_URL, queue), letters))
-        except OperationalError as error:
-            self._away(request, error)
+        except BrokerUnavailable as error:
+            self.message_user(request, str(error), messages.ERROR)
         context = {
             **self.admin_site.each_context(request),
             "opts": self.opts,
@@ -92,17 +94,34 @@ class OutboxEventAdmin(ReadOnlyAdmin):
         }
         return TemplateResponse(request, "events/dead_letters.html", context)
 
-    def _replay(self, request: HttpRequest) -> None:
-        queue = request.POST.get("queue")
+    def _handle(self, request: HttpRequest) -> None:
+        queue, one, reason = map(request.POST.get, ("queue", "id", "reason"))
         if queue not in QUEUES:
             raise Http404
         try:
-            count = replay(settings.AMQP_URL, queue, message_id=request.POST.get("id"))
-            self.message_user(request, f"Replayed: {count}.", messages.SUCCESS)
-        except DeadLetterNotFound:
-            self.message_user(request, "It is no longer there.", messages.ERROR)
-        except OperationalError as error:
-            self._away(request, error)
+            if reason is None:
+                count = replay(settings.AMQP_URL, queue, message_id=one)
+                done = f"Replayed: {count}."
+            else:
+                count = discard(
+                    settings.AMQP_URL, queue, reason=reason, by=request.user.pk, message_id=one
+                )
+                done = f"Thrown away: {count}."
+        except DomainError as error:
+            self.message_user(request, str(error), messages.ERROR)
+        else:
+            self.message_user(request, done, messages.SUCCESS)
 
-    def _away(self, request: HttpRequest, error: OperationalError) -> None:
-        self.message_user(request, f"RabbitMQ does not answer: {error}", messages.ERROR)
+
+@admin.register(DiscardedLetter)
+class DiscardedLetterAdmin(ReadOnlyAdmin):
+    list_display = ("created_at", "queue", "type", "letter_id", "died_of", "reason", "by")
+    search_help_text = f"A part of the id or the type, among the newest {SEARCHED_ROWS:,}."
+
+    def found_by(self, word: str) -> Q:
+        part = Q(letter_id__icontains=word) | Q(type__icontains=word)
+        return newest(DiscardedLetter) & part
+
+    @admin.display(description="by")
+    def by(self, letter: DiscardedLetter) -> str:
+        return str(letter.discarded_by or "the operator")

@@ -1,22 +1,36 @@
-"""Lists dead letters and replays them to the queues that they came from.
+"""Lists dead letters, replays them to the queues that they came from, and throws them away.
 
 AMQP knows no looking: a message is taken and given back, which its queue counts. That is why the
 queues of the dead have a delivery limit that nobody reaches.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Self
+from uuid import UUID
 
+from amqp.exceptions import AMQPError, ChannelError
 from kombu import Connection, Message, Producer, Queue
+from kombu.exceptions import KombuError
 
+from innotter.common.errors import NotFound, Unavailable
+from innotter.common.text import visible_line
+from innotter.events.models import LONGEST_REASON, DiscardedLetter
 from innotter_contracts.events import DEAD
 
+# Seconds for a connection, and for each answer.
+PATIENCE = 5
 
-class DeadLetterNotFound(Exception):
-    """No dead letter of that queue has the id; somebody else may have replayed it."""
+
+class DeadLetterNotFound(NotFound):
+    """No dead letter of that queue has the id; somebody else may have handled it."""
+
+
+class BrokerUnavailable(Unavailable):
+    code = "broker_unavailable"
+    detail = "RabbitMQ does not answer."
 
 
 @dataclass(frozen=True)
@@ -53,12 +67,13 @@ class DeadLetter:
 
 
 def dead_letters(amqp_url: str, queue: str, *, limit: int = 100) -> list[DeadLetter]:
-    """Those of the queue, oldest first. They stay where they are."""
+    """Those of the queue, oldest first. They stay where they are. Raises BrokerUnavailable."""
     with _channel(amqp_url) as channel:
         return [DeadLetter.of(message) for message in _take(channel, queue, limit)]
 
 
 def count_dead_letters(amqp_url: str, queue: str) -> int:
+    """Raises BrokerUnavailable."""
     with _channel(amqp_url) as channel:
         return _count(channel, queue)
 
@@ -68,28 +83,68 @@ def replay(amqp_url: str, queue: str, *, message_id: str | None = None) -> int:
 
     Each is taken from the dead only after the broker has confirmed it in the queue: one whose
     replay is cut off is in both, and every reader may read twice. Those that die while this runs
-    are left to the next replay. Raises DeadLetterNotFound.
+    are left to the next replay. Raises DeadLetterNotFound, BrokerUnavailable.
     """
-    done = 0
     with _channel(amqp_url) as channel:
         producer = Producer(channel, auto_declare=False)
-        for message in _take(channel, queue):
-            if message_id is None or DeadLetter.of(message).id == message_id:
-                _send(producer, queue, message)
-                message.ack()
-                done += 1
-    if message_id is not None and not done:
-        raise DeadLetterNotFound(message_id)
-    return done
+        return _handle(channel, queue, message_id, lambda each: _send(producer, queue, each))
+
+
+def discard(
+    amqp_url: str, queue: str, *, reason: str, by: UUID | None, message_id: str | None = None
+) -> int:
+    """Throws the queue's dead letters away, or the one of that id; how many. `by`: the id of an
+    admin, or None for the operator.
+
+    Each is a row in the log of them before it is gone: one whose end is cut off is in both.
+    Raises Invalid for the reason, DeadLetterNotFound, BrokerUnavailable.
+    """
+    reason = visible_line("reason", reason, LONGEST_REASON)
+
+    def keep(message: Message) -> None:
+        letter = DeadLetter.of(message)
+        DiscardedLetter.objects.create(
+            queue=queue,
+            letter_id=_storable(letter.id),
+            type=_storable(letter.type),
+            died_of=_storable(letter.reason),
+            reason=reason,
+            discarded_by=by,
+        )
+
+    with _channel(amqp_url) as channel:
+        return _handle(channel, queue, message_id, keep)
 
 
 @contextmanager
 def _channel(amqp_url: str) -> Iterator[Any]:
     """What was taken there and not acknowledged is given back at its end."""
-    options = {"confirm_publish": True}
-    with Connection(amqp_url, connect_timeout=5, transport_options=options) as connection:
-        connection.ensure_connection(max_retries=1)
-        yield connection.default_channel
+    options = {"confirm_publish": True, "read_timeout": PATIENCE, "write_timeout": PATIENCE}
+    try:
+        with Connection(
+            amqp_url, connect_timeout=PATIENCE, transport_options=options
+        ) as connection:
+            connection.connect()
+            yield connection.default_channel
+    except ChannelError as error:
+        raise BrokerUnavailable(f"RabbitMQ refuses: {error}") from None
+    except (AMQPError, KombuError, OSError) as error:
+        raise BrokerUnavailable(f"RabbitMQ does not answer: {error}") from None
+
+
+def _handle(
+    channel: Any, queue: str, message_id: str | None, handle: Callable[[Message], None]
+) -> int:
+    """Each of the dead letters, or the one of that id, is gone when it is handled."""
+    done = 0
+    for message in _take(channel, queue):
+        if message_id is None or DeadLetter.of(message).id == message_id:
+            handle(message)
+            message.ack()
+            done += 1
+    if message_id is not None and not done:
+        raise DeadLetterNotFound(f"{queue} has no dead letter {message_id}.")
+    return done
 
 
 def _count(channel: Any, queue: str) -> int:
@@ -119,3 +174,8 @@ def _send(producer: Producer, queue: str, message: Message) -> None:
     producer.publish(
         message.body, exchange="", routing_key=queue, headers=headers, mandatory=True, **properties
     )
+
+
+def _storable(text: str) -> str:
+    """A client may have put a NUL there, which PostgreSQL doesn't take."""
+    return text.replace("\0", "\ufffd")

@@ -3,6 +3,10 @@ from typing import ClassVar
 from django.db import models
 from django.db.models import Q
 
+from innotter.common.models import Record
+
+LONGEST_REASON = 500
+
 
 class OutboxEvent(models.Model):
     """An event that waits to be published, or was published at `published_at`.
@@ -38,6 +42,23 @@ class OutboxEvent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.type} {self.id}"
+
+
+class DiscardedLetter(Record):
+    """A dead letter that was thrown away, without its body: that may hold what people wrote."""
+
+    queue = models.CharField(max_length=60)
+    # As in DeadLetter: of the event or of the task; empty where the message had none.
+    letter_id = models.TextField()
+    type = models.TextField()
+    # Why it was dead; and why it was thrown away.
+    died_of = models.TextField()
+    reason = models.CharField(max_length=LONGEST_REASON)
+    # The id of an admin; null: the operator, by the command.
+    discarded_by = models.UUIDField(null=True)
+
+    def __str__(self) -> str:
+        return f"{self.queue} {self.letter_id}"
 
 
 class Epoch(models.Model):

@@ -1,4 +1,4 @@
-"""What died on its way is looked at, and replayed without a loss."""
+"""What died on its way is looked at, replayed without a loss, or thrown away with a reason."""
 
 from functools import partial
 from io import StringIO
@@ -6,19 +6,24 @@ from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import OperationalError
 from django.test import Client, override_settings
 from kombu import Connection, Message, Queue
 
 from innotter.accounts.models import User
+from innotter.common.errors import Invalid
 from innotter.config.celery import app
 from innotter.conftest import signed_in
 from innotter.events import dead_letters as module
 from innotter.events.dead_letters import (
+    BrokerUnavailable,
     DeadLetterNotFound,
     count_dead_letters,
     dead_letters,
+    discard,
     replay,
 )
+from innotter.events.models import DiscardedLetter
 from innotter.events.publisher import Publisher, event_message, task_message
 from innotter.events.tasks import prune_outbox
 from innotter.events.tests.test_outbox import an_event
@@ -110,9 +115,71 @@ def test_what_no_queue_takes_stays_dead(
     die(broker, amqp_url, an_event())
     send = module._send
     monkeypatch.setattr(module, "_send", lambda producer, _, message: send(producer, "no", message))
-    with pytest.raises(Exception, match="NO_ROUTE"):
+    with pytest.raises(BrokerUnavailable, match="NO_ROUTE"):
         replay(amqp_url, STATS_QUEUE)
     until(lambda: count_dead_letters(amqp_url, STATS_QUEUE) == 1)
+
+
+def test_what_is_thrown_away_is_gone_and_who_did_it_and_why_is_kept(
+    amqp_url: str, broker: Connection, admin: User
+) -> None:
+    first, second, third = (an_event() for _ in range(3))
+    die(broker, amqp_url, first, second, third)
+    one = str(second.id)
+    assert discard(amqp_url, STATS_QUEUE, reason=" A bug ", by=admin.pk, message_id=one) == 1
+    with pytest.raises(DeadLetterNotFound):
+        discard(amqp_url, STATS_QUEUE, reason="Again", by=None, message_id=one)
+    assert discard(amqp_url, STATS_QUEUE, reason="The rest", by=None) == 2
+    assert discard(amqp_url, MAIL_QUEUE, reason="Nobody reads them", by=None) == 3
+    assert count_dead_letters(amqp_url, STATS_QUEUE) == 0
+    assert count_dead_letters(amqp_url, MAIL_QUEUE) == 0
+    assert arrived(broker, STATS_QUEUE) == []
+    kept = DiscardedLetter.objects.order_by("id")
+    assert [(each.reason, each.discarded_by) for each in kept] == [
+        ("A bug", admin.pk),
+        *[("The rest", None)] * 2,
+        *[("Nobody reads them", None)] * 3,
+    ]
+    assert (kept[0].queue, kept[0].letter_id, kept[0].type) == (STATS_QUEUE, one, "post.liked")
+    assert kept[0].died_of == "rejected"
+    assert kept[5].type == "innotter.mail.greet"
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("reason", ["", " ", "a\nb", "x" * 501])
+def test_without_a_reason_nothing_is_thrown_away(
+    amqp_url: str, broker: Connection, reason: str
+) -> None:
+    die(broker, amqp_url, an_event())
+    with pytest.raises(Invalid):
+        discard(amqp_url, STATS_QUEUE, reason=reason, by=None)
+    assert count_dead_letters(amqp_url, STATS_QUEUE) == 1
+    assert not DiscardedLetter.objects.exists()
+
+
+@pytest.mark.django_db
+def test_what_cannot_be_kept_stays_dead(
+    amqp_url: str, broker: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    die(broker, amqp_url, an_event())
+
+    def lost(**_: object) -> None:
+        raise OperationalError("the connection is lost")
+
+    monkeypatch.setattr(DiscardedLetter.objects, "create", lost)
+    with pytest.raises(OperationalError):
+        discard(amqp_url, STATS_QUEUE, reason="x", by=None)
+    until(lambda: count_dead_letters(amqp_url, STATS_QUEUE) == 1)
+
+
+@pytest.mark.django_db
+def test_whatever_a_stranger_wrote_can_be_thrown_away(amqp_url: str, broker: Connection) -> None:
+    with broker.Producer() as producer:
+        odd = {"id": "a\0b", "task": "\0", "reason": "x\0" * 900}
+        producer.publish(b"\xff", exchange="", routing_key=STATS_QUEUE + DEAD, headers=odd)
+    until(partial(count_dead_letters, amqp_url, STATS_QUEUE))  # type: ignore[arg-type]
+    assert discard(amqp_url, STATS_QUEUE, reason="Not ours", by=None) == 1
+    assert DiscardedLetter.objects.get().letter_id == "a\ufffdb"
 
 
 def test_what_is_no_message_of_ours_is_shown_too(amqp_url: str, broker: Connection) -> None:
@@ -142,10 +209,22 @@ def test_the_command_lists_and_replays(amqp_url: str, broker: Connection) -> Non
         call_command("dead_letters", "list", STATS_QUEUE, stdout=said)
         assert str(event.id) in said.getvalue()
         assert "rejected, 1 times" in said.getvalue()
-        with pytest.raises(CommandError, match="no dead letter"):
+        with pytest.raises(DeadLetterNotFound, match="no dead letter"):
             call_command("dead_letters", "replay", STATS_QUEUE, "--id", "x", stdout=said)
         call_command("dead_letters", "replay", STATS_QUEUE, stdout=said)
     assert said.getvalue().endswith("1 in all.\n1 replayed.\n")
+
+
+@pytest.mark.django_db
+def test_the_command_throws_away(amqp_url: str, broker: Connection) -> None:
+    die(broker, amqp_url, an_event())
+    said = StringIO()
+    with override_settings(AMQP_URL=amqp_url):
+        with pytest.raises(CommandError, match="needs a --reason"):
+            call_command("dead_letters", "discard", MAIL_QUEUE)
+        call_command("dead_letters", "discard", MAIL_QUEUE, "--reason", "x", stdout=said)
+    assert said.getvalue() == "1 discarded.\n"
+    assert DiscardedLetter.objects.get().discarded_by is None
 
 
 # In the admin panel
@@ -165,10 +244,30 @@ def test_the_panel_shows_and_replays(browser: Client, amqp_url: str, broker: Con
         done = browser.post(URL, one, follow=True)
         assert [str(message) for message in done.context["messages"]] == ["Replayed: 1."]
         gone = browser.post(URL, one, follow=True)
-        assert "no longer" in str(*gone.context["messages"])
+        assert "no dead letter" in str(*gone.context["messages"])
         browser.post(URL, {"queue": STATS_QUEUE})
     assert ids(arrived(broker, STATS_QUEUE)) == [str(first.id), str(second.id)]
     assert browser.post(URL, {"queue": "no.such.queue"}).status_code == 404
+
+
+def test_the_panel_throws_away(
+    browser: Client, admin: User, amqp_url: str, broker: Connection
+) -> None:
+    first, second = an_event(), an_event()
+    die(broker, amqp_url, first, second)
+    with override_settings(AMQP_URL=amqp_url):
+        blank = browser.post(URL, {"queue": STATS_QUEUE, "reason": " "}, follow=True)
+        assert [message.level_tag for message in blank.context["messages"]] == ["error"]
+        one = {"queue": STATS_QUEUE, "id": str(first.id), "reason": "A bug of ours"}
+        done = browser.post(URL, one, follow=True)
+        assert [str(message) for message in done.context["messages"]] == ["Thrown away: 1."]
+        assert count_dead_letters(amqp_url, STATS_QUEUE) == 1
+        browser.post(URL, {"queue": STATS_QUEUE, "reason": "And the other"})
+    assert arrived(broker, STATS_QUEUE) == []
+    listed = browser.get("/admin/events/discardedletter/", {"q": str(first.id)}).content.decode()
+    assert "A bug of ours" in listed
+    assert str(admin.pk) in listed
+    assert "And the other" not in listed
 
 
 def test_the_panel_says_that_the_broker_is_away(browser: Client) -> None:
@@ -182,4 +281,6 @@ def test_nobody_but_an_admin_sees_them(eve: User, moderator: User) -> None:
     for outsider in (None, eve, moderator):
         browser = signed_in(outsider) if outsider else Client()
         assert browser.get(URL).status_code == 302
-        assert browser.post(URL, {"queue": STATS_QUEUE})["Location"].startswith("/admin/login")
+        for form in ({}, {"reason": "x"}):
+            answer = browser.post(URL, {"queue": STATS_QUEUE, **form})
+            assert answer["Location"].startswith("/admin/login")

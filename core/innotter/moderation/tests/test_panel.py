@@ -29,6 +29,7 @@ from innotter.conftest import (
     refusal,
     signed_in,
 )
+from innotter.events.models import DiscardedLetter
 from innotter.mail.models import Suppression
 from innotter.mail.queueing import queue_deliveries
 from innotter.moderation.models import ModerationAction
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
 LISTS = [
     "/admin/accounts/accountmail/",
     "/admin/accounts/user/",
+    "/admin/events/discardedletter/",
     "/admin/events/outboxevent/",
     "/admin/mail/delivery/",
     "/admin/mail/suppression/",
@@ -249,6 +251,7 @@ def grow(start: int, stop: int) -> None:
             detail="No such mailbox.",
             happened_at=timezone.now(),
         )
+        DiscardedLetter.objects.create(discarded_by=owner.pk)
         block_page(actor=owner, page=page, until=timezone.now() + timedelta(days=1))
 
 

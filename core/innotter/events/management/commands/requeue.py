@@ -1,7 +1,7 @@
 from typing import Any
 from uuid import UUID
 
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from innotter.events.services import requeue
 
@@ -13,5 +13,8 @@ class Command(BaseCommand):
         parser.add_argument("id", nargs="*", type=UUID, help="of an event; all when none is named")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        count = requeue(options["id"] or None)
+        ids = set(options["id"])
+        count = requeue(ids or None)
         self.stdout.write(f"{count} requeued.")
+        if count < len(ids):
+            raise CommandError(f"{len(ids) - count} are no deferred events.")
