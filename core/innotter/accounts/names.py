@@ -31,9 +31,10 @@ class UsernameTaken(Conflict):
     detail = "This username is taken."
 
 
-def claim_username(username: str, *, user: User | None) -> None:
+def claim_username(username: str, *, user: User | None, by_operator: bool = False) -> None:
     """For `user`, or for somebody who has no account yet: nobody else takes this name until the
-    transaction ends. Every service that makes or changes a username asks here first.
+    transaction ends. Every service that makes or changes a username asks here first. Reserved
+    names are the operator's.
 
     Raises ReservedName, UsernameTaken.
     """
@@ -49,7 +50,7 @@ def claim_username(username: str, *, user: User | None) -> None:
     former = FormerUsername.objects.filter(username=name, reserved_until__gt=timezone.now()).first()
     if former is not None and (user is None or former.user_id != user.pk):
         raise UsernameTaken
-    if former is None and is_reserved(username):
+    if former is None and is_reserved(username) and not by_operator:
         raise ReservedName("username")
 
 

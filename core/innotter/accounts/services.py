@@ -56,7 +56,7 @@ def register(
     """What the operator makes: a new account with the role `user`, titled by its username, in
     English and UTC by default, with a confirmed mailbox. People come by registrations.sign_up().
 
-    Raises Invalid, ReservedName, InvalidEmail, WeakPassword, UsernameTaken, EmailTaken.
+    Raises Invalid, InvalidEmail, WeakPassword, UsernameTaken, EmailTaken.
     """
     newcomer = checked_newcomer(
         client=None,
@@ -68,7 +68,7 @@ def register(
         time_zone=time_zone,
     )
     with conflicts({"user_username_unique": UsernameTaken, "user_email_unique": EmailTaken}):
-        claim_username(username, user=None)
+        claim_username(username, user=None, by_operator=True)
         return make_account(newcomer, is_confirmed=True)
 
 
@@ -167,18 +167,20 @@ def edit_user(
         if proven and now.password != actor.password:
             raise WrongPassword("current_password")
         if password is not None:
-            _change_password(now, password, session_id)
+            change_password(now, password, but=session_id)
         if email is not None:
             _change_mailbox(now, email, ask=ask)
         _change_rest(now, changes)
     return now
 
 
-def _change_password(user: User, password: str, session_id: UUID | None) -> None:
+def change_password(user: User, password: str, *, but: UUID | None) -> None:
+    """Of a user whose row is locked: every session but this one, if any, ends, and the mailbox is
+    told. Whether the password is strong was asked before. For use in a transaction."""
     user.set_password(password)
     user.save(update_fields=["password", "updated_at"])
     void_tokens(user)
-    end_all_sessions(user=user, but=session_id)
+    end_all_sessions(user=user, but=but)
     owe_mail(kind=AccountMail.Kind.PASSWORD_CHANGED, user=user)
 
 

@@ -48,6 +48,8 @@ REFRESH_TOKEN_DAYS = 30
 OUTBOX_REACTIONS = "innotter.config.reactions.reactions_to"
 
 INSTALLED_APPS = [
+    # Before django.contrib.auth, so that createsuperuser and changepassword are ours.
+    "innotter.moderation",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -66,7 +68,6 @@ INSTALLED_APPS = [
     "innotter.posts",
     "innotter.feed",
     "innotter.mail",
-    "innotter.moderation",
     "innotter.exports",
     "innotter.deletion",
     "innotter.search",

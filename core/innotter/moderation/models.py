@@ -20,6 +20,7 @@ class ModerationAction(Record):
         REJECT = "reject"
         CONFIRM_EMAIL = "confirm_email"
         RESET_PASSWORD = "reset_password"
+        SET_PASSWORD = "set_password"
 
     class Kind(models.TextChoices):
         USER = "user"

@@ -12,8 +12,10 @@ from innotter.accounts.actions import action, locked_by_admin
 from innotter.accounts.actors import Actor, System
 from innotter.accounts.mailboxes import NoMailbox, canonical, lock_mailbox, set_mailbox
 from innotter.accounts.models import AccountMail, Registration, User
+from innotter.accounts.passwords import require_strong
 from innotter.accounts.policies import require_admin, require_not_oneself
 from innotter.accounts.selectors import user_named
+from innotter.accounts.services import change_password, register
 from innotter.accounts.sessions import forget_sessions
 from innotter.common.errors import Invalid
 from innotter.events.services import record
@@ -146,6 +148,26 @@ def give_mailbox(*, user: str, mailbox: str) -> None:
     found = locked_by_admin(user, System.COMMAND)
     set_mailbox(found, mailbox)
     log_action(Action.CONFIRM_EMAIL, found, actor=System.COMMAND, reason="")
+
+
+@transaction.atomic
+def make_admin(*, username: str, email: str, password: str) -> User:
+    """For the operator: a new account, an admin's, with a confirmed mailbox.
+
+    Raises Invalid, InvalidEmail, WeakPassword, UsernameTaken, EmailTaken.
+    """
+    user = register(username=username, email=email, password=password)
+    return set_role(actor=System.COMMAND, user=user, role=User.Role.ADMIN)
+
+
+@transaction.atomic
+def set_password(*, user: str, password: str) -> None:
+    """For the operator: all sessions of the user end, and the mailbox is told. Raises NotFound,
+    WeakPassword."""
+    found = locked_by_admin(user, System.COMMAND)
+    require_strong(password, found)
+    change_password(found, password, but=None)
+    log_action(Action.SET_PASSWORD, found, actor=System.COMMAND, reason="")
 
 
 def log_post_deletion(*, post: Post, actor: User, reason: str, **_: object) -> None:

@@ -48,10 +48,6 @@ class UserManager(BaseUserManager["User"]):
         user.save(force_insert=True)
         return user
 
-    def create_superuser(self, username: str, email: str, password: str, **fields: Any) -> "User":
-        """An admin; `manage.py createsuperuser`."""
-        return self.create_user(username, email, password, role=User.Role.ADMIN, **fields)
-
 
 class User(Revised, Record, AbstractBaseUser):
     """A person with an account."""

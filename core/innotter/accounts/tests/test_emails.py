@@ -1,11 +1,9 @@
 """One form of an e-mail address, one mailbox, one account."""
 
 from importlib import import_module
-from typing import Any
 
 import pytest
 from django.apps import apps
-from django.core.management import call_command
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -22,6 +20,7 @@ from innotter.conftest import (
     refusal,
 )
 from innotter.mail.ses_events import Recipient
+from innotter.moderation.services import make_admin
 
 DORA = {"username": "dora", "email": "dora@example.com", "password": PASSWORD}
 FORMS = {
@@ -115,13 +114,9 @@ def test_what_ses_says_of_a_mailbox_is_compared_in_its_form() -> None:
     assert folded_email("Someone@LOCALHOST") == "someone@localhost"
 
 
-def test_the_operator_makes_an_admin_under_any_name(db: None, monkeypatch: Any) -> None:
-    monkeypatch.setenv("DJANGO_SUPERUSER_PASSWORD", PASSWORD)
-    email = "Root@bücher.example"
-    call_command("createsuperuser", interactive=False, username="root", email=email, verbosity=0)
-    root = User.objects.get()
-    assert (root.email, root.title, root.is_admin) == ("root@xn--bcher-kva.example", "root", True)
-    assert root.check_password(PASSWORD)
+def test_what_the_operator_makes_has_it_too(db: None) -> None:
+    make_admin(username="root", email="Root@bücher.example", password=PASSWORD)
+    assert User.objects.get().email == "root@xn--bcher-kva.example"
     with pytest.raises(ValueError, match="valid e-mail"):
         User.objects.create_user("zoe", "zoe@localhost", PASSWORD)
 

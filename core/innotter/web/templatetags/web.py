@@ -46,6 +46,7 @@ ACTIONS = {
     (Action.DELETE, Kind.USER): gettext_lazy("deleted the account"),
     (Action.CONFIRM_EMAIL, Kind.USER): gettext_lazy("confirmed the e-mail address of"),
     (Action.RESET_PASSWORD, Kind.USER): gettext_lazy("sent a link for a new password to"),
+    (Action.SET_PASSWORD, Kind.USER): gettext_lazy("set a password for"),
     (Action.MAKE_USER, Kind.USER): gettext_lazy("made a user of"),
     (Action.MAKE_MODERATOR, Kind.USER): gettext_lazy("made a moderator of"),
     (Action.MAKE_ADMIN, Kind.USER): gettext_lazy("made an admin of"),

@@ -17,6 +17,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, username: str, **options: Any) -> None:
         try:
-            set_role(actor=System.COMMAND, user=username, role=User.Role.ADMIN)
+            user = set_role(actor=System.COMMAND, user=username, role=User.Role.ADMIN)
         except NotFound:
             raise CommandError(f"There is no user {username}.") from None
+        self.stdout.write(f"{user.username} is an admin.")

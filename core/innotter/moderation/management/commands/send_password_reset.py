@@ -4,7 +4,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from innotter.accounts.actors import System
-from innotter.common.errors import DomainError, NotFound
+from innotter.common.errors import NotFound
 from innotter.moderation.services import give_mailbox, send_password_reset
 
 
@@ -22,6 +22,4 @@ class Command(BaseCommand):
             send_password_reset(actor=System.COMMAND, user=username)
         except NotFound:
             raise CommandError(f"There is no user {username}.") from None
-        except DomainError as error:
-            raise CommandError(str(error)) from None
         self.stdout.write("The mail leaves within seconds, if a worker runs.")
