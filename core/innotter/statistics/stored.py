@@ -12,6 +12,7 @@ from datetime import date
 from typing import Any, Literal, NamedTuple
 from uuid import UUID
 
+from innotter.common.errors import Unavailable
 from innotter_contracts.events import Metric
 
 COMMAND = [sys.executable, "-m", "innotter_stats.audit"]
@@ -20,7 +21,7 @@ type Counts = Counter[Metric]
 type Kind = Literal["page", "user"]
 
 
-class StatisticsUnavailable(Exception):
+class StatisticsUnavailable(Unavailable):
     """The command is not installed here, or its table does not answer; the message says which."""
 
 

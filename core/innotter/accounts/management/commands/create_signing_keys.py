@@ -25,4 +25,5 @@ class Command(BaseCommand):
         try:
             create_signing_keys(file, prefix=prefix())
         except FileExistsError:
-            raise CommandError(f"{file} is there already") from None
+            raise CommandError(f"{file} is there already.") from None
+        self.stdout.write(f"{file} has one key, which signs from now on.")

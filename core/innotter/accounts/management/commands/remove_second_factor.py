@@ -21,3 +21,4 @@ class Command(BaseCommand):
             remove_second_factor(username=username)
         except NotFound:
             raise CommandError(f"There is no user {username}.") from None
+        self.stdout.write(f"{username} has no second factor, and all their sessions have ended.")

@@ -40,4 +40,13 @@ class Command(BaseCommand):
             lead=0 if stolen else max(lead, 0),
             only=stolen,
         )
-        self.stdout.write(kid)
+        if stolen:
+            self.stdout.write(
+                f"{kid} signs from now on. No other key is believed any more: by the core at once, "
+                "by statistics within two seconds."
+            )
+        else:
+            self.stdout.write(
+                f"{kid} is published, and signs in {max(lead, 0)} seconds. Tokens of the key "
+                "before it live out their time."
+            )
