@@ -1,6 +1,6 @@
 # Every command of the project.
 .DEFAULT_GOAL := help
-.PHONY: help run test bench check format schemas migration sample messages screenshots rehearse reset environment
+.PHONY: help run manage test bench check format schemas migration sample messages screenshots rehearse reset environment
 python := .venv/bin/python
 # Where it is set, every process compiles every module again at every start.
 unexport PYTHONDONTWRITEBYTECODE
@@ -10,6 +10,9 @@ help: ## this list
 
 run: environment ## start the whole system; Ctrl-C stops it; http://localhost:8000
 	@exec $(python) -m dev run
+
+manage: environment ## a command of the core where `make run` runs, or ran; ARGS="promote ann"
+	@exec $(python) -m dev manage $(ARGS)
 
 test: environment ## run every test against its own backing services; ARGS="..." goes to pytest
 	@exec $(python) -m dev test $(ARGS)

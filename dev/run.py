@@ -1,11 +1,14 @@
-"""`make run`: the whole system, until Ctrl-C."""
+"""`make run`: the whole system, until Ctrl-C; and `make manage`, a command beside it."""
 
+import os
 import shutil
 import signal
 import sys
 import time
 from collections import defaultdict
+from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
 from kombu.exceptions import OperationalError
 
@@ -18,13 +21,15 @@ from dev.locks import locked
 from dev.paths import DATA, STATE
 from dev.ports import Port, front_ports, inner_ports
 from dev.processes import Console, Process, Processes
-from dev.stack import MEASURED, Stack, manage
+from dev.stack import MEASURED, Stack
+from dev.stack import manage as command_of_django
 from dev.steps import step, together
 from dev.topology import declare_topology
 from innotter_contracts.events import MAIL_QUEUE, STATS_QUEUE
 
 LOCK = DATA / "run.lock"
 SECRETS = STATE / "secrets"
+ENVIRONMENT = SECRETS / "environment.json"
 DEMO_IS_THERE = STATE / "demo_is_there"
 # A process that dies more often than this in a minute is not helped by another start.
 RESTARTS = 5
@@ -44,6 +49,14 @@ def run() -> None:
             pass
         finally:
             running.stop()
+
+
+def manage(words: Sequence[str]) -> NoReturn:
+    """Becomes a command of the core in the environment of `make run`: the last one's, if none
+    runs. Raises Failed where there was none."""
+    env = settings.recorded(ENVIRONMENT)
+    command = command_of_django(*words)
+    os.execve(command[0], command, {**os.environ, **env})  # noqa: S606
 
 
 def reset() -> None:
@@ -84,6 +97,7 @@ class _Run:
         own["STATIC_ROOT"] = str(STATE / "static")
         self.env = settings.with_backing({**own, **given}, self.backing)
         settings.check(self.env)
+        settings.record(self.env, ENVIRONMENT)
         self.stack = Stack(
             self.env,
             core_port=core,
@@ -179,15 +193,15 @@ class _Run:
         keys = Path(self.env["SIGNING_KEYS_FILE"])
         if keys.is_relative_to(SECRETS) and not keys.exists():
             with step("Signing keys"):
-                command = manage("create_signing_keys", keys)
+                command = command_of_django("create_signing_keys", keys)
                 self.processes.run("create-keys", command, env=self.env, seconds=60)
         with step("Migrations"):
-            self.processes.run("migrate", manage("migrate"), env=self.env, seconds=120)
+            self.processes.run("migrate", command_of_django("migrate"), env=self.env, seconds=120)
 
     def _static_files(self) -> None:
         """As production serves them: compressed, and kept by browsers."""
         with step("Static files"):
-            command = manage("collectstatic", "--noinput", "--verbosity=0")
+            command = command_of_django("collectstatic", "--noinput", "--verbosity=0")
             self.processes.run("collect-static", command, env=self.env, seconds=120)
 
     def _broker(self) -> None:

@@ -1,5 +1,6 @@
 """The environment that the processes of one stack run in: `.env.example` explains each name."""
 
+import json
 import os
 import secrets
 from collections.abc import Mapping
@@ -72,6 +73,30 @@ def check(env: Mapping[str, str]) -> None:
             lines += str(refused(error)).splitlines()
     if lines:
         raise Failed("\n".join(dict.fromkeys(lines)))
+
+
+def record(env: Mapping[str, str], file: Path) -> None:
+    """For recorded(): what of `env` our processes read, for its owner's eyes alone."""
+    file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    new = file.with_suffix(".new")
+    new.touch(mode=0o600)
+    new.write_text(json.dumps({name: env[name] for name in env if _is_ours(name)}))
+    new.replace(file)
+
+
+def recorded(file: Path) -> dict[str, str]:
+    """Raises Failed where nothing was."""
+    try:
+        found: dict[str, str] = json.loads(file.read_text())
+    except FileNotFoundError:
+        raise Failed("Nothing ever ran here: begin with `make run`.") from None
+    return found
+
+
+def _is_ours(name: str) -> bool:
+    """A setting, or one of those that boto3 reads itself."""
+    fields = {**Environment.model_fields, **Settings.model_fields}
+    return name.lower() in fields or name.startswith("AWS_")
 
 
 def remembered(file: Path) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand
 
 from innotter.accounts.models import User
 from innotter.common.errors import NotFound
@@ -43,7 +43,7 @@ class Command(BaseCommand):
             self._forget()
         except StatisticsUnavailable as error:
             reason = f"What else statistics know of could not be asked. {error}"
-            raise CommandError(reason) from None
+            raise StatisticsUnavailable(reason) from None
 
     def _recount(self, pages: Iterable[list[UUID]]) -> None:
         recounted = 0
