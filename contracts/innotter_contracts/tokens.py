@@ -52,6 +52,8 @@ class Claims(BaseModel):
     sub: Id
     role: Literal["user", "moderator", "admin"]
     jti: str
+    # Seconds since 1970.
+    exp: float
     sid: Id | None = None
 
 

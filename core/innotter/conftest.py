@@ -80,6 +80,19 @@ def _quick() -> Iterator[None]:
         yield
 
 
+@contextmanager
+def statements() -> Iterator[list[tuple[str, Any]]]:
+    """What is sent to PostgreSQL meanwhile: each statement and its values."""
+    sent: list[tuple[str, Any]] = []
+
+    def note(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        sent.append((sql, params))
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(note):
+        yield sent
+
+
 # The cast
 
 

@@ -6,11 +6,22 @@ from uuid import UUID
 
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
-from django.db.models import Case, Count, Exists, OuterRef, Q, QuerySet, When
+from django.db.models import (
+    BooleanField,
+    Case,
+    Count,
+    Exists,
+    ExpressionWrapper,
+    OuterRef,
+    Q,
+    QuerySet,
+    When,
+)
 from django.dispatch import Signal
 from django.utils import timezone
 
 from innotter.accounts.models import FormerUsername, Passkey, RefreshToken, Session, Totp, User
+from innotter.common.compiled import ID, Fixed, NewParameter, Shape, compiled, taken_apart
 from innotter.common.emails import folded_email
 from innotter.common.errors import NotFound
 from innotter.common.pagination import Slice, Window
@@ -19,6 +30,30 @@ from innotter.common.pagination import Slice, Window
 suppression = Signal()
 
 type Viewer = User | AnonymousUser
+
+
+@dataclass(frozen=True)
+class UserShape:
+    """Somebody who looks. What they may see depends on their role."""
+
+    role: str
+
+    def stand_in(self, new: NewParameter) -> User:
+        # A field that is not named here can't be read.
+        return User.from_db(None, ["id", "role"], [new(ID.field), self.role])
+
+
+@taken_apart.register
+def _viewer(viewer: User) -> tuple[Shape, tuple[UUID]]:
+    return UserShape(viewer.role), (viewer.pk,)
+
+
+@taken_apart.register
+def _nobody(viewer: AnonymousUser) -> tuple[Shape, tuple[()]]:
+    return NOBODY, ()
+
+
+NOBODY = Fixed(AnonymousUser())
 
 
 def shown_to(viewer: Viewer) -> Q:
@@ -97,14 +132,23 @@ def folded_login(login: str) -> str:
 def caller(user_id: UUID, session_id: UUID | None) -> User | None:
     """Whom an access token speaks for: one query. None when the user is gone or has ended the
     session that the token comes from."""
-    ended = Session.objects.filter(pk__in=[session_id], ended_at__isnull=False)
-    user = User.objects.filter(~Exists(ended), pk=user_id).first()
+    user = next(iter(_callers(user_id, session_id)), None)
     return None if user is None or user.is_gone else user
 
 
-def live_sessions(user: User, window: Window) -> Slice[Session]:
-    """Those that can still be used, of programs and browsers, latest login first."""
-    return window.slice(usable_sessions(user))
+@compiled
+def _callers(user_id: UUID, session_id: UUID | None) -> QuerySet[User]:
+    callers = User.objects.filter(pk=user_id)
+    if session_id is None:
+        return callers
+    return callers.exclude(Exists(Session.objects.filter(pk=session_id, ended_at__isnull=False)))
+
+
+def live_sessions(user: User, window: Window, *, current: UUID | None = None) -> Slice[Session]:
+    """Those that can still be used, of programs and browsers, latest login first; of each whether
+    it `is_current`."""
+    is_current = ExpressionWrapper(Q(pk__in=[current]), output_field=BooleanField())
+    return window.slice(usable_sessions(user).annotate(is_current=is_current))
 
 
 def usable_sessions(user: User) -> QuerySet[Session]:

@@ -173,8 +173,9 @@ class SessionSerializer(serializers.ModelSerializer[Session]):
         help_text="From where it was used last: the /24 network of IPv4, the /48 of IPv6."
     )
     kind = serializers.SerializerMethodField()
-    is_current = serializers.SerializerMethodField(
-        help_text="The one that this very access token comes from."
+    is_current = serializers.BooleanField(
+        read_only=True,
+        help_text="The one that this very access token comes from.",
     )
 
     class Meta:
@@ -196,9 +197,6 @@ class SessionSerializer(serializers.ModelSerializer[Session]):
 
     def get_kind(self, session: Session) -> Literal["app", "site"]:
         return "site" if session.cookie_digest else "app"
-
-    def get_is_current(self, session: Session) -> bool:
-        return bool(session.id == self.context["request"].auth.sid)
 
 
 class LoginSerializer(serializers.Serializer[Any]):

@@ -1,5 +1,6 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from string import Formatter
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -7,7 +8,9 @@ from django.db import IntegrityError, connection, transaction
 from django.db.models import (
     BooleanField,
     CharField,
+    Expression,
     ExpressionWrapper,
+    Field,
     Func,
     IntegerField,
     Lookup,
@@ -64,6 +67,38 @@ class CountOfFirst(Subquery):
     def __init__(self, rows: QuerySet[Any], condition: Q) -> None:
         holds = ExpressionWrapper(condition, output_field=BooleanField())
         super().__init__(rows.values(holds=holds)[:MOST_COUNTED])
+
+
+class IsOneOf(Func):
+    """Finds rows by their index, whatever the planner thinks of the ids. With `in` it may read the
+    whole table and compare, where the ids have cost so much that it calls that little."""
+
+    template = "%(expressions)s)"
+    arg_joiner = " = ANY("
+    output_field = BooleanField()
+
+
+class Composed(Expression):
+    """SQL of our own around querysets, for what Django can't say. `{name}` in the template is the
+    SQL of that queryset, in parentheses; or that text."""
+
+    def __init__(
+        self, template: str, output_field: "Field[Any, Any]", **parts: QuerySet[Any, Any] | str
+    ) -> None:
+        super().__init__(output_field=output_field)
+        self.template, self.parts = template, parts
+
+    def as_sql(self, compiler: Any, connection: Any) -> tuple[str, tuple[Any, ...]]:
+        sql, params = "", list[Any]()
+        for text, name, *_ in Formatter().parse(self.template):
+            sql += text.replace("%", "%%")
+            part = self.parts[name] if name else ""
+            if isinstance(part, QuerySet):
+                part_sql, part_params = part.query.as_sql(compiler, connection)
+                sql, params = f"{sql}({part_sql})", [*params, *part_params]
+            else:
+                sql += part
+        return sql, tuple(params)
 
 
 def assign(row: Record, changes: Mapping[str, Any]) -> set[str]:

@@ -7,12 +7,13 @@ front end makes the one from its request and the other's cursors into links.
 import base64
 import binascii
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Model, QuerySet
+from django.db.models import Field, Model, QuerySet, TextField, UUIDField
 
+from innotter.common.compiled import NewParameter, Shape, taken_apart
 from innotter.common.errors import Invalid
 
 DEFAULT_LIMIT = 20
@@ -92,12 +93,18 @@ class Range:
 
     def bound[M: Model](self, queryset: QuerySet[M]) -> QuerySet[M]:
         """The queryset from the position on, in the direction asked."""
-        column = self.key.column
-        descending = self.key.newest_first != self.backwards
         if self.position is not None:
-            beyond = ("lt" if descending else "gt") + ("e" if self.inclusive else "")
-            queryset = queryset.filter(**{f"{column}__{beyond}": self.position})
-        return queryset.order_by(f"-{column}" if descending else column)
+            beyond = ("lt" if self.descending else "gt") + ("e" if self.inclusive else "")
+            queryset = queryset.filter(**{f"{self.key.column}__{beyond}": self.position})
+        return self.ordered(queryset)
+
+    def ordered[M: Model](self, queryset: QuerySet[M]) -> QuerySet[M]:
+        """Nearest to the position first."""
+        return queryset.order_by(f"-{self.key.column}" if self.descending else self.key.column)
+
+    @property
+    def descending(self) -> bool:
+        return self.key.newest_first != self.backwards
 
     def slice[Row](self, rows: Sequence[Row]) -> Slice[Row]:
         """Of the rows nearest to the position, nearest first: `limit`, and one more if there is
@@ -134,6 +141,26 @@ class Range:
         """To where the window begins: with the row at its position, unless that row is in it."""
         assert self.position is not None
         return encode(without_it if self.inclusive else with_it, self.position)
+
+
+@dataclass(frozen=True)
+class RangeShape:
+    """A range, but for its position."""
+
+    range: Range
+    has_position: bool
+
+    def stand_in(self, new: NewParameter) -> Range:
+        if not self.has_position:
+            return self.range
+        field: Field[Any, Any] = TextField() if self.range.key.is_text else UUIDField()
+        return replace(self.range, position=new(field))
+
+
+@taken_apart.register
+def _range(asked: Range) -> tuple[Shape, tuple[Position, ...]]:
+    shape = RangeShape(replace(asked, position=None), asked.position is not None)
+    return shape, () if asked.position is None else (asked.position,)
 
 
 def encode(direction: str, position: Position) -> str:

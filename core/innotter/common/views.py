@@ -1,5 +1,6 @@
 from collections.abc import Callable
 from functools import wraps
+from http import HTTPStatus
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -20,6 +21,7 @@ from innotter.common import problems
 from innotter.common.errors import Invalid, NotFound
 from innotter.common.pagination import DEFAULT_LIMIT, MAX_LIMIT, Slice, Window
 from innotter.common.permissions import Nobody
+from innotter.common.rendering import Show, shows
 from innotter.common.serializers import id_from
 
 # OPTIONS is answered to browsers alone, by the middleware of CORS.
@@ -117,9 +119,17 @@ class BaseViewSet(GenericViewSet[Any]):
             {
                 "next": self._link(rows.next),
                 "previous": self._link(rows.previous),
-                "results": self.get_serializer(rows.rows, many=True).data,
+                "results": list(map(self._shows(), rows.rows)),
             }
         )
+
+    def shown(self, row: Any, status: HTTPStatus = HTTPStatus.OK) -> Response:
+        """The answer that is one row."""
+        return Response(self._shows()(row), status)
+
+    def _shows(self) -> Show:
+        serializer: Any = self.get_serializer_class()
+        return shows(serializer)
 
     def _checked(
         self, serializer: type[BaseSerializer[Any]], data: Any, partial: bool = False

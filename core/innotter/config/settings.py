@@ -170,7 +170,8 @@ TEMPLATES = [
 DATABASE = dj_database_url.parse(
     environment.database_url.get_secret_value(),
     conn_max_age=60,
-    # A connection that died between two requests is replaced before the second.
+    # A connection that died between two requests is replaced before the second: Django asks a
+    # query of it first, where no compiled read has shown that it lives.
     conn_health_checks=True,
 )
 # A server that is gone without a word is given up: after so many seconds where it doesn't answer
@@ -181,11 +182,13 @@ PATIENCE = {
     "keepalives_interval": 5,
     "tcp_user_timeout": 20_000,
 }
+# A compiled read is prepared when a connection first sends it; Django's own queries never are.
+PREPARED = {"prepare_threshold": 0}
 DATABASES = {
     "default": {
         **DATABASE,
         # What DATABASE_URL says after its question mark comes first.
-        "OPTIONS": {**PATIENCE, **DATABASE.get("OPTIONS", {})},
+        "OPTIONS": {**PATIENCE, **PREPARED, **DATABASE.get("OPTIONS", {})},
         "TEST": {"TEMPLATE": environment.test_database_template},
     }
 }
@@ -242,7 +245,7 @@ REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["innotter.accounts.permissions.AccessToken"],
     "DEFAULT_PERMISSION_CLASSES": ["innotter.common.permissions.Nobody"],
     "DEFAULT_PARSER_CLASSES": ["innotter.common.parsers.Utf8JSONParser"],
-    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_RENDERER_CLASSES": ["innotter.common.rendering.JsonRenderer"],
     "URL_FORMAT_OVERRIDE": None,
     "DEFAULT_METADATA_CLASS": None,
     "DEFAULT_SCHEMA_CLASS": "innotter.common.schema.Schema",

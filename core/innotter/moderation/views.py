@@ -48,7 +48,7 @@ class PageBlockViewSet(BaseViewSet):
         page = services.block_page(
             actor=current_user(request), page=uuid, **self._body(PageBlockSerializer)
         )
-        return Response(self.get_serializer(page).data)
+        return self.shown(page)
 
     @refuses(Forbidden, policies.BlockForGood, reads_body=True)
     @extend_schema(responses={204: None})
@@ -111,7 +111,7 @@ class UserModerationViewSet(BaseViewSet):
         user = services.set_role(
             actor=current_user(request), user=username, **self._body(RoleSerializer)
         )
-        return Response(self.get_serializer(user).data)
+        return self.shown(user)
 
     @refuses(Forbidden, Oneself, EmailTaken)
     @extend_schema(request=ReasonSerializer, responses={204: None})
@@ -164,13 +164,13 @@ class InvitationViewSet(BaseViewSet):
             NewInvitationSerializer, authority=partial(policies.require_moderator, actor)
         )
         made = admissions.create_invitation(actor=actor, **given)
-        return Response(self.get_serializer(made).data, HTTPStatus.CREATED)
+        return self.shown(made, HTTPStatus.CREATED)
 
     @refuses(Forbidden)
     def retrieve(self, request: Request, code: str) -> Response:
         """How often it was used."""
         policies.require_moderator(current_user(request))
-        return Response(self.get_serializer(selectors.invitation_at(code)).data)
+        return self.shown(selectors.invitation_at(code))
 
     @refuses(Forbidden)
     def destroy(self, request: Request, code: str) -> Response:

@@ -76,6 +76,8 @@ class Page(Revised, Record):
 
     # Of a page that is shown, see selectors.with_profile: `none`, `requested` or `following`.
     viewer_follow: str
+    viewer_is_owner: bool
+    tag_names: list[str]
 
     class Meta:
         constraints: ClassVar = [

@@ -4,14 +4,16 @@ from collections.abc import Collection
 from typing import Any
 
 from django.contrib.auth.models import AnonymousUser
+from django.contrib.postgres.expressions import ArraySubquery
 from django.db.models import (
+    BooleanField,
     Case,
     CharField,
     Exists,
+    ExpressionWrapper,
     F,
     FilteredRelation,
     OuterRef,
-    Prefetch,
     Q,
     QuerySet,
     Subquery,
@@ -24,6 +26,7 @@ from django.utils import timezone
 from innotter.accounts.actors import System
 from innotter.accounts.models import User
 from innotter.accounts.selectors import Viewer, hidden, shown_to
+from innotter.common.compiled import now
 from innotter.common.database import CountOfFirst
 from innotter.common.errors import Forbidden, NotFound
 from innotter.common.pagination import MAX_LIMIT, OLDEST_FIRST, Key, Slice, Window
@@ -45,7 +48,7 @@ def is_blocked(page: str = "") -> Q:
     """
     return (
         Q(**{f"{page}blocked_for_good": True})
-        | Q(**{f"{page}unblock_date__gt": timezone.now()})
+        | Q(**{f"{page}unblock_date__gt": now()})
         | hidden(f"{page}owner__")
     )
 
@@ -56,7 +59,7 @@ def findable_by(viewer: Viewer | System, page: str = "") -> Q:
         return ~is_blocked(page)
     if isinstance(viewer, System) or viewer.is_moderator:
         return Q()
-    return ~is_blocked(page) | Q(**{f"{page}owner": viewer})
+    return ~is_blocked(page) | Q(**{f"{page}owner": viewer.pk})
 
 
 def visible_to(viewer: Viewer | System, page: str = "") -> Q:
@@ -65,7 +68,7 @@ def visible_to(viewer: Viewer | System, page: str = "") -> Q:
         return findable_by(viewer, page) & _is_public(page)
     if isinstance(viewer, System) or viewer.is_moderator:
         return Q()
-    return _visible(viewer, follows_of(viewer), page)
+    return _visible(viewer.pk, follows_of(viewer), page)
 
 
 def visible_to_each(viewer: str, page: str = "") -> Q:
@@ -76,7 +79,7 @@ def visible_to_each(viewer: str, page: str = "") -> Q:
     return moderates | _visible(F(viewer), follows, page)
 
 
-def _visible(viewer: User | F, follows: QuerySet[Follow], page: str) -> Q:
+def _visible(viewer: Any, follows: QuerySet[Follow], page: str) -> Q:
     own = Q(**{f"{page}owner": viewer})
     following = Exists(follows.filter(page=OuterRef(f"{page}pk")))
     return own | (~is_blocked(page) & (_is_public(page) | Q(following)))
@@ -92,7 +95,7 @@ def is_visible(page: Page, viewer: Viewer | System) -> bool:
 
 
 def follows_of(user: User) -> QuerySet[Follow]:
-    return Follow.objects.filter(user=user, accepted_at__isnull=False)
+    return Follow.objects.filter(user=user.pk, accepted_at__isnull=False)
 
 
 def pages_for(viewer: Viewer) -> QuerySet[Page]:
@@ -101,23 +104,23 @@ def pages_for(viewer: Viewer) -> QuerySet[Page]:
 
 
 def with_profile(pages: QuerySet[Page], viewer: Viewer) -> QuerySet[Page]:
-    """`viewer_follow`, `none`, `requested` or `following`; the owner; and the tags by name."""
+    """`viewer_follow`, `none`, `requested` or `following`; `viewer_is_owner`; the owner; and
+    `tag_names` in order."""
     follow: Value | Coalesce = Value("none")
+    is_owner: Value | ExpressionWrapper[Any] = Value(False)
     if isinstance(viewer, User):
+        is_owner = ExpressionWrapper(Q(owner=viewer.pk), output_field=BooleanField())
         state = Case(
             When(accepted_at__isnull=True, then=Value("requested")), default=Value("following")
         )
-        mine = Follow.objects.filter(page=OuterRef("pk"), user=viewer).values(state=state)
+        mine = Follow.objects.filter(page=OuterRef("pk"), user=viewer.pk).values(state=state)
         follow = Coalesce(Subquery(mine), Value("none"), output_field=CharField())
-    return (
-        pages.select_related("owner")
-        .prefetch_related(tags_by_name())
-        .annotate(viewer_follow=follow)  # type: ignore[no-redef] # a model says what it is
+    tags = Tag.objects.filter(pages=OuterRef("pk")).order_by("name")
+    return pages.select_related("owner").annotate(  # type: ignore[no-redef] # a model says what it is
+        viewer_follow=follow,
+        viewer_is_owner=is_owner,
+        tag_names=ArraySubquery(tags.values("name")),
     )
-
-
-def tags_by_name() -> "Prefetch[Any]":
-    return Prefetch("tags", Tag.objects.order_by("name"))
 
 
 def page_at(uuid: str, viewer: Viewer) -> Page:

@@ -23,18 +23,14 @@ MAX_USERNAMES = 100
 class PageViewerSerializer(serializers.Serializer[Page]):
     """How the page stands to the one who looks."""
 
-    is_owner = serializers.SerializerMethodField()
+    is_owner = serializers.BooleanField(source="viewer_is_owner", read_only=True)
     follow = serializers.ChoiceField(
         choices=["none", "requested", "following"], source="viewer_follow"
     )
 
-    def get_is_owner(self, page: Page) -> bool:
-        viewer = self.context["request"].user
-        return bool(page.owner_id == viewer.pk)
-
 
 class PageSerializer(serializers.ModelSerializer[Page]):
-    tags = serializers.SlugRelatedField[Any](slug_field="name", many=True, read_only=True)
+    tags = serializers.ListField(child=serializers.CharField(), source="tag_names", read_only=True)
     image = ImageURLField()
     owner = OwnerSerializer(read_only=True)
     is_blocked = serializers.BooleanField(read_only=True)

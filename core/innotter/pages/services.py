@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import QuerySet, prefetch_related_objects
+from django.db.models import QuerySet
 from django.dispatch import Signal
 from django.utils import timezone
 
@@ -29,7 +29,7 @@ from innotter.pages.models import (
 )
 from innotter.pages.names import UuidTaken, claim_uuid, give_up_uuid
 from innotter.pages.policies import require_findable, require_not_owner, require_owner
-from innotter.pages.selectors import tags_by_name, waiting_for, with_profile
+from innotter.pages.selectors import waiting_for, with_profile
 from innotter_contracts.events import (
     FollowRequestAccepted,
     FollowRequested,
@@ -90,7 +90,7 @@ def create_page(
     )
     with conflicts({"page_uuid_unique": UuidTaken}):
         page.save(force_insert=True)
-    page.tags.set(_tags_named(tags))
+    _set_tags(page, _tags_named(tags))
     payload = PageCreated.Payload(
         revision=page.revision,
         page_id=page.id,
@@ -99,8 +99,7 @@ def create_page(
         owner_id=actor.id,
     )
     record(PageCreated(actor=actor.id, occurred_at=page.created_at, payload=payload))
-    page.viewer_follow = "none"
-    _show_tags(page)
+    page.viewer_follow, page.viewer_is_owner = "none", True
     return page
 
 
@@ -131,7 +130,7 @@ def edit_page(*, actor: User, page: Page | str, **changes: Unpack[PageChanges]) 
     with conflicts({"page_uuid_unique": UuidTaken}):
         page.save(update_fields=changed)
     if tags is not None:
-        _set_tags(page, tags)
+        _change_tags(page, tags)
     if is_told:
         payload = PageChanged.Payload(
             revision=page.revision, page_id=page.id, uuid=page.uuid, name=page.name
@@ -162,7 +161,7 @@ def add_tag(*, actor: User, page: Page | str, tag: str) -> Page:
     """Repeating it changes nothing. Raises NotFound, Forbidden, Invalid."""
     page = locked_profile(page, actor)
     require_owner(actor, page)
-    _set_tags(page, {*_tag_names(page), tag})
+    _change_tags(page, {*page.tag_names, tag})
     return page
 
 
@@ -172,7 +171,7 @@ def remove_tag(*, actor: User, page: Page | str, tag: str) -> Page:
     """Nothing where the page has no such tag. Raises NotFound, Forbidden."""
     page = locked_profile(page, actor)
     require_owner(actor, page)
-    _set_tags(page, _tag_names(page) - {normal_tag(tag)})
+    _change_tags(page, {*page.tag_names} - {normal_tag(tag)})
     return page
 
 
@@ -372,20 +371,17 @@ def _both(page: Page, user: User) -> PageAndUser:
     return PageAndUser(page_id=page.id, user_id=user.id)
 
 
-def _set_tags(page: Page, names: Iterable[str]) -> None:
+def _change_tags(page: Page, names: Iterable[str]) -> None:
+    """Of a locked profile."""
     tags = _tags_named(names)
-    if {tag.name for tag in tags} != _tag_names(page):
-        page.tags.set(tags)
+    if {tag.name for tag in tags} != set(page.tag_names):
+        _set_tags(page, tags)
         page.save(update_fields=["updated_at"])
-        _show_tags(page)
 
 
-def _show_tags(page: Page) -> None:
-    prefetch_related_objects([page], tags_by_name())
-
-
-def _tag_names(page: Page) -> set[str]:
-    return {tag.name for tag in page.tags.all()}
+def _set_tags(page: Page, tags: Iterable[Tag]) -> None:
+    page.tags.set(tags)
+    page.tag_names = sorted(tag.name for tag in tags)
 
 
 def _tags_named(names: Iterable[str]) -> list[Tag]:

@@ -20,7 +20,6 @@ from innotter.common.views import BaseViewSet
 from innotter.media.parsers import PictureParser
 from innotter.media.serializers import PictureSerializer
 from innotter.pages import policies, selectors, services
-from innotter.pages.models import Page
 from innotter.pages.names import UuidTaken
 from innotter.pages.serializers import (
     AnswerRequestsSerializer,
@@ -71,11 +70,11 @@ class PageViewSet(BaseViewSet):
     def create(self, request: Request) -> Response:
         """A page of your own. Without `uuid` it gets one made for it."""
         page = services.create_page(actor=current_user(request), **self.body(NewPageSerializer))
-        return self._profile(page, HTTPStatus.CREATED)
+        return self.shown(page, HTTPStatus.CREATED)
 
     def retrieve(self, request: Request, uuid: str) -> Response:
         """A page's profile. That of a private page can be seen by everybody."""
-        return self._profile(selectors.page_at(uuid, request.user))
+        return self.shown(selectors.page_at(uuid, request.user))
 
     @refuses(Forbidden, UuidTaken, TooManyNames)
     @extend_schema(request=NewPageSerializer)
@@ -86,7 +85,7 @@ class PageViewSet(BaseViewSet):
         changes = self.body(
             NewPageSerializer, partial=True, authority=partial(self._require_owner, uuid)
         )
-        return self._profile(services.edit_page(actor=current_user(request), page=uuid, **changes))
+        return self.shown(services.edit_page(actor=current_user(request), page=uuid, **changes))
 
     @refuses(Forbidden)
     def destroy(self, request: Request, uuid: str) -> Response:
@@ -99,14 +98,14 @@ class PageViewSet(BaseViewSet):
     @action(detail=True, methods=["put"], url_path="tags/(?P<tag>[^/]+)")
     def add_tag(self, request: Request, uuid: str, tag: str) -> Response:
         """Give your page a tag. Repeating it changes nothing."""
-        return self._profile(services.add_tag(actor=current_user(request), page=uuid, tag=tag))
+        return self.shown(services.add_tag(actor=current_user(request), page=uuid, tag=tag))
 
     @refuses(Forbidden)
     @extend_schema(responses={200: PageSerializer})
     @add_tag.mapping.delete
     def remove_tag(self, request: Request, uuid: str, tag: str) -> Response:
         """Take a tag from your page. Nothing changes where there is none."""
-        return self._profile(services.remove_tag(actor=current_user(request), page=uuid, tag=tag))
+        return self.shown(services.remove_tag(actor=current_user(request), page=uuid, tag=tag))
 
     @refuses(Forbidden)
     @extend_schema(request=PictureSerializer, responses=PageSerializer)
@@ -114,7 +113,7 @@ class PageViewSet(BaseViewSet):
     def set_image(self, request: Request, uuid: str) -> Response:
         """Your page's picture: the middle square of the file that you send, in two sizes."""
         picture = self.body(PictureSerializer, authority=partial(self._require_owner, uuid))
-        return self._profile(services.set_image(actor=current_user(request), page=uuid, **picture))
+        return self.shown(services.set_image(actor=current_user(request), page=uuid, **picture))
 
     @refuses(Forbidden)
     @extend_schema(responses={204: None})
@@ -160,9 +159,6 @@ class PageViewSet(BaseViewSet):
 
     def _require_owner(self, uuid: str) -> None:
         require_owner_of(uuid, current_user(self.request))
-
-    def _profile(self, page: Page, status: HTTPStatus = HTTPStatus.OK) -> Response:
-        return Response(self.get_serializer(page).data, status)
 
 
 class OwnPagesViewSet(BaseViewSet):

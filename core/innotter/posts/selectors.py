@@ -41,7 +41,9 @@ def with_context(posts: QuerySet[Post], viewer: Viewer) -> QuerySet[Post]:
     whether the post that this one answers may be named."""
     liked: Exists | Value = Value(False)
     if isinstance(viewer, User):
-        liked = Exists(Like.objects.filter(post=OuterRef("pk"), page=OuterRef("page"), user=viewer))
+        liked = Exists(
+            Like.objects.filter(post=OuterRef("pk"), page=OuterRef("page"), user=viewer.pk)
+        )
     parent_visible = ExpressionWrapper(
         visible_to(viewer, "reply_to__page__"), output_field=BooleanField()
     )

@@ -58,7 +58,7 @@ class PagePostsViewSet(BaseViewSet):
         post = services.create_post(
             actor=actor, page=uuid, idempotency_key=_idempotency_key(request), **body
         )
-        return Response(self.get_serializer(post).data, HTTPStatus.CREATED)
+        return self.shown(post, HTTPStatus.CREATED)
 
 
 class PostViewSet(BaseViewSet):
@@ -77,7 +77,7 @@ class PostViewSet(BaseViewSet):
     @refuses(PagePrivate)
     def retrieve(self, request: Request, id: str) -> Response:
         """One post."""
-        return Response(self.get_serializer(self._post(id)).data)
+        return self.shown(self._post(id))
 
     @refuses(Forbidden, PagePrivate, policies.PageBlocked)
     @extend_schema(request=EditedPostSerializer)
@@ -90,7 +90,7 @@ class PostViewSet(BaseViewSet):
 
         body = self.body(EditedPostSerializer, authority=authority)
         post = services.edit_post(actor=actor, post=post_id, **body)
-        return Response(self.get_serializer(post).data)
+        return self.shown(post)
 
     @refuses(Forbidden, PagePrivate)
     def destroy(self, request: Request, id: str) -> Response:

@@ -13,8 +13,8 @@ from django.test import Client
 
 from innotter.accounts.keys import create_signing_keys, public_jwks, rotate_signing_keys
 from innotter.accounts.models import User
-from innotter.accounts.tokens import mint_access_token, verify_access_token
-from innotter_contracts.tokens import InvalidToken
+from innotter.accounts.tokens import _verified, mint_access_token, verify_access_token
+from innotter_contracts.tokens import Claims, InvalidToken, verify
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 # Of an access token, and of two clocks that disagree.
@@ -123,11 +123,42 @@ def test_a_running_process_needs_no_restart(ann: User, file: Path) -> None:
 
 def test_stolen_keys_are_believed_no_more_from_now_on(ann: User, file: Path) -> None:
     in_hand = mint_access_token(ann)
+    assert verify_access_token(in_hand).sub == ann.id
     new = rotate("--stolen")
     assert published_kids() == [new]
     assert verify_access_token(mint_access_token(ann)).sub == ann.id
     with pytest.raises(InvalidToken):
         verify_access_token(in_hand)
+
+
+def test_a_token_is_verified_once_while_it_lasts(
+    ann: User, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    verified: list[str] = []
+
+    def noted(token: str, **words: Any) -> Claims:
+        verified.append(token)
+        return verify(token, **words)
+
+    monkeypatch.setattr("innotter.accounts.tokens.verify", noted)
+    with time_machine.travel(NOON, tick=False) as clock:
+        mine, other = mint_access_token(ann), mint_access_token(ann)
+        for token in (mine, other, mine, other):
+            assert verify_access_token(token).sub == ann.id
+        assert verified == [mine, other]
+        clock.shift(LIFE)
+        with pytest.raises(InvalidToken, match="expired"):
+            verify_access_token(mine)
+
+
+def test_those_that_were_verified_first_are_forgotten(
+    ann: User, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("innotter.accounts.tokens.MOST_VERIFIED", 2)
+    _verified.clear()
+    for _ in range(5):
+        assert verify_access_token(mint_access_token(ann)).sub == ann.id
+    assert len(_verified) <= 2
 
 
 def test_two_rotations_at_once_lose_no_key(file: Path) -> None:

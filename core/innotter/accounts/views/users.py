@@ -311,7 +311,8 @@ class SessionViewSet(BaseViewSet):
 
     def list(self, request: Request) -> Response:
         """Where you are logged in, latest login first."""
-        return self.listed(selectors.live_sessions(current_user(request), self.window()))
+        me, current = current_user(request), cast(Claims, request.auth).sid
+        return self.listed(selectors.live_sessions(me, self.window(), current=current))
 
     def destroy(self, request: Request, id: str) -> Response:
         """End one of your sessions. The core refuses its access token at once, statistics when it

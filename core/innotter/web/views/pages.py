@@ -188,7 +188,7 @@ def _with_picture(
 
 def _initial(page: Page) -> dict[str, Any]:
     values = {name: getattr(page, name) for name in ("name", "uuid", "description", "is_private")}
-    return {**values, "tags": ", ".join(tag.name for tag in page.tags.all())}
+    return {**values, "tags": ", ".join(page.tag_names)}
 
 
 def _followed(request: HttpRequest, uuid: str) -> HttpResponse:

@@ -1,0 +1,283 @@
+"""Reads whose SQL is made once.
+
+A function that says which rows are asked for, decorated by `compiled`, gives them:
+
+    @compiled
+    def _pages_at(viewer: Viewer, uuid: str) -> QuerySet[Page]:
+        return pages_for(viewer).filter(uuid__lower=uuid)
+
+    pages = _pages_at(viewer, "ann")
+
+It is not called with the values of a call. Each argument is taken apart into its *shape*, on which
+the SQL depends (that there is a viewer, and with which role), and *values*, on which it doesn't
+(which one). For each shape the function is called once, with stand-ins that have a Parameter in
+place of each value; Django makes SQL of what it returns, and PostgreSQL prepares it once for each
+connection. So nothing of one call can be in the SQL of another.
+
+Rows are instances of the queryset's model, with what `select_related` and `annotate` add; after
+`values_list`, tuples.
+"""
+
+import re
+from collections.abc import Callable, Hashable, Sequence
+from contextvars import ContextVar
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache, singledispatch, wraps
+from typing import Any, Protocol
+from uuid import UUID
+
+import psycopg
+from django.contrib.postgres.fields import ArrayField
+from django.db import (
+    DEFAULT_DB_ALIAS,
+    InterfaceError,
+    NotSupportedError,
+    OperationalError,
+    connection,
+)
+from django.db.models import (
+    DateTimeField,
+    Expression,
+    Field,
+    Model,
+    QuerySet,
+    TextField,
+    UUIDField,
+)
+from django.db.models.base import ModelState
+from django.db.models.query import ModelIterable
+from django.utils import timezone
+
+# Of one read: as many as it has kinds of viewers, directions and lengths that are asked for.
+MOST_SHAPES = 500
+
+type Value = Any
+type Row = tuple[Any, ...]
+
+
+class Parameter(Expression):
+    """A value that a statement is given at each call."""
+
+    def __init__(self, index: int, field: "Field[Any, Any]") -> None:
+        super().__init__(output_field=field)
+        self.index = index
+
+    def as_sql(self, compiler: Any, connection: Any) -> tuple[str, tuple[Any, ...]]:
+        return f"%s::{self.output_field.db_type(connection)}", (self,)
+
+
+type NewParameter = Callable[["Field[Any, Any]"], Any]
+
+
+class Shape(Hashable, Protocol):
+    """What an argument is, but for its values."""
+
+    def stand_in(self, new: NewParameter) -> Any:
+        """The argument with a new Parameter for each of its values, in their order."""
+
+
+@dataclass(frozen=True)
+class Fixed:
+    """The shape of what the SQL depends on, such as a number of rows."""
+
+    value: Hashable
+
+    def stand_in(self, new: NewParameter) -> Any:
+        return self.value
+
+
+@dataclass(frozen=True)
+class Given:
+    """The shape of what is nothing but a value of this field."""
+
+    field: "Field[Any, Any]"
+
+    def stand_in(self, new: NewParameter) -> Any:
+        return new(self.field)
+
+
+ID, TEXT, MOMENT = Given(UUIDField()), Given(TextField()), Given(DateTimeField())
+IDS = Given(ArrayField(UUIDField()))
+
+
+@singledispatch
+def taken_apart(argument: Any) -> tuple[Shape, tuple[Value, ...]]:
+    """Its shape and its values. Other kinds of arguments register theirs."""
+    return Fixed(argument), ()
+
+
+@taken_apart.register
+def _id(argument: UUID) -> tuple[Shape, tuple[Value, ...]]:
+    return ID, (argument,)
+
+
+@taken_apart.register
+def _text(argument: str) -> tuple[Shape, tuple[Value, ...]]:
+    return TEXT, (argument,)
+
+
+@taken_apart.register
+def _moment(argument: datetime) -> tuple[Shape, tuple[Value, ...]]:
+    return MOMENT, (argument,)
+
+
+@taken_apart.register
+def _ids(argument: list) -> tuple[Shape, tuple[Value, ...]]:  # type: ignore[type-arg] # of UUIDs
+    return IDS, (argument,)
+
+
+_moment_of_the_call: ContextVar[Parameter | None] = ContextVar("moment", default=None)
+
+
+def now() -> "datetime | Parameter":
+    """The present moment, for a condition: in a compiled read that of each call."""
+    return _moment_of_the_call.get() or timezone.now()
+
+
+def compiled[**P, Q: QuerySet[Any, Any]](rows_asked_for: Callable[P, Q]) -> Callable[P, list[Any]]:
+    """Makes a read of a function of positional arguments that returns a queryset. Outside a
+    transaction, one that meets a lost connection is tried once more on a new one."""
+
+    @lru_cache(MOST_SHAPES)
+    def statement_for(shapes: tuple[Shape, ...]) -> Statement:
+        return _compile(rows_asked_for, shapes)
+
+    @wraps(rows_asked_for)
+    def read(*arguments: P.args, **_: P.kwargs) -> list[Any]:
+        parts = [taken_apart(argument) for argument in arguments]
+        statement = statement_for(tuple(shape for shape, _ in parts))
+        given = [value for _, values in parts for value in values]
+        return statement.rows([*given, timezone.now()])
+
+    return read
+
+
+@dataclass(frozen=True)
+class Statement:
+    # With `%s` for each parameter.
+    sql: str
+    # Of each parameter, its place among the values.
+    order: Sequence[int]
+    row: Callable[[Row], Any]
+
+    def rows(self, values: Sequence[Value]) -> list[Any]:
+        params = [values[index] for index in self.order]
+        was_open = connection.connection is not None
+        try:
+            found = _fetched(self.sql, params)
+        except (InterfaceError, NotSupportedError, OperationalError) as error:
+            if connection.in_atomic_block or not was_open or not _is_connections_fault(error):
+                raise
+            connection.close()
+            found = _fetched(self.sql, params)
+        # So nothing else has to ask whether the connection lives.
+        connection.health_check_done = True  # type: ignore[attr-defined] # unknown to its stubs
+        return [self.row(row) for row in found]
+
+
+def _is_connections_fault(error: Exception) -> bool:
+    """It is lost, or what it has prepared is older than a column's type."""
+    stale = isinstance(error.__cause__, psycopg.errors.FeatureNotSupported)
+    return stale or (connection.connection is not None and connection.connection.closed)
+
+
+def _fetched(sql: str, params: Sequence[Value]) -> list[Row]:
+    connection.ensure_connection()
+    cursor: Any = PreparedCursor(connection.connection)
+    log = connection.make_debug_cursor if connection.queries_logged else connection.make_cursor
+    with log(cursor) as wrapped:
+        wrapped.execute(sql, params)
+        rows: list[Row] = wrapped.fetchall()
+        return rows
+
+
+class PreparedCursor(psycopg.RawCursor[Row]):
+    """Sends values beside a statement, which PostgreSQL has prepared: see `prepare_threshold`."""
+
+    def execute(self, query: Any, params: Any = None, **_: Any) -> "PreparedCursor":
+        return super().execute(_numbered(query), params)
+
+
+@lru_cache(MOST_SHAPES)
+def _numbered(sql: str) -> bytes:
+    """With `$1`, `$2`, … in place of `%s`, as PostgreSQL writes it."""
+    places = iter(range(1, sql.count("%s") + 1))
+    return re.sub("%s|%%", lambda m: f"${next(places)}" if m[0] == "%s" else "%", sql).encode()
+
+
+def _compile(rows_asked_for: Callable[..., Any], shapes: tuple[Shape, ...]) -> Statement:
+    parameters = 0
+
+    def new(field: "Field[Any, Any]") -> Parameter:
+        nonlocal parameters
+        parameters += 1
+        return Parameter(parameters - 1, field)
+
+    stand_ins = [shape.stand_in(new) for shape in shapes]
+    entered = _moment_of_the_call.set(new(DateTimeField()))
+    try:
+        queryset = rows_asked_for(*stand_ins)
+    finally:
+        _moment_of_the_call.reset(entered)
+    connection.ensure_connection()
+    compiler = queryset.query.get_compiler(connection=connection)
+    sql, params = compiler.as_sql()
+    if any(hasattr(column.output_field, "from_db_value") for column, *_ in compiler.select):
+        raise TypeError("A column is read as PostgreSQL gives it.")
+    texts = tuple("%s" if isinstance(p, Parameter) else _literal(p) for p in params)
+    order = [p.index for p in params if isinstance(p, Parameter)]
+    return Statement(sql.replace("%%", "%%%%") % texts, order, _row_of(queryset, compiler))
+
+
+def _literal(value: Value) -> str:
+    """A constant of the SQL."""
+    if isinstance(value, UUID | datetime):
+        raise TypeError("What differs from call to call is an argument of a compiled read.")
+    cursor = psycopg.ClientCursor(connection.connection)
+    return cursor.mogrify("%s", [value]).replace("%", "%%")
+
+
+def _row_of(queryset: Any, compiler: Any) -> Callable[[Row], Any]:
+    """What becomes of the columns that the compiler has just selected."""
+    if queryset._iterable_class is not ModelIterable:
+        return lambda row: row
+    instance = _instance_of(compiler.klass_info, compiler.select)
+    annotations = list(compiler.annotation_col_map.items())
+
+    def annotated(row: Row) -> Any:
+        found = instance(row)
+        for name, column in annotations:
+            setattr(found, name, row[column])
+        return found
+
+    return annotated
+
+
+def _instance_of(info: dict[str, Any], select: Any) -> Callable[[Row], Any]:
+    """As Django's ModelIterable makes it, but for the signals and defaults of `Model.__init__`,
+    which take longer than all the rest; None where an outer join has found no row."""
+    model: type[Model] = info["model"]
+    first, *_, last = info["select_fields"]
+    names = [select[column][0].target.attname for column in info["select_fields"]]
+    key = first + names.index(model._meta.pk.attname)
+    related = [
+        (each["local_setter"], each["remote_setter"], _instance_of(each, select))
+        for each in info.get("related_klass_infos", ())
+    ]
+
+    def instance(row: Row) -> Any:
+        if row[key] is None:
+            return None
+        found = model.__new__(model)
+        state = found._state = ModelState()
+        state.adding, state.db = False, DEFAULT_DB_ALIAS
+        found.__dict__.update(zip(names, row[first : last + 1], strict=True))
+        for set_local, set_remote, related_to in related:
+            other = related_to(row)
+            set_local(found, other)
+            if other is not None:
+                set_remote(other, found)
+        return found
+
+    return instance

@@ -1,0 +1,277 @@
+"""Compiled reads give what the queries that they are made of give, to each call its own."""
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+import time_machine
+from django.contrib.auth.models import AnonymousUser
+from django.db import OperationalError, connection, transaction
+from django.db.models import Model, QuerySet
+from hypothesis import given
+from hypothesis import strategies as st
+
+from innotter.accounts import selectors as accounts
+from innotter.accounts.models import User
+from innotter.common.compiled import MOST_SHAPES, Parameter, compiled
+from innotter.common.database import IsOneOf
+from innotter.common.pagination import NEWEST_FIRST, Range
+from innotter.conftest import (
+    Api,
+    make_follower,
+    new_page,
+    new_post,
+    new_user,
+    property_test,
+    statements,
+)
+from innotter.feed import selectors as feed
+from innotter.pages.models import LONGEST_TAG, Page, Tag
+from innotter.pages.selectors import visible_to
+from innotter.posts.models import Post
+from innotter.posts.services import like
+
+NOBODY = AnonymousUser()
+NOON = datetime(2031, 5, 1, 12, tzinfo=UTC)
+
+
+@compiled
+def pages_at(viewer: User | AnonymousUser, uuid: str) -> QuerySet[Page]:
+    return Page.objects.filter(visible_to(viewer), uuid__lower=uuid)
+
+
+@compiled
+def names_like(text: str) -> QuerySet[Tag, Any]:
+    return Tag.objects.filter(name=text).values_list("name", "id")
+
+
+@compiled
+def begun_by(moment: datetime, ids: list[UUID]) -> QuerySet[Post]:
+    shown = Post.objects.filter(IsOneOf("id", ids), created_at__lte=moment)
+    return shown.select_related("page").order_by("id")
+
+
+@pytest.fixture
+def people(db: None) -> list[Any]:
+    """Two of each kind, each of whom owns a page, follows another one and likes a post."""
+    kinds = [("user", 2), ("moderator", 2), ("admin", 2)]
+    people = [new_user(f"{role}-{n}", role=role) for role, count in kinds for n in range(count)]
+    posts = [new_post(new_page(one, uuid=f"page-{n}")) for n, one in enumerate(people)]
+    for number, one in enumerate(people):
+        make_follower(one, posts[number - 1].page)
+        like(actor=one, post=posts[number - 2])
+        new_post(posts[number - 1].page, reply_to=posts[number])
+    Page.objects.filter(uuid__in=["page-1", "page-2"]).update(is_private=True)
+    Page.objects.filter(uuid="page-3").update(unblock_date=NOON)
+    return people
+
+
+def of(row: Any) -> Any:
+    """All that a row holds, to its end."""
+    if not isinstance(row, Model):
+        return row
+    related = {name: of(value) for name, value in row._state.fields_cache.items()}
+    held = {name: value for name, value in vars(row).items() if name != "_state"}
+    return type(row), held, related, row._state.adding, row._state.db
+
+
+numbers = st.integers(0, 5)
+viewers = st.one_of(st.just(NOBODY), numbers)
+positions = st.one_of(st.none(), st.uuids(version=4), numbers)
+ranges = st.builds(
+    Range,
+    key=st.just(NEWEST_FIRST),
+    limit=st.sampled_from([1, 2, 20]),
+    position=positions,
+    backwards=st.booleans(),
+    inclusive=st.booleans(),
+)
+calls = st.one_of(
+    st.tuples(st.just(feed._feed), numbers, ranges),
+    st.tuples(st.just(pages_at), viewers, numbers.map("page-{}".format)),
+    st.tuples(st.just(accounts._callers), numbers.map(str), st.one_of(st.none(), st.uuids())),
+    st.tuples(st.just(begun_by), st.datetimes(timezones=st.just(UTC)), st.lists(numbers)),
+    st.tuples(st.just(names_like), st.text(st.characters(codec="utf-8", exclude_characters="\0"))),
+)
+
+
+@property_test
+@given(st.lists(calls, max_size=20))
+def test_calls_in_any_order_give_what_each_would_give_alone(
+    people: list[Any], asked: list[Any]
+) -> None:
+    """The function itself, called with the values, gives the same as its compiled read."""
+    posts = list(Post.objects.order_by("id"))
+    with time_machine.travel(NOON, tick=False):
+        for read, *drawn in asked:
+            arguments = [meant(each, people, posts) for each in drawn]
+            assert [*map(of, read(*arguments))] == [*map(of, read.__wrapped__(*arguments))]
+
+
+def meant(drawn: Any, people: list[Any], posts: list[Post]) -> Any:
+    """A number is a viewer, or a post; as text it is a user's id."""
+    match drawn:
+        case bool():
+            return drawn
+        case int():
+            return people[drawn]
+        case list():
+            return [posts[number].id for number in drawn]
+        case str() if drawn.isdecimal() and len(drawn) == 1 and int(drawn) < len(people):
+            return people[int(drawn)].id
+        case Range(position=int(number)):
+            return Range(drawn.key, drawn.limit, posts[number].id, drawn.backwards, drawn.inclusive)
+    return drawn
+
+
+def test_no_value_of_a_call_is_seen_where_the_sql_is_made(people: list[Any]) -> None:
+    seen: list[Any] = []
+
+    @compiled
+    def read(viewer: User, asked: Range, text: str, limit: int) -> QuerySet[Post]:
+        seen.append((viewer.pk, asked.position, text, limit, viewer.role))
+        return asked.bound(Post.objects.filter(page__owner=viewer.pk, content=text))[:limit]
+
+    for person in people:
+        for position in (person.id, people[0].id):
+            read(person, Range(NEWEST_FIRST, position=position), "fog", 3)
+    assert len(seen) == 3, "once for each role"
+    assert all(isinstance(value, Parameter) for values in seen for value in values[:3])
+    assert [values[3:] for values in seen] == [(3, "user"), (3, "moderator"), (3, "admin")]
+
+
+@pytest.mark.parametrize("constant", [UUID(int=1), NOON])
+def test_what_differs_from_call_to_call_is_no_constant(db: None, constant: Any) -> None:
+    field = "id" if isinstance(constant, UUID) else "created_at"
+
+    @compiled
+    def read() -> QuerySet[Tag]:
+        return Tag.objects.filter(**{field: constant})
+
+    with pytest.raises(TypeError):
+        read()
+
+
+def test_a_viewers_other_fields_are_not_there_to_be_read(eve: User) -> None:
+    @compiled
+    def read(viewer: User) -> QuerySet[User]:
+        return User.objects.filter(username=viewer.username)
+
+    with pytest.raises(Exception, match="Parameter"):
+        read(eve)
+
+
+def test_constants_of_the_sql_are_what_they_are(db: None) -> None:
+    """Signs of SQL, of Python's formats and of PostgreSQL's parameters."""
+    texts = ["%s", "%%", "%(a)s", "$1", "'", "\\", "{}", "100 %", '"', "--"]
+    Tag.objects.bulk_create(Tag(name=text) for text in texts)
+    for text in texts:
+
+        @compiled
+        def read(same: str, text: str = text) -> QuerySet[Tag, Any]:
+            return Tag.objects.filter(name=text).filter(name=same).values_list("name")
+
+        assert read(text) == [(text,)]
+
+
+def test_the_moment_is_that_of_each_call(eve: User, page: Page) -> None:
+    Page.objects.update(unblock_date=NOON)
+    for before, found in [(timedelta(seconds=1), 0), (timedelta(0), 1)]:
+        with time_machine.travel(NOON - before, tick=False):
+            assert len(pages_at(eve, "ann")) == found
+
+
+def test_a_read_is_one_query_that_is_seen_and_prepared(
+    page: Page, django_assert_num_queries: Any
+) -> None:
+    @compiled
+    def read(uuid: str) -> QuerySet[Page]:
+        return Page.objects.filter(uuid=uuid, description="seen nowhere else")
+
+    with django_assert_num_queries(3) as queries:
+        for uuid in ("ann", "bob", "ann"):
+            read(uuid)
+    assert all('FROM "pages_page"' in query["sql"] for query in queries)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT generic_plans + custom_plans FROM pg_prepared_statements"
+            " WHERE statement LIKE '%seen nowhere else%'"
+        )
+        assert cursor.fetchall() == [(3,)]
+
+
+def test_shapes_have_an_end(db: None) -> None:
+    @compiled
+    def read(limit: int) -> QuerySet[Tag]:
+        return Tag.objects.order_by("id")[: limit % 7 + 1]
+
+    for limit in range(MOST_SHAPES + 20):
+        read(limit)
+    assert len(read(3)) == 0
+
+
+# Connections that are lost
+
+
+@pytest.fixture
+def lose() -> Iterator[Callable[[], None]]:
+    """Ends the connection, as a restart of PostgreSQL does."""
+
+    def lose() -> None:
+        lost = connection.connection.info.backend_pid
+        other = connection.copy()
+        with other.cursor() as cursor:
+            cursor.execute("SELECT pg_terminate_backend(%s, 5000)", [lost])
+        other.close()
+
+    yield lose
+    connection.close()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_read_that_meets_a_lost_connection_is_tried_on_a_new_one(
+    lose: Callable[[], None], api: Api
+) -> None:
+    page = new_page(new_user("ann"), uuid="ann")
+    caller = api(page.owner)
+    assert caller.get("/pages/ann").status_code == 200
+    lose()
+    with statements() as sent:
+        assert caller.get("/pages/ann").status_code == 200
+    assert not any(sql == "SELECT 1" for sql, _ in sent)
+    lose()
+    assert caller.post("/pages", {"name": "Written"}).status_code == 201
+
+
+@pytest.mark.django_db(transaction=True)
+def test_not_in_a_transaction_which_is_lost_with_it(lose: Callable[[], None]) -> None:
+    eve = new_user("eve")
+
+    @transaction.atomic
+    def read_and_lose() -> None:
+        pages_at(eve, "ann")
+        lose()
+        pages_at(eve, "ann")
+
+    with pytest.raises(OperationalError):
+        read_and_lose()
+    assert pages_at(eve, "ann") == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_column_that_becomes_wider_is_read_on() -> None:
+    """As a migration does it while requests come; PostgreSQL then refuses what it has prepared."""
+    Tag.objects.create(name="fog")
+    assert [name for name, _ in names_like("fog")] == ["fog"]
+    widen = "ALTER TABLE pages_tag ALTER COLUMN name TYPE varchar({})"
+    own = LONGEST_TAG
+    try:
+        for length in (own + 1, own):
+            with connection.cursor() as cursor:
+                cursor.execute(widen.format(length))
+            assert [name for name, _ in names_like("fog")] == ["fog"]
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute(widen.format(own))
