@@ -13,7 +13,8 @@ of, {"page": "<id>"} or {"user": "<id>"}, but not for those that are marked as d
 whole table, half a read unit for each 4 KB.
 
 A command and not an endpoint: its operator holds the table's credentials already, so that
-there is nothing for strangers to reach. It only reads. Ends with 1 when the table does not answer.
+there is nothing for strangers to reach. It only reads. Ends with 1, and a line that says why, when
+the table does not answer or a question is none.
 """
 
 import json
@@ -37,9 +38,9 @@ def answers(store: Store, questions: Iterable[str]) -> Iterator[str]:
 
 def _answer(store: Store, question: str) -> dict[str, Any]:
     match json.loads(question):
-        case {"event": event_id}:
+        case {"event": str(event_id)}:
             return {"event": event_id, "counted": store.is_counted(UUID(event_id))}
-        case {"user": user_id}:
+        case {"user": str(user_id)}:
             user = store.stored_user(UUID(user_id))
             return {
                 "user": user_id,
@@ -47,7 +48,7 @@ def _answer(store: Store, question: str) -> dict[str, Any]:
                 "leaving": user.is_leaving,
                 "deleted": user.is_deleted,
             }
-        case {"page": page_id}:
+        case {"page": str(page_id)}:
             page = store.stored_page(UUID(page_id))
             return {
                 "page": page_id,
@@ -66,10 +67,13 @@ def everything(store: Store) -> Iterator[str]:
 
 
 def main() -> None:
+    words = sys.argv[1:]
+    if words not in ([], ["all"]):
+        raise SystemExit("python -m innotter_stats.audit [all]")
     config = settings.load()
-    store = Store(create_client(), config.statistics_table)
     try:
-        lines = everything(store) if sys.argv[1:] == ["all"] else answers(store, sys.stdin)
+        store = Store(create_client(), config.statistics_table)
+        lines = everything(store) if words else answers(store, sys.stdin)
         for answer in lines:
             sys.stdout.write(f"{answer}\n")
     except StoreUnavailable as error:

@@ -231,10 +231,14 @@ def _reject(message: Message, reason: str) -> None:
 def main() -> None:
     config = settings.load()
     configure_logs(service="stats-consumer", style=config.log_style, level=config.log_level)
-    consumer = Consumer(config, Store(create_client(), config.statistics_table))
+    try:
+        consumer = Consumer(config, Store(create_client(), config.statistics_table))
+        serve(config, consumer.pulse)
+    # No region; a port that is taken.
+    except (StoreUnavailable, OSError) as error:
+        raise SystemExit(str(error)) from None
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: consumer.stop())
-    serve(config, consumer.pulse)
     consumer.run()
     log.info("stopped")
 

@@ -72,8 +72,20 @@ class TransactionCancelled(Exception):
         self.codes = codes
 
 
+@contextmanager
+def failure_is_unavailability() -> Iterator[None]:
+    try:
+        yield
+    except (BotoCoreError, ClientError) as error:
+        raise StoreUnavailable(str(error)) from error
+
+
+@failure_is_unavailability()
 def create_client() -> "DynamoDBClient":
-    """DynamoDB as the environment says; its timeouts leave time for the broker's heartbeats."""
+    """DynamoDB as the environment says; its timeouts leave time for the broker's heartbeats.
+
+    Raises StoreUnavailable where the environment names no region.
+    """
     return boto3.client(
         "dynamodb",
         config=Config(
@@ -108,14 +120,6 @@ def create_table(client: "DynamoDBClient", name: str) -> None:
             TableName=name,
             TimeToLiveSpecification={"Enabled": True, "AttributeName": "expires_at"},
         )
-
-
-@contextmanager
-def failure_is_unavailability() -> Iterator[None]:
-    try:
-        yield
-    except (BotoCoreError, ClientError) as error:
-        raise StoreUnavailable(str(error)) from error
 
 
 class Table:

@@ -105,10 +105,22 @@ def test_it_names_everybody_that_anything_is_stored_of_but_who_is_gone(
         assert named not in found
 
 
-@pytest.mark.parametrize("question", [{}, [], {"page": "x"}, {"user": "y"}])
+@pytest.mark.parametrize("question", [{}, [], {"page": "x"}, {"user": "y"}, {"event": 5}])
 def test_what_is_no_question_is_refused(store: Store, question: object) -> None:
     with pytest.raises(ValueError, match=r"names a page, a user or an event|badly formed"):
         list(audit.answers(store, [json.dumps(question)]))
+
+
+def test_what_keeps_it_from_its_work_is_one_line(
+    table: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stopped = [asked(table, {"page": None}), asked(table, words=["every"])]
+    for name in ("AWS_DEFAULT_REGION", "AWS_REGION"):
+        monkeypatch.delenv(name, raising=False)
+    stopped.append(asked(table))
+    for done, named in zip(stopped, ("Not a question", "[all]", "region"), strict=True):
+        assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1), done.stderr
+        assert named in done.stderr
 
 
 def test_without_the_table_it_fails() -> None:

@@ -24,7 +24,7 @@ from dev.assertions import wait_until
 from innotter_contracts.events import DELAYS, Event, Metric
 from innotter_contracts.ids import new_id
 from innotter_contracts.tests.samples import SAMPLES
-from innotter_stats.consumer import Consumer
+from innotter_stats.consumer import Consumer, main
 from innotter_stats.metrics import EVENTS, serve
 from innotter_stats.settings import Settings
 from innotter_stats.store import Store, StoreUnavailable
@@ -623,3 +623,10 @@ def test_a_consumer_that_is_stuck_is_not_alive(broker: Broker, store: Store, pag
         finish.set()
         wait_until(lambda: page.likes() == 1)
         assert said(port, "/health/live")[0] == 200
+
+
+def test_a_port_that_is_taken_ends_it_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        monkeypatch.setenv("METRICS_PORT", str(other.getsockname()[1]))
+        with pytest.raises(SystemExit, match="in use"):
+            main()
