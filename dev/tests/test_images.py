@@ -6,8 +6,10 @@ Neither hadolint nor Compose looks for them, and images are built by `make rehea
 import os
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
 from dev.paths import ROOT
 
@@ -58,3 +60,15 @@ def test_each_entrypoint_is_in_an_image_and_may_be_run() -> None:
             assert os.access(ROOT / script, os.X_OK), script
             scripts.add(ROOT / script)
     assert scripts == set((ROOT / "deploy").glob("*/*entrypoint.sh"))
+
+
+def test_what_runs_on_cannot_write_the_signing_keys_and_a_command_can() -> None:
+    services: dict[str, dict[str, Any]] = yaml.safe_load(COMPOSE.read_text())["services"]
+    mounts = {name: service.get("volumes", []) for name, service in services.items()}
+    writers = {name for name, volumes in mounts.items() if "keys:/keys" in volumes}
+    assert writers == {"keys", "manage"}
+    assert "keys:/keys:ro" in mounts["core"]
+    manage = services["manage"]
+    # `up` doesn't start it; what `run` is given follows.
+    assert manage["profiles"] == ["manage"]
+    assert manage["entrypoint"] == ["/entrypoints/tools.sh", "manage"]

@@ -124,7 +124,7 @@ def _channel(amqp_url: str) -> Iterator[Any]:
         with Connection(
             amqp_url, connect_timeout=PATIENCE, transport_options=options
         ) as connection:
-            connection.connect()
+            connection.ensure_connection(max_retries=1, interval_start=0)
             yield connection.default_channel
     except ChannelError as error:
         raise BrokerUnavailable(f"RabbitMQ refuses: {error}") from None

@@ -212,6 +212,12 @@ def test_without_its_keys_it_says_so(run: Run, settings: Any) -> None:
     is_one_line(run("rotate_signing_keys", ""), AWAY, "signing keys", "keys.json")
 
 
+def test_a_port_that_is_taken_is_named(run: Run, settings: Any) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        settings.METRICS_PORT = other.getsockname()[1]
+        is_one_line(run("serve", ""), REFUSED, "in use")
+
+
 def test_without_migrations_they_say_so(
     run: Run, ann: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
