@@ -13,10 +13,9 @@ ROW = re.compile(
     r"""\| `docker compose run --rm manage (?P<compose>.*)` \|$""",
     re.MULTILINE,
 )
-ROWS = [
-    (shlex.split(row["make"]), shlex.split(row["compose"]))
-    for row in ROW.finditer((ROOT / "docs" / "operations.md").read_text())
-]
+PAGE = (ROOT / "docs" / "operations.md").read_text()
+ROWS = [(shlex.split(row["make"]), shlex.split(row["compose"])) for row in ROW.finditer(PAGE)]
+SECTIONS = {text.partition("\n")[0]: text.strip() for text in PAGE.split("\n## ")[1:]}
 # Processes of `make run` and of compose themselves.
 PROCESSES = {"relay", "serve"}
 
@@ -24,6 +23,15 @@ PROCESSES = {"relay", "serve"}
 def test_each_command_of_ours_has_a_line() -> None:
     ours = {name for name, app in get_commands().items() if app.startswith("innotter.")}
     assert ours - PROCESSES - {make[0] for make, _ in ROWS} == set(), "docs/operations.md lacks it"
+
+
+@pytest.mark.parametrize("title", SECTIONS)
+def test_each_section_ends_with_who_has_walked_it(title: str) -> None:
+    _, _, end = SECTIONS[title].rpartition("\n\n")
+    assert end.startswith("Walked by "), f"{title}: do what it says, then say so"
+    named = re.findall(r"`(\S+/\S+)`", end)
+    assert named or "by hand on 20" in end
+    assert [name for name in named if not (ROOT / name).exists()] == []
 
 
 @pytest.mark.parametrize(("make", "compose"), ROWS, ids=[" ".join(make) for make, _ in ROWS])
