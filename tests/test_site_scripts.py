@@ -68,6 +68,8 @@ def bobs(stack: Stack, town: Town, open_tab: Tabs) -> Opens:
 
     def opens(path: str) -> Page:
         tab.goto(path)
+        if tab.locator("[hx-get], [hx-post]").count():
+            tab.wait_for_function("window.htmx")
         return tab
 
     return opens
@@ -83,6 +85,19 @@ def is_the_same_document(tab: Page) -> bool:
 
 def mark(tab: Page) -> None:
     tab.evaluate("window.seen = true")
+
+
+def test_what_is_painted_waits_for_no_htmx_and_other_pages_have_none(bobs: Opens) -> None:
+    tab = bobs("/")
+    painted, asked = tab.evaluate(
+        "[performance.getEntriesByName('first-contentful-paint'),"
+        " performance.getEntriesByType('resource').filter(each => each.name.includes('htmx'))]"
+        ".map(([entry]) => entry.startTime)"
+    )
+    assert asked >= painted
+    tab = bobs("/about")
+    tab.wait_for_load_state("networkidle")
+    assert tab.locator("script[src*=htmx]").count() == 0
 
 
 def test_a_like_and_a_follow_change_their_own_part(bobs: Opens, town: Town) -> None:

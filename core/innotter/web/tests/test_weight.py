@@ -28,11 +28,13 @@ class Requests(HTMLParser):
         super().__init__()
         self.paths: set[str] = set()
         self.inline: list[str] = []
+        self.awaited: list[str] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         found = dict(attrs)
         if tag == "script":
-            self.paths.add(found.get("src") or "")
+            self.paths |= {found[name] or "" for name in ("src", "data-htmx") if name in found}
+            self.awaited += [] if "async" in found or found.get("type") == "module" else [tag]
         if tag == "link" and found.get("rel") in ("stylesheet", "icon", "manifest"):
             self.paths.add(found.get("href") or "")
         self.inline += [name for name in found if name.startswith("on") or name == "style"]
@@ -66,10 +68,11 @@ def test_a_feed_of_twenty_posts_is_small(feed: bytes) -> None:
     assert travels(feed) <= 15 * KB
 
 
-def test_a_page_takes_few_requests_and_has_nothing_inline(feed: bytes) -> None:
+def test_a_page_takes_few_requests_has_nothing_inline_and_waits_for_no_script(feed: bytes) -> None:
     page = Requests()
     page.feed(feed.decode())
     assert page.inline == []
+    assert page.awaited == []
     assert "" not in page.paths
     assert 1 + len(page.paths) <= 6
     # Nor does a script fetch another.

@@ -1,5 +1,7 @@
 // What makes the site better where scripts run. Without them every link and form works as it is.
-// One file, so that it is one request: writing, keys, live and times.
+// One file, so that it is one request: writing, keys, live and times. No module: it runs as soon as it is
+// there, and nothing that is painted waits for it.
+"use strict";
 
 // Counting, keeping and clearing what is being written. A second press of the button makes no second
 // post: the form's key says so to the server.
@@ -123,10 +125,10 @@ for (const box of document.querySelectorAll("input[data-keys]")) {
 const toReply = () => setTimeout(() => first("#reply textarea")?.focus());
 if (location.hash === "#reply") addEventListener("load", toReply);
 first('a.reply[href="#reply"]')?.addEventListener("click", toReply);
-const opener = first("[data-open-keys]");
-if (opener) {
-  opener.hidden = false;
-  opener.addEventListener("click", () => first("#keys").showModal());
+const keysOpener = first("[data-open-keys]");
+if (keysOpener) {
+  keysOpener.hidden = false;
+  keysOpener.addEventListener("click", () => first("#keys").showModal());
 }
 
 // New posts announce themselves, older ones are swapped in, and going back finds the same place.
@@ -190,19 +192,21 @@ document.addEventListener("htmx:beforeRequest", () => {
   document.querySelector("#said").textContent = "";
 });
 
-// Times in the reader's own zone.
+// Times in the reader's own zone: those that are written out at once, the others when they are pointed at.
 for (const field of document.querySelectorAll("[data-time-zone]")) {
   field.value = new Intl.DateTimeFormat().resolvedOptions().timeZone ?? "";
 }
-const full = new Intl.DateTimeFormat(document.documentElement.lang, { dateStyle: "long", timeStyle: "short" });
 
-function dress(root) {
-  for (const time of root.querySelectorAll("time[datetime*='T']")) {
-    const moment = new Date(time.dateTime);
-    time.title = full.format(moment);
-    if ("exact" in time.dataset) time.textContent = full.format(moment);
-  }
+function inFull(time) {
+  const full = new Intl.DateTimeFormat(document.documentElement.lang, { dateStyle: "long", timeStyle: "short" });
+  return full.format(new Date(time.dateTime));
 }
+
+for (const time of document.querySelectorAll("time[data-exact]")) time.textContent = inFull(time);
+document.addEventListener("pointerover", ({ target }) => {
+  const time = target.closest("time[datetime*='T']");
+  if (time) time.title = inFull(time);
+});
 
 document.addEventListener("keydown", ({ key }) => {
   if (key === "Escape") document.querySelector("#suggestions")?.replaceChildren();
@@ -211,5 +215,21 @@ document.addEventListener("keydown", ({ key }) => {
 // What a part of the page can't say, the form says as a page: a refusal, or the way to the login.
 document.addEventListener("htmx:responseError", (event) => event.detail.elt.closest("form")?.submit());
 
-dress(document);
-document.addEventListener("htmx:load", (event) => dress(event.detail.elt));
+// Nothing that is shown waits for htmx: it is fetched after the first paint, and only where something asks
+// for it. Until it is there, links and forms work as they are. It takes up its work by itself where it
+// finds the page loaded.
+function enhance() {
+  const script = document.createElement("script");
+  script.src = first("script[data-htmx]").dataset.htmx;
+  document.head.append(script);
+}
+
+function afterPaint(act) {
+  const watcher = new PerformanceObserver(() => {
+    watcher.disconnect();
+    act();
+  });
+  watcher.observe({ type: "paint", buffered: true });
+}
+
+if (first("[hx-get], [hx-post]")) addEventListener("load", () => afterPaint(enhance));
