@@ -4,7 +4,7 @@
     make bench ARGS="site 1"        one
 
 The demo data, Lighthouse as it measures a phone (by npx, which needs Node 20), and then the feed's
-page against `GET /feed`, by turns. It takes some five minutes on a quiet machine.
+page against `GET /feed` and the poll, by turns. It takes some five minutes on a quiet machine.
 """
 
 import json
@@ -15,8 +15,10 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -39,6 +41,7 @@ METRICS = {
 }
 CALLS = 200
 MOST_TIMES = 1.5
+MOST_PART = 0.1
 
 
 def main() -> None:
@@ -121,24 +124,39 @@ def one_report(url: str, cookie: str) -> dict[str, Any]:
 
 def compare_with_the_api(stack: Stack, bob: httpx.Client) -> None:
     token = bob.post("/api/v1/auth/login", json={"login": "bob", "password": PASSWORD}).json()
-    program = httpx.Client(base_url=stack.core_url, timeout=60)
-    program.headers["Authorization"] = f"Bearer {token['access']}"
-    took: dict[str, list[float]] = {"page": [], "API": [], "poll": []}
-    newest = program.get("/api/v1/feed").json()["previous"] or ""
+    bearer = {"Authorization": f"Bearer {token['access']}"}
+    newest = bob.get("/api/v1/feed", headers=bearer).json()["previous"] or ""
     polled = f"/feed/new?after={httpx.URL(newest).params.get('cursor', '')}"
+    browser = Caller(stack.core_url, {"Cookie": cookie_of(bob), "Accept-Encoding": "gzip"})
+    program = Caller(stack.core_url, bearer)
+    took: dict[str, list[float]] = {"page": [], "API": [], "poll": []}
     for _ in range(CALLS):
-        took["page"].append(timed(bob, "/"))
-        took["API"].append(timed(program, "/api/v1/feed"))
-        took["poll"].append(timed(bob, polled))
+        took["page"].append(browser.timed("/"))
+        took["API"].append(program.timed("/api/v1/feed"))
+        took["poll"].append(browser.timed(polled))
     page, api, poll = (1000 * statistics.median(times) for times in took.values())
     print(f"The feed's page {page:.1f} ms, GET /feed {api:.1f} ms: {page / api:.2f} times", end="")
-    print(f" (bar {MOST_TIMES}); the poll {poll:.1f} ms, {poll / page:.2f} of the page")
+    print(f" (bar {MOST_TIMES}); the poll {poll:.1f} ms, {poll / page:.2f} of the page", end="")
+    print(f" (bar {MOST_PART})")
 
 
-def timed(client: httpx.Client, path: str) -> float:
-    began = time.perf_counter()
-    client.get(path).raise_for_status()
-    return time.perf_counter() - began
+class Caller:
+    """One kept connection. A client library takes a millisecond a call for itself, which would
+    count as the server's."""
+
+    def __init__(self, url: str, headers: dict[str, str]) -> None:
+        self._connection = HTTPConnection(urlsplit(url).netloc, timeout=60)
+        self._headers = headers
+
+    def timed(self, path: str) -> float:
+        """Seconds."""
+        began = time.perf_counter()
+        self._connection.request("GET", path, headers=self._headers)
+        answer = self._connection.getresponse()
+        answer.read()
+        took = time.perf_counter() - began
+        assert answer.status < 300, f"{path}: {answer.status}"
+        return took
 
 
 if __name__ == "__main__":
