@@ -108,6 +108,13 @@ def an_event_that_cannot_be_published(at: Running) -> Iterator[set[str]]:
 
 
 @contextmanager
+def read_only_for_long(at: Running) -> Iterator[set[str]]:
+    execute(at.stack, "INSERT INTO common_maintenance VALUES (true, 'Forgotten.', now())")
+    yield set()
+    execute(at.stack, "DELETE FROM common_maintenance")
+
+
+@contextmanager
 def a_long_queue(at: Running) -> Iterator[set[str]]:
     at.stack.kill("consumer")
     publish(at.stack, STATS_QUEUE, *[b"{}"] * 10_001)
@@ -231,6 +238,7 @@ CAUSES: list[tuple[str, Cause]] = [
     ("StatisticsWait", table_away),
     ("StatisticsFail", statistics_asked_in_vain),
     ("TasksWait", a_task_in_the_longest_delay),
+    ("Maintenance", read_only_for_long),
     ("DeadLetters", a_message_that_is_no_event),
     ("MailWaits", a_sender_that_nobody_has_verified),
     ("MailFails", a_worker_that_died_while_sending),

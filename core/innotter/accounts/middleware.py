@@ -14,6 +14,7 @@ from innotter.accounts.models import Session
 from innotter.accounts.policies import UserBlocked, UserLeaving
 from innotter.accounts.tokens import verify_access_token
 from innotter.common.clients import client_of
+from innotter.common.maintenance import maintenance
 from innotter.common.problems import answer_to, unauthorized
 from innotter_contracts.tokens import InvalidToken, bearer_token
 
@@ -90,7 +91,7 @@ class SessionMiddleware:
         if session.user.is_leaving and not OPEN_TO_LEAVING.fullmatch(request.path):
             return HttpResponseRedirect(PAGE_OF_LEAVING, status=303)
         request.user, request.login = session.user, session  # type: ignore[attr-defined]
-        if session.cookie_role != session.user.role:
+        if session.cookie_role != session.user.role and not maintenance():
             # Of two requests at once one renews it, and the other is the last of the old token.
             with suppress(passwords.WrongCredentials):
                 request.cookie_token = sessions.renew_cookie(session=session)  # type: ignore[attr-defined]

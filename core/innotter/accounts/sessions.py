@@ -26,6 +26,7 @@ from innotter.accounts.tokens import mint_access_token
 from innotter.common.clients import Client
 from innotter.common.database import delete_in_steps
 from innotter.common.errors import NotFound, Unauthenticated
+from innotter.common.maintenance import maintenance
 from innotter_contracts.tokens import LEEWAY
 
 log = structlog.get_logger(__name__)
@@ -116,9 +117,10 @@ def is_password_fresh(session: Session) -> bool:
 
 
 def note_use(*, session: Session, client: Client) -> bool:
-    """Of a browser's session, and from where. Whether it was written: it is at most hourly."""
+    """Of a browser's session, and from where. Whether it was written: it is at most hourly, and
+    never during maintenance."""
     now = timezone.now()
-    if session.last_used_at > now - USE_WRITTEN_EVERY:
+    if session.last_used_at > now - USE_WRITTEN_EVERY or maintenance():
         return False
     alive = Session.objects.filter(pk=session.pk, ended_at=None)
     return bool(alive.update(last_used_at=now, network=client.network, updated_at=now))

@@ -16,6 +16,7 @@ from celery.exceptions import Ignore, Reject
 from django.utils import timezone
 from kombu.exceptions import KombuError
 
+from innotter.common.errors import ReadOnly
 from innotter.common.metrics import TASK_SECONDS, TASKS
 from innotter.common.outages import count_disk_full, is_passing
 from innotter_contracts.backoff import delays
@@ -54,14 +55,20 @@ stopping = Stopping()
 class BaseTask(Task[..., Any]):
     """Runs under the id of the request that caused it, and leaves a line at each end.
 
-    A task that names neither OwedTask nor ClockTask as its base is a dead letter when it fails.
+    During maintenance none is begun, as if the database were away. A task that names neither
+    OwedTask nor ClockTask as its base is a dead letter when it fails.
     """
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        # Its row is a model, and they are there only now.
+        from innotter.common.maintenance import maintenance  # noqa: PLC0415
+
         headers = self.request.headers or {}
         with structlog.contextvars.bound_contextvars(request_id=headers.get("request_id")):
             log.info("started", task=self.name, task_id=self.request.id, **kwargs)
             try:
+                if maintenance():
+                    raise ReadOnly
                 with TASK_SECONDS.labels(self.name).time():
                     result = super().__call__(*args, **kwargs)
             except Exception as error:

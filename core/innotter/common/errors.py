@@ -51,6 +51,14 @@ class DatabaseUnavailable(Unavailable):
     retry_after = 5
 
 
+class ReadOnly(Unavailable):
+    """Nothing was changed, and nothing will be until the operator says so."""
+
+    code = "maintenance"
+    detail = "Read-only for maintenance."
+    retry_after = 60
+
+
 class Throttled(DomainError):
     code = "throttled"
     detail = "Too many requests."

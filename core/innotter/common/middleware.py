@@ -2,6 +2,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from http import HTTPStatus
+from typing import Any
 
 import structlog
 from django.db import Error as DatabaseFailure
@@ -10,7 +11,8 @@ from django.http.response import HttpResponseBase
 from django.middleware.gzip import GZipMiddleware
 from django.utils.cache import get_conditional_response, patch_vary_headers, set_response_etag
 
-from innotter.common.errors import DomainError
+from innotter.common.errors import DomainError, ReadOnly
+from innotter.common.maintenance import maintenance
 from innotter.common.metrics import FAILURES, REQUESTS
 from innotter.common.problems import answer_to
 from innotter_contracts.logs import REQUEST_ID_HEADER, request_id_from
@@ -19,6 +21,7 @@ log = structlog.get_logger("innotter.request")
 
 # A caller may make up others, without end; what we count has an end.
 METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})
+SAFE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 
 # What probes and the statistics service ask every second.
 POLLED = ("/health/", "/.well-known/jwks.json")
@@ -51,7 +54,9 @@ class RequestLogMiddleware:
             route = request.resolver_match.route if request.resolver_match else "none"
             method = request.method if request.method in METHODS else "other"
             REQUESTS.labels(method, route, response.status_code).observe(seconds)
-            if response.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            is_failure = response.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR
+            # What maintenance refuses is meant.
+            if is_failure and not hasattr(request, "refused"):
                 FAILURES.inc()
             log.info(
                 "request",
@@ -91,6 +96,24 @@ class CompressionMiddleware(GZipMiddleware):
         if response.streaming or request.path.startswith("/api/"):
             return response
         return super().process_response(request, response)
+
+
+class MaintenanceMiddleware:
+    """During maintenance nothing that writes reaches its view: the API's, the site's, the panel's.
+
+    It is refused when its route is known: the log names that where a token is in the path."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_view(self, request: HttpRequest, *view: Any) -> HttpResponse | None:
+        if request.method in SAFE or not maintenance():
+            return None
+        request.refused = ReadOnly.code  # type: ignore[attr-defined]
+        return answer_to(request, ReadOnly())
 
 
 class ErrorsMiddleware:

@@ -78,3 +78,20 @@ class Usage(models.Model):
 
     def __str__(self) -> str:
         return f"{self.id}: {self.used}"
+
+
+class Maintenance(models.Model):
+    """One row while nobody may write, and none otherwise; see maintenance.py."""
+
+    id = models.BooleanField(primary_key=True, default=True, editable=False)
+    # In the operator's words, for those who meet it.
+    reason = models.TextField()
+    since = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.CheckConstraint(name="maintenance_is_one_row", condition=models.Q(id=True))
+        ]
+
+    def __str__(self) -> str:
+        return self.reason

@@ -12,7 +12,14 @@ from drf_spectacular.utils import OpenApiExample, OpenApiResponse
 from rest_framework import serializers
 from rest_framework.parsers import MultiPartParser
 
-from innotter.common.errors import Conflict, DatabaseUnavailable, DomainError, NotFound, Throttled
+from innotter.common.errors import (
+    Conflict,
+    DatabaseUnavailable,
+    DomainError,
+    NotFound,
+    ReadOnly,
+    Throttled,
+)
 from innotter.common.examples import REQUESTS
 from innotter.common.problems import status_of
 from innotter_contracts.problems import MEDIA_TYPE, problem
@@ -133,6 +140,8 @@ class Schema(AutoSchema):
         if self.method != "GET":
             usual.add(HTTPStatus.TOO_MANY_REQUESTS)
         problems = {status: [DETAILS[status]] for status in usual}
+        if self.method != "GET":
+            problems[HTTPStatus.SERVICE_UNAVAILABLE].append((ReadOnly.code, ReadOnly.detail))
         if self.method == "PUT" and any(
             isinstance(parser, MultiPartParser) for parser in self.view.get_parsers()
         ):

@@ -91,6 +91,8 @@ MIDDLEWARE = [
     "innotter.accounts.middleware.SessionMiddleware",
     "innotter.accounts.middleware.AccessTokenMiddleware",
     "innotter.web.middleware.ReaderMiddleware",
+    # Before a form is judged; the person is known, and in what language they read.
+    "innotter.common.middleware.MaintenanceMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
@@ -162,6 +164,7 @@ TEMPLATES = [
                 "django.template.context_processors.i18n",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "innotter.web.shortcuts.maintenance_of",
             ],
         },
     },

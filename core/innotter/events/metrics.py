@@ -1,4 +1,4 @@
-"""The relay's metrics of the outbox and of the broker's queues.
+"""The relay's metrics of the outbox, of maintenance, and of the broker's queues.
 
 The outbox and the queues are looked at when somebody asks for the figures, so that they are right
 though the relay itself is stuck. Of a part that is away there are no figures; of the others
@@ -20,6 +20,7 @@ from prometheus_client import Counter
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from innotter.common.models import Maintenance
 from innotter.events.models import OutboxEvent
 from innotter_contracts.events import DEAD, DELAYS, QUEUES
 
@@ -44,8 +45,12 @@ class OutboxFigures(Collector):
                     deferred=Count("id", filter=Q(next_attempt_at__isnull=False)),
                     oldest=Min("occurred_at"),
                 )
+                is_read_only = Maintenance.objects.exists()
         except DatabaseFailure:
             return
+        yield GaugeMetricFamily(
+            "innotter_maintenance", "1 while `manage.py maintenance` is on.", is_read_only
+        )
         oldest = owed["oldest"]
         age = (timezone.now() - oldest).total_seconds() if oldest else 0
         yield GaugeMetricFamily(

@@ -4,6 +4,7 @@ A row is marked only after the broker has confirmed its messages: a relay that d
 between leaves it waiting, and it goes out again. Readers know an event by its id.
 
 A row that cannot be published is deferred for a while with its error, and the rest goes on.
+During maintenance nothing is published: that would mark rows.
 """
 
 import time
@@ -24,6 +25,7 @@ from django.db.models.functions import Cast
 from django.utils import timezone
 from kombu.exceptions import KombuError
 
+from innotter.common.maintenance import maintenance
 from innotter.common.outages import count_disk_full, end_if_refused
 from innotter.events.metrics import DEFERRED, PUBLISHED
 from innotter.events.models import OutboxEvent
@@ -72,13 +74,15 @@ def run_relay(*, amqp_url: str, reactions: Reactions, stop: Flag) -> None:
 def _relay_until(stop: Flag, publisher: Publisher, reactions: Reactions) -> None:
     looked = 0.0
     while not stop.is_set():
-        if time.monotonic() - looked >= POLL_SECONDS:
-            # So few at a time that new rows are not held up by what may fail again.
-            requeue_due(limit=BATCH)
-            looked = time.monotonic()
-        if not relay_batch(publisher, reactions):
-            publisher.keep_alive()
-            _wait_for_notify()
+        if not maintenance():
+            if time.monotonic() - looked >= POLL_SECONDS:
+                # So few at a time that new rows are not held up by what may fail again.
+                requeue_due(limit=BATCH)
+                looked = time.monotonic()
+            if relay_batch(publisher, reactions):
+                continue
+        publisher.keep_alive()
+        _wait_for_notify()
 
 
 def relay_batch(publisher: Publisher, reactions: Reactions, limit: int = BATCH) -> int:

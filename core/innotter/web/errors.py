@@ -11,6 +11,7 @@ from django.shortcuts import render
 from django.utils import translation
 from django.utils.translation import gettext_lazy, ngettext
 
+from innotter.common.maintenance import last_known
 from innotter.common.problems import response
 from innotter.web.shortcuts import origin_of
 from innotter_contracts.problems import Problem
@@ -57,6 +58,13 @@ WORDS: dict[str | int, tuple[Any, Any]] = {
     "page_private": (
         gettext_lazy("This page is private"),
         gettext_lazy("Only followers whom its owner has accepted see what is on it."),
+    ),
+    "maintenance": (
+        gettext_lazy("Read-only for now"),
+        gettext_lazy(
+            "We are working on this site. Nothing was changed: keep what you wrote, and send it "
+            "when we are done."
+        ),
     ),
     HTTPStatus.BAD_REQUEST: (
         gettext_lazy("That could not be understood"),
@@ -131,6 +139,7 @@ def _words(request: HttpRequest, document: Problem, headers: Mapping[str, str]) 
         "user": getattr(request, "user", AnonymousUser()),
         # No query is made for an error.
         "messages": [],
+        "maintenance": last_known(),
     }
 
 

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from django import forms
 from django.conf import settings
+from django.db import Error as DatabaseFailure
 from django.http import (
     HttpRequest,
     HttpResponse,
@@ -25,6 +26,8 @@ from innotter.accounts.models import User
 from innotter.accounts.selectors import user_formerly_at
 from innotter.accounts.sessions import is_password_fresh
 from innotter.common.errors import Conflict, Forbidden, Invalid, NotFound
+from innotter.common.maintenance import last_known, maintenance
+from innotter.common.models import Maintenance
 from innotter.common.serializers import id_from
 from innotter.pages.selectors import page_formerly_at
 from innotter.posts.models import Post
@@ -50,6 +53,19 @@ type View = Callable[..., HttpResponse]
 read_only = require_http_methods(["GET", "HEAD"])
 readable_form = require_http_methods(["GET", "HEAD", "POST"])
 form_only = require_POST
+
+
+def maintenance_of(request: HttpRequest) -> dict[str, Any]:
+    """For every template, looked at where one shows it. Who reads a page that needs no database
+    is not to miss it."""
+
+    def shown() -> Maintenance | None:
+        try:
+            return maintenance()
+        except DatabaseFailure:
+            return last_known()
+
+    return {"maintenance": shown}
 
 
 def members_only(view: View) -> View:

@@ -15,6 +15,7 @@ from celery import Celery
 from django.db import connection, transaction
 from kombu import Connection, Exchange, Queue
 
+from innotter.common import maintenance
 from innotter.conftest import at_once
 from innotter.events import relay
 from innotter.events.models import OutboxEvent
@@ -250,3 +251,18 @@ def test_a_broker_that_is_away_is_waited_for(
                     until(lambda: waiting() == 0)
                 finally:
                     proxy.kill()
+
+
+def test_during_maintenance_nothing_is_published_and_nothing_is_marked(
+    amqp_url: str, broker: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owed(1)
+    maintenance.begin("A new version comes.")
+    stop = threading.Event()
+    monkeypatch.setattr(relay, "_wait_for_notify", stop.set)
+    run_relay(amqp_url=amqp_url, reactions=nothing, stop=stop)
+    assert (waiting(), arrived(broker, STATS_QUEUE)) == (1, [])
+    maintenance.end()
+    stop.clear()
+    run_relay(amqp_url=amqp_url, reactions=nothing, stop=stop)
+    assert (waiting(), len(arrived(broker, STATS_QUEUE))) == (0, 1)
