@@ -5,6 +5,7 @@ import os
 import urllib.request
 from collections.abc import Mapping
 from contextlib import suppress
+from email.utils import parseaddr
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -75,9 +76,9 @@ def _prepare(env: Mapping[str, str]) -> None:
     endpoint = env["AWS_ENDPOINT_URL"]
     _prepare_bucket(session.client("s3", endpoint_url=endpoint), env["MEDIA_BUCKET"])
     _create_bucket(session.client("s3", endpoint_url=endpoint), env["EXPORT_BUCKET"])
-    session.client("ses", endpoint_url=endpoint).verify_email_identity(
-        EmailAddress=env["MAIL_FROM"]
-    )
+    ses = session.client("sesv2", endpoint_url=endpoint)
+    with suppress(ses.exceptions.AlreadyExistsException):
+        ses.create_email_identity(EmailIdentity=parseaddr(env["MAIL_FROM"])[1])
     create_table(session.client("dynamodb", endpoint_url=endpoint), env["STATISTICS_TABLE"])
 
 

@@ -1,7 +1,7 @@
 """Read-only for a while: an upgrade, a restore. One row says so, and every process believes it
 within two seconds; what it says holds for requests, tasks and the relay (decision 102).
 
-Whoever runs a command writes all the same: that is what maintenance is for.
+Commands write all the same: that is what maintenance is for.
 """
 
 import math

@@ -29,7 +29,11 @@ from innotter.mail.message import Answer, EmailMessage, Outcome
 
 if TYPE_CHECKING:
     from mypy_boto3_sesv2 import SESV2Client
-    from mypy_boto3_sesv2.type_defs import BulkEmailEntryTypeDef, EmailTemplateContentTypeDef
+    from mypy_boto3_sesv2.type_defs import (
+        BulkEmailEntryTypeDef,
+        EmailTemplateContentTypeDef,
+        GetEmailIdentityResponseTypeDef,
+    )
 
 # Messages in one call of SES.
 MOST_AT_ONCE = 50
@@ -75,6 +79,46 @@ class AccountQuota:
 
     rate: float
     left_today: float | None
+
+
+@dataclass(frozen=True)
+class Sender:
+    """What SES knows of MAIL_FROM, as an identity of its own or by its domain.
+
+    `dkim_names` stand below `_domainkey.` of the domain; `bounce_domain` is None where mails
+    bounce to SES itself.
+    """
+
+    domain: str
+    is_verified: bool
+    is_signing: bool
+    dkim_names: list[str]
+    bounce_domain: str | None
+
+
+def sender() -> Sender:
+    """Raises botocore's BotoCoreError or ClientError."""
+    address = parseaddr(settings.MAIL_FROM)[1]
+    domain = address.partition("@")[2]
+    # What is said of the address itself comes first.
+    identities = [found for name in (address, domain) if (found := _identity(name))]
+    dkim = [identity["DkimAttributes"] for identity in identities]
+    bounces = [identity.get("MailFromAttributes", {}) for identity in identities]
+    return Sender(
+        domain=domain,
+        is_verified=any(identity["VerifiedForSendingStatus"] for identity in identities),
+        is_signing=any(each["SigningEnabled"] and each["Status"] == "SUCCESS" for each in dkim),
+        dkim_names=next((each["Tokens"] for each in dkim if each.get("Tokens")), []),
+        bounce_domain=next(filter(None, (each.get("MailFromDomain") for each in bounces)), None),
+    )
+
+
+def _identity(name: str) -> "GetEmailIdentityResponseTypeDef | None":
+    client = _client()
+    try:
+        return client.get_email_identity(EmailIdentity=name)
+    except client.exceptions.NotFoundException:
+        return None
 
 
 def send_messages(messages: Sequence[EmailMessage]) -> list[Answer]:

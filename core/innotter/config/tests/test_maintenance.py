@@ -4,6 +4,7 @@ import json
 import threading
 from collections.abc import Iterator
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -185,7 +186,8 @@ def test_a_look_is_believed_for_a_second_and_no_longer(
     read_only: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = [100.0]
-    monkeypatch.setattr(maintenance.time, "monotonic", lambda: clock[0])
+    now = SimpleNamespace(monotonic=lambda: clock[0])
+    monkeypatch.setattr("innotter.common.maintenance.time", now)
     maintenance.forget()
     assert maintenance.maintenance()
     # Of another process.
