@@ -61,13 +61,15 @@ COMMANDS = {
     "dead_letters": Command(
         "list stats", "in all", "replay stats --id nowhere", "list nowhere", parts=(RABBITMQ,)
     ),
+    "maintenance": Command("off", "There was no maintenance", None, "up"),
+    "test_mail": Command("ann@example.com", "", "nobody", "", parts=()),
     "apply_deletions": Command("", "0 accounts", None, "now", parts=(S3,)),
     # Processes: a part that is away is waited for.
     "relay": Command("", "", None, "now", parts=()),
     "serve": Command("", "", None, "--port x", parts=()),
 }
 # Others say it with tests of their own, or never end.
-SAYING = sorted(COMMANDS.keys() - {"audit_statistics", "relay", "serve"})
+SAYING = sorted(COMMANDS.keys() - {"audit_statistics", "relay", "serve", "test_mail"})
 
 
 class Ended(NamedTuple):

@@ -5,7 +5,6 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from innotter.common import maintenance
-from innotter.common.errors import Invalid
 
 # Seconds in which what was being written when it began is done: mostly milliseconds.
 PATIENCE = 60
@@ -28,10 +27,7 @@ class Command(BaseCommand):
             was_on = maintenance.end()
             self.stdout.write("Writes go on." if was_on else "There was no maintenance.")
             return
-        try:
-            begun = maintenance.begin(reason)
-        except Invalid as error:
-            raise CommandError(f"--reason: {error}") from None
+        begun = maintenance.begin(reason)
         time.sleep(maintenance.BELIEVED_IN)
         until = time.monotonic() + PATIENCE
         while writing := maintenance.still_writing():
