@@ -8,6 +8,7 @@ from datetime import timedelta
 from uuid import UUID
 
 from django.conf import settings
+from django.db.models import F
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
@@ -100,11 +101,11 @@ def sign_up(
     }
     with conflicts(names):
         claim_username(username, user=None)
-        if settings.REGISTRATION == "invitation":
-            _take(invite)
+        invitation = _locked_invitation(invite) if settings.REGISTRATION == "invitation" else None
         if is_account_made_later():
-            _claim(newcomer)
+            _claim(newcomer, invitation)
             return None
+        _use(invitation.pk if invitation else None)
         return make_account(newcomer, is_confirmed=not mailboxes.needs_confirmation())
 
 
@@ -156,6 +157,7 @@ def admit(registration: Registration) -> User:
     """The account, whose mailbox is confirmed. All other claims on the mailbox end. Of a claim that
     is locked."""
     registration.delete()
+    _use(registration.invitation_id)
     user = User(
         username=registration.username,
         password=registration.password,
@@ -189,9 +191,12 @@ def prune_registrations() -> int:
     )
 
 
-def _take(code: str) -> None:
-    """One use of an invitation, of somebody who still moderates. Of many at once who want the last
-    one, one gets it."""
+def _locked_invitation(code: str) -> Invitation:
+    """One with a use that is left, of somebody who still moderates. Of many at once who want the
+    last one, one gets it: what claims hold is asked when the others have committed.
+
+    Raises InvalidInvitation.
+    """
     found = (
         Invitation.objects.select_for_update(of=("self",), no_key=True)
         .filter(
@@ -202,13 +207,25 @@ def _take(code: str) -> None:
         )
         .first()
     )
-    if found is None or found.used >= found.uses:
+    if found is None or found.used + _held(found) >= found.uses:
         raise InvalidInvitation("invite")
-    found.used += 1
-    found.save(update_fields=["used", "updated_at"])
+    return found
 
 
-def _claim(newcomer: Newcomer) -> None:
+def _held(invitation: Invitation) -> int:
+    """Uses, by claims that may still become accounts."""
+    return Registration.objects.filter(
+        invitation_id=invitation.pk, expires_at__gt=timezone.now()
+    ).count()
+
+
+def _use(invitation_id: UUID | None) -> None:
+    """By an account. Nothing where there is no invitation, or none any more."""
+    if invitation_id:
+        Invitation.objects.filter(pk=invitation_id).update(used=F("used") + 1)
+
+
+def _claim(newcomer: Newcomer, invitation: Invitation | None) -> None:
     user = User(username=newcomer.username)
     user.set_password(newcomer.password)
     # One that is over, and not deleted yet.
@@ -223,6 +240,7 @@ def _claim(newcomer: Newcomer) -> None:
         language=newcomer.language,
         time_zone=newcomer.time_zone,
         needs_approval=settings.REGISTRATION == "approval",
+        invitation_id=invitation.pk if invitation else None,
         # Where nobody has to confirm, moderators decide at once.
         confirmed_at=None if mailboxes.needs_confirmation() else timezone.now(),
         expires_at=timezone.now()

@@ -45,6 +45,9 @@ class InvitationSerializer(serializers.ModelSerializer[Invitation]):
             "created_at",
         )
         read_only_fields: ClassVar[tuple[str, ...]] = fields
+        extra_kwargs: ClassVar = {
+            "used": {"help_text": "Accounts. Who still has to confirm holds a use for a day."}
+        }
 
     def get_url(self, invitation: Invitation) -> str:
         return f"{settings.CORE_URL}/register?invite={invitation.code}"

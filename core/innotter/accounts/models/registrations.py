@@ -19,6 +19,7 @@ class Invitation(Record):
     # Null: their account is gone.
     made_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL)
     uses = models.PositiveIntegerField()
+    # By accounts. Claims on one hold a use of their own, as long as they last.
     used = models.PositiveIntegerField(default=0)
     expires_at = models.DateTimeField()
 
@@ -45,6 +46,8 @@ class Registration(Record):
     time_zone = models.CharField(max_length=LONGEST_ZONE, default="UTC")
     # Whether moderators decide, once the mailbox is confirmed.
     needs_approval = models.BooleanField()
+    # Of which it holds a use. No foreign key: the invitation may be over, and deleted, before it.
+    invitation_id = models.UUIDField(null=True)
     confirmed_at = models.DateTimeField(null=True)
     expires_at = models.DateTimeField()
 
@@ -55,6 +58,11 @@ class Registration(Record):
         indexes: ClassVar = [
             models.Index(name="registration_end", fields=["expires_at"]),
             models.Index(name="registration_mailbox", fields=["mailbox"]),
+            models.Index(
+                name="registration_invited",
+                fields=["invitation_id"],
+                condition=Q(invitation_id__isnull=False),
+            ),
             models.Index(
                 name="registration_waiting",
                 fields=["id"],

@@ -5,13 +5,14 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+import time_machine
 from django.db import connection
 from django.test import Client as Browser
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from innotter.accounts.models import AccountMail, Invitation, Registration, User
-from innotter.accounts.registrations import prune_registrations, sign_up
+from innotter.accounts.registrations import CONFIRMED_WITHIN, prune_registrations, sign_up
 from innotter.common.errors import DomainError
 from innotter.conftest import (
     CLIENT,
@@ -179,6 +180,34 @@ def test_an_invitation_lets_so_many_in(api: Api, moderator: User) -> None:
     with no_trace():
         assert bad_fields(register(api, "three", invite=code)) == ["invite"]
     assert api(moderator).get(f"/invites/{code}").json()["used"] == 2
+
+
+@pytest.mark.usefixtures("by_invitation", "before_account")
+def test_a_use_is_given_back_where_nobody_confirms(api: Api, moderator: User, ses: Ses) -> None:
+    code = invitation(moderator, uses=1).code
+    Invitation.objects.update(expires_at=timezone.now() + timedelta(days=9))
+    assert register(api, "one", invite=code).status_code == 202
+    assert bad_fields(register(api, "two", invite=code)) == ["invite"]
+    with time_machine.travel(timezone.now() + CONFIRMED_WITHIN + timedelta(minutes=1)):
+        assert register(api, "two", invite=code).status_code == 202
+        assert confirm(api, token_in(ses)).status_code == 204
+        assert api(moderator).get(f"/invites/{code}").json()["used"] == 1
+        assert bad_fields(register(api, "three", invite=code)) == ["invite"]
+        # What is over is deleted, whichever is over first.
+        prune_registrations()
+        Invitation.objects.update(expires_at=timezone.now())
+        prune_registrations()
+    assert not Invitation.objects.exists()
+
+
+@pytest.mark.usefixtures("by_invitation", "before_account")
+def test_a_claim_outlives_its_invitation(api: Api, moderator: User, ses: Ses) -> None:
+    assert register(api, "one", invite=invitation(moderator).code).status_code == 202
+    Invitation.objects.update(expires_at=timezone.now() - timedelta(hours=1))
+    prune_registrations()
+    assert not Invitation.objects.exists()
+    confirm(api, token_in(ses))
+    assert User.objects.filter(username="one").exists()
 
 
 @pytest.mark.usefixtures("by_invitation")
