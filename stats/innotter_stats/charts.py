@@ -111,12 +111,12 @@ WORDS: dict[Language, Words] = {
     ),
     "ru": Words(
         metrics={
-            "posts": "Посты",
+            "posts": "Записи",
             "replies": "Написанные ответы",
             "replies_received": "Полученные ответы",
             "likes": "Лайки",
             "followers": "Подписчики",
-            "follow_requests": "Заявки на подписку",
+            "follow_requests": "Запросы на подписку",
         },
         months="янв. февр. марта апр. мая июня июля авг. сент. окт. нояб. дек.",
         in_total="всего {n}",
