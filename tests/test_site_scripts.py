@@ -12,6 +12,7 @@ import httpx
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
+from dev.assertions import wait_until
 from dev.browser import PATIENCE, Tabs
 from dev.stack import Stack
 from tests.people import PASSWORD, Person
@@ -69,7 +70,7 @@ def bobs(stack: Stack, town: Town, open_tab: Tabs) -> Opens:
     def opens(path: str) -> Page:
         tab.goto(path)
         if tab.locator("[hx-get], [hx-post]").count():
-            tab.wait_for_function("window.htmx")
+            wait_until(lambda: tab.evaluate("'htmx' in window"))
         return tab
 
     return opens
