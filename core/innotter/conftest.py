@@ -33,6 +33,7 @@ from innotter.accounts.models import MailToken, User
 from innotter.accounts.services import register
 from innotter.accounts.tokens import mint_access_token
 from innotter.common import clients, maintenance
+from innotter.common.compiled import statement_for
 from innotter.common.models import Usage
 from innotter.events.models import OutboxEvent
 from innotter.pages.models import Page
@@ -98,6 +99,14 @@ def statements() -> Iterator[list[tuple[str, Any]]]:
 def _no_maintenance(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody looks for it but in the tests about it: what others count is theirs."""
     monkeypatch.setattr(maintenance, "_known", maintenance._Known(looked_at=math.inf))
+
+
+@pytest.fixture
+def recompiled() -> Iterator[None]:
+    """For a test that changes what is a constant of a read."""
+    statement_for.cache_clear()
+    yield
+    statement_for.cache_clear()
 
 
 # The cast

@@ -1,7 +1,7 @@
 import hashlib
 import unicodedata
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.conf import settings
@@ -73,10 +73,14 @@ def hidden(user: str = "") -> Q:
 
 def user_at(username: str, viewer: Viewer) -> User:
     """The profile under a username, in any case. Raises NotFound."""
-    user = User.objects.filter(shown_to(viewer), username__lower=username.lower()).first()
-    if user is None:
-        raise NotFound
-    return user
+    for user in _users_at(username.lower(), viewer):
+        return user
+    raise NotFound
+
+
+@compiled
+def _users_at(username: str, viewer: Viewer) -> QuerySet[User]:
+    return User.objects.filter(shown_to(viewer), username__lower=username)
 
 
 def user_formerly_at(username: str, viewer: Viewer) -> User:
@@ -132,8 +136,9 @@ def folded_login(login: str) -> str:
 def caller(user_id: UUID, session_id: UUID | None) -> User | None:
     """Whom an access token speaks for: one query. None when the user is gone or has ended the
     session that the token comes from."""
-    user = next(iter(_callers(user_id, session_id)), None)
-    return None if user is None or user.is_gone else user
+    for user in _callers(user_id, session_id):
+        return None if user.is_gone else user
+    return None
 
 
 @compiled
@@ -160,14 +165,18 @@ def usable_sessions(user: User) -> QuerySet[Session]:
 
 def cookie_session(token: str) -> Session | None:
     """With its user. One that was ended, too, whose user is blocked: who is shut out is told so."""
-    found = Session.objects.select_related("user").filter(
+    for session in _cookie_sessions(digest(token), timezone.now() - refresh_life()):
+        return None if session.user.is_gone else session
+    return None
+
+
+@compiled
+def _cookie_sessions(cookie_digest: str, used_since: datetime) -> QuerySet[Session]:
+    return Session.objects.select_related("user").filter(
         Q(ended_at=None) | Q(user__is_blocked=True),
-        cookie_digest=digest(token),
-        last_used_at__gt=timezone.now() - refresh_life(),
+        cookie_digest=cookie_digest,
+        last_used_at__gt=used_since,
     )
-    # One at most: without an order, which `first()` would give it.
-    session = next(iter(found), None)
-    return None if session is None or session.user.is_gone else session
 
 
 @dataclass(frozen=True)

@@ -49,8 +49,8 @@ from django.db.models.base import ModelState
 from django.db.models.query import ModelIterable
 from django.utils import timezone
 
-# Of one read: as many as it has kinds of viewers, directions and lengths that are asked for.
-MOST_SHAPES = 500
+# Of all reads together: each has as many as kinds of viewers, directions and lengths are asked for.
+MOST_SHAPES = 2000
 
 type Value = Any
 type Row = tuple[Any, ...]
@@ -135,18 +135,25 @@ def now() -> "datetime | Parameter":
     return _moment_of_the_call.get() or timezone.now()
 
 
-def compiled[**P, Q: QuerySet[Any, Any]](rows_asked_for: Callable[P, Q]) -> Callable[P, list[Any]]:
+@dataclass(frozen=True)
+class With[R]:
+    """A queryset that reads from a statement before it, by that name."""
+
+    name: str
+    statement: Expression
+    rows: QuerySet[Any, R]
+
+
+def compiled[**P, R](
+    rows_asked_for: Callable[P, QuerySet[Any, R] | With[R]],
+) -> Callable[P, list[R]]:
     """Makes a read of a function of positional arguments that returns a queryset. Outside a
     transaction, one that meets a lost connection is tried once more on a new one."""
 
-    @lru_cache(MOST_SHAPES)
-    def statement_for(shapes: tuple[Shape, ...]) -> Statement:
-        return _compile(rows_asked_for, shapes)
-
     @wraps(rows_asked_for)
-    def read(*arguments: P.args, **_: P.kwargs) -> list[Any]:
+    def read(*arguments: P.args, **_: P.kwargs) -> list[R]:
         parts = [taken_apart(argument) for argument in arguments]
-        statement = statement_for(tuple(shape for shape, _ in parts))
+        statement = statement_for(rows_asked_for, tuple(shape for shape, _ in parts))
         given = [value for _, values in parts for value in values]
         return statement.rows([*given, timezone.now()])
 
@@ -206,7 +213,8 @@ def _numbered(sql: str) -> bytes:
     return re.sub("%s|%%", lambda m: f"${next(places)}" if m[0] == "%s" else "%", sql).encode()
 
 
-def _compile(rows_asked_for: Callable[..., Any], shapes: tuple[Shape, ...]) -> Statement:
+@lru_cache(MOST_SHAPES)
+def statement_for(rows_asked_for: Callable[..., Any], shapes: tuple[Shape, ...]) -> Statement:
     parameters = 0
 
     def new(field: "Field[Any, Any]") -> Parameter:
@@ -217,12 +225,16 @@ def _compile(rows_asked_for: Callable[..., Any], shapes: tuple[Shape, ...]) -> S
     stand_ins = [shape.stand_in(new) for shape in shapes]
     entered = _moment_of_the_call.set(new(DateTimeField()))
     try:
-        queryset = rows_asked_for(*stand_ins)
+        asked_for = rows_asked_for(*stand_ins)
     finally:
         _moment_of_the_call.reset(entered)
     connection.ensure_connection()
+    queryset = asked_for.rows if isinstance(asked_for, With) else asked_for
     compiler = queryset.query.get_compiler(connection=connection)
     sql, params = compiler.as_sql()
+    if isinstance(asked_for, With):
+        before, more = asked_for.statement.as_sql(compiler, connection)
+        sql, params = f"WITH {asked_for.name} AS ({before}) {sql}", (*more, *params)
     if any(hasattr(column.output_field, "from_db_value") for column, *_ in compiler.select):
         raise TypeError("A column is read as PostgreSQL gives it.")
     texts = tuple("%s" if isinstance(p, Parameter) else _literal(p) for p in params)

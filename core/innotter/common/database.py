@@ -80,10 +80,13 @@ class IsOneOf(Func):
 
 class Composed(Expression):
     """SQL of our own around querysets, for what Django can't say. `{name}` in the template is the
-    SQL of that queryset, in parentheses; or that text."""
+    SQL of that queryset, in parentheses; of that expression; or that text."""
 
     def __init__(
-        self, template: str, output_field: "Field[Any, Any]", **parts: QuerySet[Any, Any] | str
+        self,
+        template: str,
+        output_field: "Field[Any, Any] | None" = None,
+        **parts: "QuerySet[Any, Any] | Expression | str",
     ) -> None:
         super().__init__(output_field=output_field)
         self.template, self.parts = template, parts
@@ -96,8 +99,11 @@ class Composed(Expression):
             if isinstance(part, QuerySet):
                 part_sql, part_params = part.query.as_sql(compiler, connection)
                 sql, params = f"{sql}({part_sql})", [*params, *part_params]
-            else:
+            elif isinstance(part, str):
                 sql += part
+            else:
+                part_sql, part_params = part.as_sql(compiler, connection)
+                sql, params = sql + part_sql, [*params, *part_params]
         return sql, tuple(params)
 
 

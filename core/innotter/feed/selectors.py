@@ -14,7 +14,7 @@ from innotter.common.pagination import NEWEST_FIRST, Range, Slice, Window
 from innotter.pages.models import Page
 from innotter.pages.selectors import follows_of, visible_to
 from innotter.posts.models import Post
-from innotter.posts.selectors import with_context
+from innotter.posts.selectors import shown
 
 # Of all new posts, so many are looked at for those that a viewer reads.
 LOOKED_AT = 200
@@ -118,8 +118,7 @@ SELECT id FROM (
 
 @compiled
 def _feed(viewer: User, asked: Range) -> QuerySet[Post]:
-    posts = Post.objects.filter(IsOneOf("id", _ids(viewer, asked)))
-    return asked.ordered(with_context(posts, viewer))
+    return shown(asked, _ids(viewer, asked), viewer)
 
 
 def _ids(viewer: User, asked: Range) -> Composed:

@@ -77,6 +77,8 @@ class Page(Revised, Record):
     # Of a page that is shown, see selectors.with_profile: `none`, `requested` or `following`.
     viewer_follow: str
     viewer_is_owner: bool
+    # Whether the viewer may see what is on it, see selectors.open_page_at.
+    is_open: bool
     tag_names: list[str]
 
     class Meta:

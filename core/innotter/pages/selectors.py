@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from typing import Any
+from uuid import UUID
 
 from django.contrib.auth.models import AnonymousUser
 from django.contrib.postgres.expressions import ArraySubquery
@@ -26,10 +27,18 @@ from django.utils import timezone
 from innotter.accounts.actors import System
 from innotter.accounts.models import User
 from innotter.accounts.selectors import Viewer, hidden, shown_to
-from innotter.common.compiled import now
+from innotter.common.compiled import compiled, now
 from innotter.common.database import CountOfFirst
 from innotter.common.errors import Forbidden, NotFound
-from innotter.common.pagination import MAX_LIMIT, OLDEST_FIRST, Key, Slice, Window
+from innotter.common.pagination import (
+    MAX_LIMIT,
+    NEWEST_FIRST,
+    OLDEST_FIRST,
+    Key,
+    Range,
+    Slice,
+    Window,
+)
 from innotter.pages.models import Follow, FormerUuid, Page, Tag, normal_tag
 
 LATEST_FOLLOW_FIRST = Key("follow_id")
@@ -125,10 +134,15 @@ def with_profile(pages: QuerySet[Page], viewer: Viewer) -> QuerySet[Page]:
 
 def page_at(uuid: str, viewer: Viewer) -> Page:
     """The profile of a page by its uuid, in any case of letters. Raises NotFound."""
-    page = pages_for(viewer).filter(uuid__lower=uuid.lower()).first()
-    if page is None:
-        raise NotFound
-    return page
+    for page in _pages_at(uuid.lower(), viewer):
+        return page
+    raise NotFound
+
+
+@compiled
+def _pages_at(uuid: str, viewer: Viewer) -> QuerySet[Page]:
+    is_open = ExpressionWrapper(visible_to(viewer), output_field=BooleanField())
+    return pages_for(viewer).filter(uuid__lower=uuid).annotate(is_open=is_open)  # type: ignore[no-redef] # a model says what it is
 
 
 def page_formerly_at(uuid: str, viewer: Viewer) -> Page:
@@ -144,7 +158,7 @@ def page_formerly_at(uuid: str, viewer: Viewer) -> Page:
 def open_page_at(uuid: str, viewer: Viewer) -> Page:
     """A page whose posts and followers the viewer may see. Raises NotFound, PagePrivate."""
     page = page_at(uuid, viewer)
-    if not is_visible(page, viewer):
+    if not page.is_open:
         raise PagePrivate
     return page
 
@@ -157,43 +171,68 @@ def writable_by(user: User) -> list[Page]:
 
 def pages_of(owner: User, viewer: Viewer, window: Window) -> Slice[Page]:
     """Those that the viewer may find, newest first."""
-    return window.slice(pages_for(viewer).filter(owner=owner))
+    asked = window.of(NEWEST_FIRST)
+    return asked.slice(_pages_of(owner.pk, viewer, asked))
+
+
+@compiled
+def _pages_of(owner: UUID, viewer: Viewer, asked: Range) -> QuerySet[Page]:
+    return asked.bound(pages_for(viewer).filter(owner=owner))[: asked.limit + 1]
 
 
 def pages_with(viewer: Viewer, window: Window, *, tag: str = "", owner: str = "") -> Slice[Page]:
     """Those that have the tag and the owner, newest first; what is left out does not narrow."""
+    asked = window.of(NEWEST_FIRST)
+    name = normal_tag(tag) if tag else None
+    return asked.slice(_pages_with(name, owner.lower() or None, viewer, asked))
+
+
+@compiled
+def _pages_with(tag: str | None, owner: str | None, viewer: Viewer, asked: Range) -> QuerySet[Page]:
     pages = pages_for(viewer)
-    if tag:
+    if tag is not None:
         # By the tag's id, so that the index of its pages gives them in the order of the list.
-        pages = pages.filter(tags=Tag.objects.filter(name=normal_tag(tag)).values("id")[:1])
-    if owner:
-        named = User.objects.filter(username__lower=owner.lower())
+        pages = pages.filter(tags=Tag.objects.filter(name=tag).values("id")[:1])
+    if owner is not None:
+        named = User.objects.filter(username__lower=owner)
         pages = pages.filter(owner=named.values("id")[:1])
-    return window.slice(pages)
+    return asked.bound(pages)[: asked.limit + 1]
 
 
 def followed_pages(user: User, window: Window) -> Slice[Page]:
     """The pages that the user follows and may find, latest follow first."""
-    followed = Q(follows__user=user, follows__accepted_at__isnull=False)
+    asked = window.of(LATEST_FOLLOW_FIRST)
+    return asked.slice(_followed_pages(user, asked))
+
+
+@compiled
+def _followed_pages(user: User, asked: Range) -> QuerySet[Page]:
+    followed = Q(follows__user=user.pk, follows__accepted_at__isnull=False)
     pages = (
         pages_for(user)
         .annotate(followed=FilteredRelation("follows", condition=followed))
         .filter(followed__isnull=False)
         .annotate(follow_id=F("followed__id"))
     )
-    return window.slice(pages, LATEST_FOLLOW_FIRST)
+    return asked.bound(pages)[: asked.limit + 1]
 
 
 def followers_of(page: Page, viewer: Viewer, window: Window) -> Slice[User]:
     """Latest follow first; none where the viewer may not see what is on the page."""
+    asked = window.of(LATEST_FOLLOW_FIRST)
+    return asked.slice(_followers_of(page.pk, viewer, asked))
+
+
+@compiled
+def _followers_of(page: UUID, viewer: Viewer, asked: Range) -> QuerySet[User]:
     following = Q(follows__page=page, follows__accepted_at__isnull=False)
-    visible = Page.objects.filter(visible_to(viewer), pk=page.pk)
+    visible = Page.objects.filter(visible_to(viewer), pk=page)
     followers = (
         User.objects.annotate(following=FilteredRelation("follows", condition=following))
         .filter(shown_to(viewer), Exists(visible), following__isnull=False)
         .annotate(follow_id=F("following__id"))
     )
-    return window.slice(followers, LATEST_FOLLOW_FIRST)
+    return asked.bound(followers)[: asked.limit + 1]
 
 
 def requests_of(page: Page, viewer: Viewer, window: Window) -> Slice[Follow]:
@@ -203,8 +242,15 @@ def requests_of(page: Page, viewer: Viewer, window: Window) -> Slice[Follow]:
     """
     if page.owner_id != viewer.pk:
         raise Forbidden
-    shown = waiting_for(page).exclude(hidden("user__")).select_related("user")
-    return window.slice(shown, OLDEST_FIRST)
+    asked = window.of(OLDEST_FIRST)
+    return asked.slice(_requests_of(page.pk, asked))
+
+
+@compiled
+def _requests_of(page: UUID, asked: Range) -> QuerySet[Follow]:
+    waiting = Follow.objects.filter(page=page, accepted_at__isnull=True)
+    shown = waiting.exclude(hidden("user__")).select_related("user")
+    return asked.bound(shown)[: asked.limit + 1]
 
 
 def waiting_for(page: Page, usernames: Collection[str] | None = None) -> QuerySet[Follow]:

@@ -280,7 +280,10 @@ def locked(page: Page | str) -> Page:
 
 def locked_profile(page: Page | str, viewer: Viewer) -> Page:
     """The same, with all that a profile shows. Raises NotFound."""
-    return lock(with_profile(_which(page), viewer))
+    found = lock(with_profile(_which(page), viewer))
+    # As they are now: what a statement looks up beside the row that it waited for is older.
+    found.tag_names = list(found.tags.order_by("name").values_list("name", flat=True))
+    return found
 
 
 def lock(pages: QuerySet[Page]) -> Page:

@@ -3,6 +3,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from django.contrib.postgres.expressions import ArraySubquery
 from django.db import connection
 from django.db.models import (
     BooleanField,
@@ -17,15 +18,17 @@ from django.db.models import (
     Value,
     When,
 )
+from django.db.models.expressions import Combinable
 from django.db.models.functions import Coalesce
 
 from innotter.accounts.models import User
 from innotter.accounts.selectors import Viewer
-from innotter.common.database import CountOfFirst
+from innotter.common.compiled import compiled
+from innotter.common.database import CountOfFirst, IsOneOf
 from innotter.common.errors import NotFound
-from innotter.common.pagination import OLDEST_FIRST, Key, Slice, Window
+from innotter.common.pagination import NEWEST_FIRST, OLDEST_FIRST, Key, Range, Slice, Window
 from innotter.pages.models import Follow, Page
-from innotter.pages.selectors import PagePrivate, findable_by, visible_to
+from innotter.pages.selectors import PagePrivate, findable_by, open_page_at, visible_to
 from innotter.posts.models import Like, Post
 
 LATEST_LIKE_FIRST = Key("like_id")
@@ -56,28 +59,78 @@ def with_context(posts: QuerySet[Post], viewer: Viewer) -> QuerySet[Post]:
 
 def post_at(post_id: UUID, viewer: Viewer) -> Post:
     """Raises NotFound; PagePrivate where the page may be found and its posts may not be read."""
-    post = posts_for(viewer).filter(id=post_id).first()
-    if post is not None:
+    for post in posts_among([post_id], viewer):
         return post
     if Post.objects.filter(findable_by(viewer, "page__"), id=post_id).exists():
         raise PagePrivate
     raise NotFound
 
 
-def posts_of(page: Page, viewer: Viewer, window: Window) -> Slice[Post]:
-    """Those that the viewer may see, newest first."""
-    return window.slice(posts_for(viewer).filter(page=page))
+def posts_among(ids: list[UUID], viewer: Viewer) -> list[Post]:
+    """Those of these ids that the viewer may see, in no order."""
+    return _posts_among(ids, viewer)
 
 
-def replies_to(post: Post, viewer: Viewer, window: Window) -> Slice[Post]:
-    """Those that the viewer may see, oldest first."""
-    return window.slice(posts_for(viewer).filter(reply_to=post), OLDEST_FIRST)
+@compiled
+def _posts_among(ids: list[UUID], viewer: Viewer) -> QuerySet[Post]:
+    return posts_for(viewer).filter(IsOneOf("id", ids))
+
+
+def posts_of(uuid: str, viewer: Viewer, window: Window) -> Slice[Post]:
+    """Of the page at this uuid, newest first. Raises NotFound, PagePrivate."""
+    asked = window.of(NEWEST_FIRST)
+    found = _posts_of(uuid.lower(), viewer, asked)
+    if not found:
+        open_page_at(uuid, viewer)
+    return asked.slice(found)
+
+
+@compiled
+def _posts_of(uuid: str, viewer: Viewer, asked: Range) -> QuerySet[Post]:
+    page = Page.objects.filter(visible_to(viewer), uuid__lower=uuid)
+    posts = Post.objects.filter(page=Subquery(page.values("pk")[:1]))
+    return first_of(asked, posts, viewer)
+
+
+def replies_to(post_id: UUID, viewer: Viewer, window: Window) -> Slice[Post]:
+    """Those that the viewer may see, oldest first. Raises NotFound, PagePrivate."""
+    asked = window.of(OLDEST_FIRST)
+    found = _replies_to(post_id, viewer, asked)
+    if not found:
+        post_at(post_id, viewer)
+    return asked.slice(found)
+
+
+@compiled
+def _replies_to(post_id: UUID, viewer: Viewer, asked: Range) -> QuerySet[Post]:
+    parent = Post.objects.filter(visible_to(viewer, "page__"), pk=post_id)
+    replies = Post.objects.filter(
+        visible_to(viewer, "page__"), reply_to=Subquery(parent.values("pk")[:1])
+    )
+    return first_of(asked, replies, viewer)
+
+
+def first_of(asked: Range, posts: QuerySet[Post], viewer: Viewer) -> QuerySet[Post]:
+    """The rows that are asked for and one more, found by their ids: what else is shown of a post is
+    looked up for these alone. For compiled reads."""
+    return shown(asked, ArraySubquery(asked.bound(posts).values("id")[: asked.limit + 1]), viewer)
+
+
+def shown(asked: Range, ids: Combinable, viewer: Viewer) -> QuerySet[Post]:
+    return asked.ordered(with_context(Post.objects.filter(IsOneOf("id", ids)), viewer))
 
 
 def liked_by(user: User, window: Window) -> Slice[Post]:
     """The posts that the user likes and may see, latest like first."""
-    liked = posts_for(user).filter(likes__user=user).annotate(like_id=F("likes__id"))
-    return window.slice(liked, LATEST_LIKE_FIRST)
+    asked = window.of(LATEST_LIKE_FIRST)
+    return asked.slice(_liked_by(user, asked))
+
+
+@compiled
+def _liked_by(user: User, asked: Range) -> QuerySet[Post]:
+    liked = posts_for(user).filter(likes__user=user.pk)
+    liked = liked.annotate(like_id=F("likes__id"), viewer_liked=Value(True))  # type: ignore[no-redef] # a model says what it is
+    return asked.bound(liked)[: asked.limit + 1]
 
 
 def _replies_visible_to(viewer: Viewer) -> Case | F:
@@ -170,7 +223,7 @@ def thread_of(post: Post, viewer: Viewer) -> Thread:
     # Of more than are shown, the farthest goes, wherever it would stand.
     below = [(key, depth) for key, depth, place in found if place <= MOST_BELOW]
     keys = [*above, *(key for key, _ in below)]
-    seen = {each.id: each for each in posts_for(viewer).filter(id__in=keys)}
+    seen = {each.id: each for each in posts_among(keys, viewer)}
     return Thread(
         above=[seen[key] for key in above if key in seen],
         below=[(seen[key], depth) for key, depth in below if key in seen],

@@ -13,7 +13,7 @@ from innotter.accounts.permissions import current_user
 from innotter.common.errors import Forbidden, Invalid
 from innotter.common.schema import refuses
 from innotter.common.views import BaseViewSet, id_or_404
-from innotter.pages.selectors import PagePrivate, open_page_at
+from innotter.pages.selectors import PagePrivate
 from innotter.pages.views import require_owner_of
 from innotter.posts import policies, selectors, services
 from innotter.posts.models import Post
@@ -42,8 +42,7 @@ class PagePostsViewSet(BaseViewSet):
     @refuses(PagePrivate)
     def list(self, request: Request, uuid: str) -> Response:
         """The page's posts, newest first."""
-        page = open_page_at(uuid, request.user)
-        return self.listed(selectors.posts_of(page, request.user, self.window()))
+        return self.listed(selectors.posts_of(uuid, request.user, self.window()))
 
     @refuses(Forbidden, policies.PageBlocked, services.KeyReused)
     @extend_schema(
@@ -103,7 +102,7 @@ class PostViewSet(BaseViewSet):
     @action(detail=True)
     def replies(self, request: Request, id: str) -> Response:
         """The replies that you may see, oldest first."""
-        post = self._post(id)
+        post = id_or_404(id)
         return self.listed(selectors.replies_to(post, request.user, self.window()))
 
     @refuses(PagePrivate)

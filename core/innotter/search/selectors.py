@@ -7,14 +7,14 @@ that are looked at, so that a word of everybody's costs little more than a rare 
 """
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from functools import reduce
 from typing import Any
 from uuid import UUID
 
+from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.search import TrigramSimilarity, TrigramWordSimilarity
-from django.db import connection, transaction
 from django.db.models import (
     BooleanField,
     F,
@@ -24,14 +24,16 @@ from django.db.models import (
     Q,
     QuerySet,
     TextField,
+    UUIDField,
     Value,
 )
 from django.db.models.expressions import RawSQL
-from django.db.models.functions import Cast, Round
+from django.db.models.functions import Cast, Concat, Round
 
 from innotter.accounts.models import User
 from innotter.accounts.selectors import Viewer, shown_to
-from innotter.common.database import Folded
+from innotter.common.compiled import With, compiled
+from innotter.common.database import Composed, Folded, IsOneOf
 from innotter.common.pagination import InvalidCursor, Key, Range, Slice, Window
 from innotter.pages.models import Page
 from innotter.pages.selectors import findable_by, pages_for
@@ -50,22 +52,19 @@ BEHIND = 1_000
 # `distance:id`, which no column has.
 NEAREST_FIRST = Key("place", is_text=True, newest_first=False)
 
-# For the transaction, and the question as the rows' texts are compared with it. Workers take longer
-# to start than an answer may take.
-BEGIN = f"""
-SELECT fold_text(%s),
-    set_config('pg_trgm.strict_word_similarity_threshold', '{LIKENESS}', true),
-    set_config('max_parallel_workers_per_gather', '0', true)
-"""
+# The question is compared as the rows' texts are. What sets something has no workers to help, which
+# take longer to start than an answer may take.
 RANKED = """
-WITH beginning (type, id, distance) AS MATERIALIZED ({beginning}), enough AS MATERIALIZED (
-    SELECT count(*) > %s AS enough FROM (
-        SELECT FROM beginning GROUP BY type, id {after}
-    ) AS counted
+WITH beginning (id, distance) AS MATERIALIZED {beginning}, enough AS MATERIALIZED (
+    SELECT set_config('pg_trgm.strict_word_similarity_threshold', '{likeness}', true) IS NULL
+        OR count(*) > {most} OR length({text}) < {shortest} AS enough
+    FROM (SELECT FROM beginning GROUP BY id {after_place}) AS counted
 )
-SELECT type, id, min(distance) FROM ({candidates}) AS candidate (type, id, distance)
-GROUP BY type, id {after} ORDER BY min(distance) {order}, id {order} LIMIT %s
+SELECT id, min(distance) AS distance
+FROM (SELECT * FROM beginning UNION ALL {alike}) AS candidate (id, distance)
+GROUP BY id {after_place} ORDER BY min(distance) {order}, id {order} LIMIT {wanted}
 """
+HAVING = "HAVING (min(distance), id) {sign} ({far}::int, {after})"
 NOT_ENOUGH = RawSQL("NOT (SELECT enough FROM enough)", [], BooleanField())
 
 type Rows = QuerySet[Any, Any]
@@ -91,83 +90,90 @@ def found(text: str, viewer: Viewer, window: Window, type: str | None = None) ->
     text, then those that have something like it, each the most similar first. Raises Invalid for
     a cursor that is no Hit's place.
     """
-    texts = list(_texts(viewer, type))
     asked = window.of(NEAREST_FIRST)
     place = _place(asked.position)
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(BEGIN, [text])
-        folded, *_ = cursor.fetchone()
-        cursor.execute(*_ranking(folded, texts, asked, place))
-        ranked = cursor.fetchall()
-    rows: dict[UUID, Page | User] = {
-        **pages_for(viewer).in_bulk([row_id for kind, row_id, _ in ranked if kind == "page"]),
-        **User.objects.in_bulk([row_id for kind, row_id, _ in ranked if kind == "user"]),
-    }
-    # What has gone in between is left out.
-    return asked.slice(
-        [Hit(kind, rows[row_id], far) for kind, row_id, far in ranked if row_id in rows]
+    reads = {"page": _pages_found, "user": _users_found}
+    hits = [
+        Hit(kind, row, row.distance)
+        for kind, read in reads.items()
+        if type in (None, kind)
+        for row in read(text, viewer, replace(asked, position=None), *place)
+    ]
+    hits.sort(key=lambda hit: (hit.distance, hit.row.id), reverse=asked.backwards)
+    return asked.slice(hits[: asked.limit + 1])
+
+
+@compiled
+def _pages_found(
+    text: str, viewer: Viewer, asked: Range, far: str | None, after: UUID | None
+) -> With[Any]:
+    pages = Page.objects.filter(findable_by(viewer))
+    texts = [pages.annotate(text=Folded(column)) for column in ("name", "uuid", "tags__name")]
+    return _nearest(pages_for(viewer), _ranking(texts, text, asked, far, after))
+
+
+@compiled
+def _users_found(
+    text: str, viewer: Viewer, asked: Range, far: str | None, after: UUID | None
+) -> With[Any]:
+    users = User.objects.filter(shown_to(viewer))
+    texts = [users.annotate(text=Folded(column)) for column in ("username", "title")]
+    return _nearest(User.objects.all(), _ranking(texts, text, asked, far, after))
+
+
+def _nearest(rows: QuerySet[Any], ranking: Composed) -> With[Any]:
+    """The rows that are ranked, each with its `distance`."""
+    ids = RawSQL("ARRAY(SELECT id FROM ranked)", (), ArrayField(UUIDField()))
+    own = f"(SELECT distance FROM ranked WHERE id = {rows.model._meta.db_table}.id)"  # noqa: S608
+    distance = RawSQL(own, (), IntegerField())  # noqa: S611 (a name of ours)
+    return With("ranked", ranking, rows.filter(IsOneOf("pk", ids)).annotate(distance=distance))
+
+
+def _ranking(texts: list[Rows], text: str, asked: Range, far: Any, after: Any) -> Composed:
+    """The ids and distances of the rows that are asked for, of those that have these texts."""
+    question = Func(text, function="fold_text", output_field=TextField())
+    sign = ("<" if asked.backwards else ">") + ("=" if asked.inclusive else "")
+    # On the way back the merely alike are met first, and never to be left out.
+    most = BEGINNING * len(texts) if asked.backwards else asked.limit
+    return Composed(
+        RANKED,
+        beginning=_union(_beginning(rows, question) for rows in texts),
+        alike=_union(_alike(rows, question) for rows in texts),
+        after_place="" if far is None else Composed(HAVING, sign=sign, far=far, after=after),
+        text=question,
+        likeness=f"{LIKENESS}",
+        most=f"{most}",
+        shortest=f"{SHORTEST_ALIKE}",
+        order="DESC" if asked.backwards else "ASC",
+        wanted=f"{asked.limit + 1}",
     )
 
 
-def _texts(viewer: Viewer, type: str | None) -> Iterator[Rows]:
-    """Each text that something is found by: its `type`, and its rows with their `text`."""
-    if type != "user":
-        pages = Page.objects.filter(findable_by(viewer))
-        for column in ("name", "uuid", "tags__name"):
-            yield pages.annotate(type=Value("page", TextField()), text=Folded(column))
-    if type != "page":
-        users = User.objects.filter(shown_to(viewer))
-        for column in ("username", "title"):
-            yield users.annotate(type=Value("user", TextField()), text=Folded(column))
+def _beginning(rows: Rows, question: Any) -> Rows:
+    near = rows.filter(text__startswith=question).order_by("text", "id")
+    return _measured(near, TrigramSimilarity("text", question))[:BEGINNING]
 
 
-def _ranking(
-    text: str, texts: list[Rows], asked: Range, place: tuple[int, UUID] | None
-) -> tuple[str, list[Any]]:
-    """The query for the types, ids and distances of the hits that are asked for."""
-    sign, order = ("<", "DESC") if asked.backwards else (">", "ASC")
-    after, position = "", []
-    if place is not None:
-        sign += "=" if asked.inclusive else ""
-        after, position = f"HAVING (min(distance), id) {sign} (%s, %s)", [*place]
-    beginning, beginning_params = _sql([_beginning(rows, text) for rows in texts])
-    candidates, candidates_params = "SELECT * FROM beginning", list[Any]()
-    if len(text) >= SHORTEST_ALIKE:
-        alike, candidates_params = _sql([_alike(rows, text) for rows in texts])
-        candidates = f"{candidates} UNION ALL {alike}"
-    sql = RANKED.format(beginning=beginning, candidates=candidates, after=after, order=order)
-    # On the way back the merely alike are met first, and never to be left out.
-    enough = BEGINNING * len(texts) if asked.backwards else asked.limit
-    own = [enough, *position, *candidates_params, *position, asked.limit + 1]
-    return sql, [*beginning_params, *own]
-
-
-def _beginning(rows: Rows, text: str) -> Rows:
-    near = rows.filter(text__startswith=text).order_by("text", "id")
-    return _measured(near, TrigramSimilarity("text", text))[:BEGINNING]
-
-
-def _alike(rows: Rows, text: str) -> Rows:
-    within = Q(text__contains=f" {text}") | Q(text__trigram_strict_word_similar=text)
-    near = rows.filter(NOT_ENOUGH, within).exclude(text__startswith=text)
-    return _measured(near, TrigramWordSimilarity(text, "text"), BEHIND)[:ALIKE]
+def _alike(rows: Rows, question: Any) -> Rows:
+    a_word = Concat(Value(" "), question, output_field=TextField())
+    within = Q(text__contains=a_word) | Q(text__trigram_strict_word_similar=question)
+    near = rows.filter(NOT_ENOUGH, within).exclude(text__startswith=question)
+    return _measured(near, TrigramWordSimilarity(question, "text"), BEHIND)[:ALIKE]
 
 
 def _measured(rows: Rows, similarity: Func, behind: int = 0) -> Rows:
     far = Round(BEHIND * (Value(1.0, FloatField()) - similarity))
-    return rows.values_list("type", F("id"), Cast(far, IntegerField()) + behind)
+    return rows.values_list(F("id"), Cast(far, IntegerField()) + behind)
 
 
-def _sql(parts: list[Rows]) -> tuple[str, list[Any]]:
-    union = reduce(lambda some, more: some.union(more, all=True), parts)
-    sql, params = union.query.sql_with_params()
-    return sql, [*params]
+def _union(parts: Iterable[Rows]) -> Rows:
+    return reduce(lambda some, more: some.union(more, all=True), parts)
 
 
-def _place(position: object) -> tuple[int, UUID] | None:
+def _place(position: object) -> tuple[str | None, UUID | None]:
     if position is None:
-        return None
+        return None, None
     match = re.fullmatch("([0-9]{1,4}):([0-9a-f]{32})", str(position))
     if match is None:
         raise InvalidCursor
-    return int(match[1]), UUID(match[2])
+    return match[1], UUID(match[2])

@@ -55,5 +55,29 @@ def test_a_list_costs_the_same_number_of_queries_at_any_size(
             rows = api(bob).get(path, **question, limit="100").json()["results"]
         assert len(rows) >= stop
         counts.append(len(queries))
-    # Search sets a threshold in a transaction of its own, and asks each source.
-    assert counts[0] == counts[1] <= (8 if route == "GET /search" else 5)
+    assert counts[0] == counts[1] <= 4
+
+
+# The caller, with their session, and what they ask for.
+STATEMENTS = {
+    "/feed": 2,
+    "/pages/ann": 2,
+    "/pages/ann/posts": 2,
+    "/pages/ann/followers": 3,
+    "/pages": 2,
+    "/posts/{id}": 2,
+    "/posts/{id}/replies": 2,
+    "/users/me/likes": 2,
+    "/users/me/follows": 2,
+    "/users/bob": 2,
+    "/search?q=ann": 3,
+}
+
+
+@pytest.mark.parametrize("path", STATEMENTS)
+def test_a_read_asks_no_more_than_it_must(api: Api, bob: User, post: Post, path: str) -> None:
+    like(actor=bob, post=new_post(post.page, reply_to=post))
+    caller = api(bob)
+    with CaptureQueriesContext(connection) as queries:
+        assert caller.get(path.format(id=post.id)).status_code == 200
+    assert len(queries) == STATEMENTS[path]

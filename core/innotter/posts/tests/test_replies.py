@@ -184,6 +184,7 @@ def test_replies_are_counted_as_far_as_they_can_be_seen(
     assert Post.objects.get(pk=shown.pk).replies_count == 5
 
 
+@pytest.mark.usefixtures("recompiled")
 def test_counting_replies_has_an_end(
     api: Api, eve: User, eves: Page, private_page: Page, post: Post, monkeypatch: pytest.MonkeyPatch
 ) -> None:

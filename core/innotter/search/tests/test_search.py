@@ -7,12 +7,11 @@ from urllib.parse import quote
 
 import pytest
 from django.db import connection, transaction
-from django.test.utils import CaptureQueriesContext
 from hypothesis import given
 from hypothesis import strategies as st
 
 from innotter.accounts.models import User
-from innotter.conftest import Api, bad_fields, new_page, new_user, property_test
+from innotter.conftest import Api, bad_fields, new_page, new_user, property_test, statements
 from innotter.pages.models import Page
 from innotter.pages.services import add_tag, remove_tag
 from innotter.search import selectors
@@ -317,6 +316,7 @@ def test_rows_that_come_and_go_move_nothing(api: Api, ann: User) -> None:
     assert met == ["p0", "p1", "p2", "p3", "p5", "p6", "p7"]
 
 
+@pytest.mark.usefixtures("recompiled")
 def test_a_word_of_everybodys_is_cut_off_with_the_best_first(
     api: Api, ann: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -335,11 +335,11 @@ def test_a_full_answer_looks_for_nothing_that_is_merely_alike(api: Api, ann: Use
     new_page(ann, uuid="last", name="My harbour")
     assert found(api, "harbour", limit=20)[-1] == "last"
     assert found(api, "harbour", limit=25)[-1] == "last"
-    with CaptureQueriesContext(connection) as queries:
-        api().get("/search", q="harbour", limit=20)
-    (ranking,) = [query["sql"] for query in queries if "WITH beginning" in query["sql"]]
+    with statements() as sent:
+        api().get("/search", q="harbour", type="page", limit=20)
+    ((ranking, params),) = sent
     with connection.cursor() as cursor:
-        cursor.execute("EXPLAIN (ANALYZE) " + ranking)
+        cursor.execute("EXPLAIN (ANALYZE) " + ranking, params)
         plan = [line for (line,) in cursor.fetchall()]
     # Whatever looks for likeness, an index or a filter.
     alike = [number for number, line in enumerate(plan) if " %>> " in line]

@@ -94,7 +94,7 @@ def atom(request: HttpRequest, uuid: str) -> HttpResponse:
         feed_guid=f"urn:uuid:{page.id}",
         icon=image_url(page.image_id) if page.image_id else None,
     )
-    for post in posts_of(page, STRANGER, Window(NEWEST)):
+    for post in posts_of(uuid, STRANGER, Window(NEWEST)):
         words = _xml(post.content)
         feed.add_item(
             title=cut(one_line(words), LONGEST_HEADING),

@@ -49,7 +49,7 @@ def page(request: HttpRequest, uuid: str) -> HttpResponse:
     found, closed = _profile(request, uuid)
     if found.uuid != uuid:
         return see_other(page_url(found))
-    posts = Listing([]) if closed else listing(request, lambda w: posts_of(found, request.user, w))
+    posts = Listing([]) if closed else listing(request, lambda w: posts_of(uuid, request.user, w))
     context = {
         "page": found,
         "listing": posts,
