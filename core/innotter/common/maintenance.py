@@ -21,7 +21,8 @@ LONGEST_REASON = 200
 
 WRITING = """
     SELECT count(*) FROM pg_stat_activity
-    WHERE datname = current_database() AND backend_xid IS NOT NULL AND pid <> pg_backend_pid()
+    WHERE datname = current_database() AND backend_type = 'client backend'
+    AND backend_xid IS NOT NULL AND pid <> pg_backend_pid()
 """
 
 
