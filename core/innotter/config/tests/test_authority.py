@@ -5,6 +5,7 @@ import pkgutil
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from importlib import import_module
 from typing import Any
 from uuid import UUID
@@ -360,6 +361,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
 }
 
 
+@cache
 def services() -> dict[str, Callable[..., Any]]:
     """All public functions of all files that hold what an app does, as `app.name`."""
     found = {}

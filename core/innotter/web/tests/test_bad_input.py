@@ -152,7 +152,7 @@ def test_a_bad_field_is_refused_with_a_page_and_leaves_no_trace(cast: Cast) -> N
                     after = all_rows()
                     wrong += complaints(answer, at, traced=after != before)
                     stored = repr(after) if what in NEVER_STORED and after != before else ""
-                    if "\\x00" in stored or "\\ud800" in stored:
+                    if "\\u0000" in stored or "\\ud800" in stored:
                         wrong.append(f"{at}: stored")
                     if "evil.example" in answer.get("Location", ""):
                         wrong.append(f"{at}: leads elsewhere")
