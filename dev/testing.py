@@ -10,11 +10,13 @@ from pathlib import Path
 
 import psutil
 
-from dev import postgres, rabbitmq, topology
+from dev import postgres, rabbitmq, settings, topology
 from dev.aws import answers, prepare_aws
+from dev.migrated import copy_migrated
+from dev.paths import TOOLS
 from dev.ports import HOST, Port
 from dev.processes import KILL_BOUND, Processes
-from dev.stack import MEASURED, Stack, manage
+from dev.stack import MEASURED, Stack
 from dev.steps import together
 
 
@@ -75,7 +77,7 @@ class BackingServices:
         self.processes = Processes(folder / "logs")
         self._folder = folder
         self._proxy = Port()
-        self._password = "password"  # of services that a test has to itself
+        self._password = settings.remembered(TOOLS / "password")
         self._ports = {name: Port() for name in ("postgres", "amqp", "erlang", "epmd")}
         self.database_url = postgres.url(self._ports["postgres"], self._password)
         self.amqp_url = rabbitmq.url(self._ports["amqp"], self._password)
@@ -98,15 +100,11 @@ class BackingServices:
             psutil.wait_procs(children, timeout=KILL_BOUND)
 
     def _start_postgres(self) -> None:
+        data = self._folder / "postgres"
+        copy_migrated(data, self._password, os.environ)
         postgres.start_postgres(
-            self.processes,
-            self._folder / "postgres",
-            self._ports["postgres"],
-            self._password,
-            postgres.KILLABLE,
+            self.processes, data, self._ports["postgres"], self._password, postgres.KILLABLE
         )
-        env = {**os.environ, "DATABASE_URL": self.database_url}
-        self.processes.run("migrate", manage("migrate"), env=env, seconds=120)
 
     def _start_rabbitmq(self) -> None:
         rabbitmq.start_rabbitmq(

@@ -18,7 +18,9 @@ from amqp.exceptions import NotFound
 from kombu import Connection, Queue
 from kombu.exceptions import KombuError
 
-from dev import postgres, rabbitmq, topology
+from dev import postgres, rabbitmq, settings, topology
+from dev.migrated import copy_migrated
+from dev.paths import TOOLS
 from dev.ports import Port
 from dev.processes import Process, Processes
 from innotter.config.celery import app
@@ -31,7 +33,6 @@ pytestmark = pytest.mark.xdist_group("tasks")
 
 DELAY_MS = 50
 CONSUMER_TIMEOUT_MS = 3_000
-PASSWORD = "password"
 
 
 class Bench:
@@ -43,19 +44,21 @@ class Bench:
         self._environment = environment
         self._ports = {name: Port() for name in ("amqp", "erlang", "epmd")}
         self._postgres = Port()
-        self.amqp_url = rabbitmq.url(self._ports["amqp"], PASSWORD)
+        self._password = settings.remembered(TOOLS / "password")
+        self.amqp_url = rabbitmq.url(self._ports["amqp"], self._password)
 
     def __getitem__(self, name: str) -> Process:
         return self.processes.by_name[name]
 
     def start(self) -> None:
         start_postgres, data = postgres.start_postgres, self.folder / "postgres"
-        start_postgres(self.processes, data, self._postgres, PASSWORD, postgres.FORGETFUL)
+        copy_migrated(data, self._password, self._environment)
+        start_postgres(self.processes, data, self._postgres, self._password, postgres.FORGETFUL)
         rabbitmq.start_rabbitmq(
             self.processes,
             self.folder / "rabbitmq",
             self._ports,
-            PASSWORD,
+            self._password,
             ["/"],
             options={"consumer_timeout": CONSUMER_TIMEOUT_MS, "channel_tick_interval": 500},
         )
@@ -74,7 +77,7 @@ class Bench:
                 **self._environment,
                 "PYTHONPATH": str(Path(__file__).parents[1]),
                 "AMQP_URL": self.amqp_url,
-                "DATABASE_URL": postgres.url(self._postgres, PASSWORD),
+                "DATABASE_URL": postgres.url(self._postgres, self._password),
                 "FOLDER": str(self.folder),
                 "LOG_STYLE": "json",
             },
