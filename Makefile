@@ -2,8 +2,6 @@
 .DEFAULT_GOAL := help
 .PHONY: help run manage test bench check format schemas migration sample messages screenshots rehearse reset environment
 python := .venv/bin/python
-# Where it is set, every process compiles every module again at every start.
-unexport PYTHONDONTWRITEBYTECODE
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18

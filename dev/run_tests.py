@@ -13,7 +13,8 @@ from dev.paths import ROOT
 from dev.steps import step
 from dev.temporary import temporary_services
 
-WORKERS = 2
+# One more than a small machine has cores: a test of a whole stack waits for half of its time.
+WORKERS = 3
 # How many times as many examples property tests draw in a nightly run.
 NIGHTLY_FACTOR = 20
 

@@ -46,7 +46,7 @@ IN_DOUBT = """
     WHERE delivery.state IN ('sending', 'unknown')
 """
 
-pytestmark = [pytest.mark.xdist_group("stack"), pytest.mark.timeout(3 * SECONDS + 500)]
+pytestmark = [pytest.mark.xdist_group("chaos"), pytest.mark.timeout(3 * SECONDS + 500)]
 
 
 @pytest.fixture(scope="module")

@@ -53,3 +53,11 @@ def test_plain_pytest_starts_what_its_tests_ask_for_and_nothing_else() -> None:
     assert run.returncode == 0, run.stdout + run.stderr
     started = [name for name in ("PostgreSQL", "RabbitMQ", "AWS") if name in run.stdout]
     assert started == ["PostgreSQL"]
+
+
+def test_modules_are_compiled_once_whatever_the_environment_says() -> None:
+    told = "import os, sys, dev; print(sys.dont_write_bytecode, sorted(os.environ))"
+    env = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
+    said = subprocess.check_output([sys.executable, "-c", told], cwd=ROOT, env=env, text=True)
+    assert said.startswith("False")
+    assert "PYTHONDONTWRITEBYTECODE" not in said
