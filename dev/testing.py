@@ -37,6 +37,8 @@ def stack_for_tests(**backing: str) -> Iterator[Stack]:
         "DATABASE_URL": postgres.at_database(server, name),
         "AMQP_URL": rabbitmq.at_vhost(os.environ["AMQP_URL"], "stack"),
         "STATISTICS_TABLE": name,
+        # Tests of the core empty the common one.
+        "EXPORT_BUCKET": name.replace("_", "-"),
         # One person may make all the pages of a module of tests.
         "PAGES_PER_USER": "10000",
         "CORE_URL": core_url,

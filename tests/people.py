@@ -145,9 +145,15 @@ def eventually[T](read: Callable[[], T], holds: Callable[[T], object], *, second
     """What `read` gives once `holds` of it; fails with the last reading after `seconds`."""
     deadline = time.monotonic() + seconds
     while True:
+        asked = time.monotonic()
         value = read()
         if holds(value):
             return value
-        late = f"still {value!r} after {seconds} s, in place of what {source(holds)} asks for"
-        assert time.monotonic() < deadline, late
-        time.sleep(0.05)
+        answered = time.monotonic()
+        assert answered < deadline, _late(value, holds, seconds)
+        # What is dear to read takes no more than half of the machine from what it waits for.
+        time.sleep(max(0.05, answered - asked))
+
+
+def _late[T](value: T, holds: Callable[[T], object], seconds: float) -> str:
+    return f"still {value!r} after {seconds} s, in place of what {source(holds)} asks for"

@@ -118,6 +118,8 @@ def read_only_for_long(at: Running) -> Iterator[set[str]]:
 def a_long_queue(at: Running) -> Iterator[set[str]]:
     at.stack.kill("consumer")
     publish(at.stack, STATS_QUEUE, *[b"{}"] * 10_001)
+    # Nobody has confirmed that they are there.
+    grown(at.stack, f'innotter_queue_messages{{queue="{STATS_QUEUE}"', 10_001)
     yield {"NoConsumer", "QueueUnread"}
     topology.purge(at.stack.env["AMQP_URL"])
     at.stack.start("consumer")
