@@ -74,6 +74,7 @@ WITHOUT_ACTOR = {
     "accounts.is_password": "a part of every service that asks for a password",
     "accounts.require_strong": "a part of register and edit_user",
     "accounts.renew_hash": "a part of log_in",
+    "accounts.change_password": "a part of every service that sets a password",
     "accounts.log_in": "finds out who it is",
     "accounts.finish_login": "the challenge says whose it is",
     "accounts.finish_login_to_site": "the challenge says whose it is",
@@ -125,6 +126,7 @@ WITHOUT_ACTOR = {
     "accounts.request_reset": "for who can't log in",
     "accounts.reset_password": "the mail's token says whose it is",
     "events.record": "a part of every service",
+    "events.patience": "a part of every service that others must not wait for",
     "events.begin_epoch": "a part of recount",
     "events.mark_published": "the relay's",
     "events.requeue": "the operator's: a command, and the admin panel",
@@ -147,6 +149,8 @@ WITHOUT_ACTOR = {
     "media.store_picture": "a part of set_image",
     "media.forget_pictures": "the scheduler's",
     "moderation.give_mailbox": "the operator's: a command",
+    "moderation.make_admin": "the operator's: a command",
+    "moderation.set_password": "the operator's: a command",
     "accounts.due_deletions": "the scheduler's",
     "accounts.schedule_again": "the operator's: a command",
     "deletion.delete_due": "the scheduler's",
@@ -167,6 +171,8 @@ WITHOUT_ACTOR = {
     "posts.correct_count": "the operator's: a command",
     "posts.delete_posts_of": "a part of delete_page",
     "statistics.recount": "the operator's: a command",
+    "statistics.restate": "the operator's: a command",
+    "statistics.forget": "the operator's: a command",
 }
 
 ROLES = ["stranger", "requester", "follower", "owner", "moderator", "admin", "blocked"]
