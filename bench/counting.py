@@ -88,7 +88,7 @@ def lag() -> None:
 
     from innotter.events.services import record  # noqa: PLC0415
 
-    relay = [sys.executable, "core/manage.py", "relay"]
+    relay = [sys.executable, "core/manage.py", "run", "relay"]
     with running("consumer", *CONSUMER) as log, running("relay", *relay):
         first = one(record, transaction)
         wait(lambda: counted(log, [first]))
@@ -176,7 +176,7 @@ def reading(store: Store) -> None:
 
 # --- Tools
 
-CONSUMER = [sys.executable, "-m", "innotter_stats.consumer"]
+CONSUMER = [sys.executable, "-m", "innotter_stats.run", "consumer"]
 
 
 def like(page: UUID | None = None, at: datetime | None = None) -> PostLiked:

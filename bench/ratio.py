@@ -196,7 +196,8 @@ def compare(rivals: Rivals, name: str, asked: Asked) -> None:
     for request in asked.requests[:COMPARED]:
         core, bare = (answer(rivals, which, asked.who, request) for which in rivals.running)
         if core != bare:
-            end = len(os.path.commonprefix([core[1], bare[1]]))
+            pairs = enumerate(zip(core[1], bare[1], strict=False))
+            end = next((place for place, (one, other) in pairs if one != other), 0)
             parts = [(status, body[max(0, end - 80) : end + 80]) for status, body in (core, bare)]
             raise SystemExit(f"{name}, {request}:\n  core {parts[0]}\n  bare {parts[1]}")
 

@@ -219,6 +219,8 @@ def _compose(env: Environment) -> None:
             # In a folder of its own, where there is no .env yet.
             _run(["sh", f"{folder}/deploy/make-env.sh", *url], env)
             _run([_script("docker-compose"), "-f", f"{folder}/compose.yaml", "config", "-q"], env)
+            wide = ["-f", f"{folder}/compose.yaml", "-f", f"{folder}/deploy/wide.yaml"]
+            _run([_script("docker-compose"), *wide, "config", "-q"], env)
 
 
 def _templates(env: Environment) -> None:

@@ -63,20 +63,28 @@ def front_ports(core: int | None, stats: int | None) -> tuple[Port, Port]:
 
 
 def inner_ports(
-    names: list[str], memory: Path, *, usual: dict[str, int] | None = None
+    rows: list[list[str]], memory: Path, *, usual: dict[str, int] | None = None
 ) -> dict[str, Port]:
-    """A port for each name; the same as the last time, or at first the usual one, where they are
-    still free."""
+    """A port for each name, those of a row one after the other; the same as the last time, or at
+    first the usual one, where they are still free."""
     known: dict[str, int] = usual or {}
     if memory.exists():
         known = {**known, **json.loads(memory.read_text())}
-    ports = {name: _port_or_any(known.get(name, 0)) for name in names}
+    ports: dict[str, Port] = {}
+    for names in rows:
+        ports |= zip(names, adjacent_ports(known.get(names[0], 0), len(names)), strict=True)
     memory.write_text(json.dumps({name: port.number for name, port in ports.items()}))
     return ports
 
 
-def _port_or_any(number: int) -> Port:
-    try:
-        return Port(number)
-    except PortTaken:
-        return Port()
+def adjacent_ports(first: int, count: int) -> list[Port]:
+    """From the first on, or from any where one of them is taken or the first is 0."""
+    held: list[Port] = []
+    while len(held) < count:
+        try:
+            held.append(Port(held[-1].number + 1 if held else first))
+        except (PortTaken, OverflowError):
+            for port in held:
+                port.release()
+            first, held = 0, []
+    return held

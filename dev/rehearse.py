@@ -46,7 +46,7 @@ USER = 10001
 BACKING = ("postgres", "rabbitmq")
 GATEWAY = "gateway"
 # Images whose processes have metrics, at METRICS_PORT.
-MEASURED = ("innotter-core", "innotter-celery", "innotter-stats")
+MEASURED = ("innotter-core", "innotter-stats")
 # Not the one of the core, which is on the same machine here.
 GATEWAY_PORT = 8888
 # Seconds from SIGTERM to the end.
@@ -153,7 +153,8 @@ def _services() -> dict[str, Service]:
     # On one machine a port can be taken only once.
     for number, service in enumerate(services.values()):
         if service["image"] in MEASURED:
-            service["environment"]["METRICS_PORT"] = str(9000 + number)
+            # That of its first role.
+            service["environment"]["METRICS_PORT"] = str(9000 + 10 * number)
     return services
 
 

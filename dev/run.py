@@ -21,7 +21,7 @@ from dev.locks import locked
 from dev.paths import DATA, STATE
 from dev.ports import Port, front_ports, inner_ports
 from dev.processes import Console, Process, Processes
-from dev.stack import MEASURED, Stack
+from dev.stack import MEASURED, SERVICES, Stack
 from dev.stack import manage as command_of_django
 from dev.steps import step, together
 from dev.topology import declare_topology
@@ -75,7 +75,8 @@ class _Run:
         self.demo_is_on_its_way = False
         self.processes = Processes(STATE / "logs")
         ports = inner_ports(
-            [*PORTS, "inbox", *map(_metrics, MEASURED)],
+            [[name] for name in (*PORTS, "inbox")]
+            + [[_metrics(role) for role in roles] for roles in SERVICES.values()],
             STATE / "ports.json",
             # The README's walk reads a mail there.
             usual={"inbox": 8025},
@@ -104,15 +105,14 @@ class _Run:
             stats_port=stats,
             metrics_ports={name: ports[_metrics(name)] for name in MEASURED},
             logs=STATE / "logs",
+            forked=True,
             console=self.console,
         )
 
     def start(self) -> None:
-        # RabbitMQ takes longest: the two services, which do not wait for it, start beside it.
-        together(self.processes, self._services, self._broker)
-        with step("All seven processes"):
-            for name in ("relay", "worker", "housekeeper", "scheduler", "consumer"):
-                self.stack.start(name)
+        together(self.processes, self._database, self._aws, self._static_files, self._broker)
+        with step("The two services"):
+            self.stack.start()
             self.stack.wait_until_ready()
         # A database of the user's own is left to its owner.
         if not DEMO_IS_THERE.exists() and self.backing.postgres_is_embedded:
@@ -181,11 +181,6 @@ class _Run:
 
     def _whose(self, variable: str) -> str:
         return " (yours)" if variable in self.given else ""
-
-    def _services(self) -> None:
-        together(self.processes, self._database, self._aws, self._static_files)
-        for name in ("core", "stats"):
-            self.stack.start(name)
 
     def _database(self) -> None:
         with step(f"PostgreSQL{self._whose('DATABASE_URL')}"):

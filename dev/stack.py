@@ -1,9 +1,10 @@
-"""The seven processes that are Innotter, on whatever backing services their environment names."""
+"""Innotter's seven roles, on whatever backing services their environment names: each a process of
+its own, or those of a service forked from one."""
 
 import hashlib
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from dev import topology
@@ -14,10 +15,15 @@ from dev.processes import Console, Processes
 from innotter_contracts.events import HOUSEKEEPING_QUEUE, MAIL_QUEUE, STATS_QUEUE
 
 CORE = ROOT / "core"
-# The processes that serve /metrics, each at a port of its own.
-MEASURED = ("core", "relay", "worker", "housekeeper", "scheduler", "stats", "consumer")
-# Those of them that are several, which add up what they count.
-SEVERAL = ("core", "worker", "housekeeper")
+# The roles of each service, as the names that they have here. Each serves /metrics at a port of its
+# own; where they are forked from one, those of a service follow each other.
+SERVICES = {
+    "core": ("core", "relay", "worker", "housekeeper", "scheduler"),
+    "stats": ("stats", "consumer"),
+}
+MEASURED = tuple(role for roles in SERVICES.values() for role in roles)
+# Runs as several processes, which add up what they count.
+SEVERAL = "core"
 # In memory, where that can be told: what is mapped from a full disk kills who writes to it.
 MEMORY = Path("/dev/shm")  # noqa: S108
 # Seconds that a process may take to serve.
@@ -25,7 +31,8 @@ READY_BOUND = 60
 
 
 class Stack:
-    """All of them, by the names of `commands`; a stopped stack stays stopped."""
+    """All of them, by the names of SERVICES if they are forked, else by those of their roles; a
+    stopped stack stays stopped."""
 
     def __init__(
         self,
@@ -35,6 +42,7 @@ class Stack:
         stats_port: Port,
         metrics_ports: Mapping[str, Port],
         logs: Path,
+        forked: bool = False,
         console: Console | None = None,
     ) -> None:
         self.env = dict(env)
@@ -43,11 +51,16 @@ class Stack:
         self.processes = Processes(logs, console)
         self._logs = logs
         self._counts = _counts_folder(logs)
-        self._ports = {"core": [core_port], "stats": [stats_port]}
-        for name, port in metrics_ports.items():
-            self._ports.setdefault(name, []).append(port)
+        # The roles of each process, by its name.
+        self._roles = SERVICES if forked else {role: (role,) for role in MEASURED}
+        self._ports = {
+            name: [metrics_ports[role] for role in roles] for name, roles in self._roles.items()
+        }
+        self._ports["core"].append(core_port)
+        self._ports["stats"].append(stats_port)
         self._metrics = {name: port.number for name, port in metrics_ports.items()}
-        self._commands = commands(core_port.number, stats_port.number)
+        ports = {"core": core_port.number, "stats": stats_port.number}
+        self._commands = {name: command(roles, ports) for name, roles in self._roles.items()}
 
     def start(self, name: str | None = None) -> None:
         """All, or the one of that name."""
@@ -71,8 +84,9 @@ class Stack:
             "housekeeper": lambda: topology.consumers(amqp, HOUSEKEEPING_QUEUE) > 0,
             "consumer": lambda: topology.consumers(amqp, STATS_QUEUE) > 0,
         }
-        for name, ready in checks.items():
-            self.processes.by_name[name].wait_until(ready, seconds=READY_BOUND)
+        for name, roles in self._roles.items():
+            for role in filter(checks.__contains__, roles):
+                self.processes.by_name[name].wait_until(checks[role], seconds=READY_BOUND)
 
     def kill(self, name: str) -> None:
         """SIGKILL, without a chance to finish anything."""
@@ -95,7 +109,7 @@ class Stack:
         return (self._logs / f"{name}.log").read_text(errors="replace")
 
     def metrics_url(self, name: str) -> str:
-        """Where the process of that name serves what it counts."""
+        """Where that role serves what it counts."""
         return f"http://{HOST}:{self._metrics[name]}/metrics"
 
     def waiting(self, queue: str) -> int:
@@ -105,7 +119,7 @@ class Stack:
     def counting(self, name: str) -> dict[str, str]:
         """What a process has to know in order to serve what it counts."""
         port = {"METRICS_HOST": HOST, "METRICS_PORT": str(self._metrics[name])}
-        if name not in SEVERAL:
+        if name != SEVERAL:
             return port
         return {**port, "PROMETHEUS_MULTIPROC_DIR": str(self._counts / name)}
 
@@ -122,20 +136,12 @@ def manage(*words: str | Path) -> list[str]:
     return [sys.executable, str(CORE / "manage.py"), *map(str, words)]
 
 
-def commands(core_port: int, stats_port: int) -> dict[str, list[str]]:
-    python = [sys.executable, "-m"]
-    celery = [*python, "celery", "--quiet", "-A", "innotter.config"]
-    return {
-        "core": manage("serve", "--host", HOST, "--port", str(core_port)),
-        "stats": [
-            *(*python, "uvicorn", "innotter_stats.api:app"),
-            *("--http", "innotter_stats.server:Protocol"),
-            *("--host", HOST, "--port", str(stats_port)),
-        ],
-        "relay": manage("relay"),
-        # Each queue has a worker of its own: mail never waits behind housekeeping.
-        "worker": [*celery, "worker", "--queues", MAIL_QUEUE, "--concurrency", "2"],
-        "housekeeper": [*celery, "worker", "--queues", HOUSEKEEPING_QUEUE, "--concurrency", "1"],
-        "scheduler": [*celery, "beat", "--scheduler", "innotter.config.scheduler:Scheduler"],
-        "consumer": [*python, "innotter_stats.consumer"],
-    }
+def command(roles: Sequence[str], ports: Mapping[str, int]) -> list[str]:
+    """What runs these roles of one service; `ports` are those of the APIs."""
+    service = next(name for name, known in SERVICES.items() if roles[0] in known)
+    words = ["api" if role == service else role for role in roles]
+    if service in roles:
+        words += ["--host", HOST, "--port", str(ports[service])]
+    if service == "core":
+        return manage("run", *words)
+    return [sys.executable, "-m", "innotter_stats.run", *words]

@@ -23,8 +23,9 @@ from dev.steps import step
 from dev.topology import declare_topology
 from innotter.accounts.keys import create_signing_keys
 
-# One for the whole stack, one for each worker of pytest that may be asked for.
-VHOSTS = ["/", "stack", "gw0", "gw1", "gw2", "gw3"]
+# One for the whole stack and one for that of forked roles, which may run beside it; one for each
+# worker of pytest that may be asked for.
+VHOSTS = ["/", "stack", "forked", "gw0", "gw1", "gw2", "gw3"]
 
 
 class TemporaryServices:

@@ -14,16 +14,17 @@ from dev import postgres, rabbitmq, settings, topology
 from dev.aws import answers, prepare_aws
 from dev.migrated import copy_migrated
 from dev.paths import TOOLS
-from dev.ports import HOST, Port
+from dev.ports import HOST, Port, adjacent_ports
 from dev.processes import KILL_BOUND, Processes
-from dev.stack import MEASURED, Stack
+from dev.stack import SERVICES, Stack
 from dev.steps import together
 
 
 @contextmanager
-def stack_for_tests(**backing: str) -> Iterator[Stack]:
+def stack_for_tests(*, forked: bool = False, **backing: str) -> Iterator[Stack]:
     """Serves and reads its queues already. Its database, queues and table are empty.
 
+    `forked`: as `make run` runs it, and not each role as a process of its own.
     `backing`: the URLs of backing services that are theirs alone. The PostgreSQL of a DATABASE_URL
     has a migrated database to copy. All stacks without an AMQP_URL share the vhost `stack`, one at
     a time.
@@ -60,8 +61,13 @@ def stack_for_tests(**backing: str) -> Iterator[Stack]:
         env,
         core_port=core_port,
         stats_port=stats_port,
-        metrics_ports={name: Port() for name in MEASURED},
+        metrics_ports={
+            role: port
+            for roles in SERVICES.values()
+            for role, port in zip(roles, adjacent_ports(0, len(roles)), strict=True)
+        },
         logs=logs,
+        forked=forked,
     )
     try:
         stack.start()

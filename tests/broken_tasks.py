@@ -18,6 +18,8 @@ from innotter.config.celery import app
 __all__ = ["app"]
 
 FOLDER = Path(os.environ["FOLDER"])
+# Seconds. The broker gives up on a connection that says nothing for two of them.
+app.conf.broker_heartbeat = 2
 
 
 def wait_for(name: str) -> None:

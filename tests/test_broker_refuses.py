@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from dev.stack import commands
+from dev.stack import command as command_of
 
 
 @pytest.mark.parametrize("name", ["relay", "worker", "scheduler", "consumer"])
@@ -16,7 +16,7 @@ def test_a_broker_that_refuses_the_password_ends_the_process(all_services: None,
     wrong = f"amqp://{broker.username}:wrong@{broker.hostname}:{broker.port}{broker.path}"
     env = {**os.environ, "AMQP_URL": wrong, "LOG_STYLE": "json"}
     env.pop("DJANGO_SETTINGS_MODULE", None)
-    command = commands(core_port=1, stats_port=1)[name]
+    command = command_of([name], ports={})
     done = subprocess.run(command, env=env, check=False, capture_output=True, text=True, timeout=60)
     assert done.returncode == 1
     *_, line = done.stdout.splitlines()

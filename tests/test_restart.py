@@ -10,7 +10,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Any
 
 import httpx
@@ -82,14 +82,7 @@ def reload_core(stack: Stack) -> None:
 
 
 def workers_of(master: int) -> set[psutil.Process]:
-    """Of its children; multiprocessing has a helper of its own among them."""
-    found = set()
-    for child in psutil.Process(master).children():
-        # One may end while we look.
-        with suppress(psutil.NoSuchProcess):
-            if "spawn_main" in " ".join(child.cmdline()):
-                found.add(child)
-    return found
+    return set(psutil.Process(master).children())
 
 
 def patiently(person: Person, method: str, url: str, **options: Any) -> Any:

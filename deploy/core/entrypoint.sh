@@ -1,14 +1,13 @@
 #!/bin/sh
-# Django's processes. `exec` makes each the one that gets the signals.
-#   api              the core API, at 8000; its metrics, at METRICS_PORT
-#   relay            events from the outbox to RabbitMQ
-#   migrate, …       any other command of manage.py
+# A command of manage.py. `exec` makes it the one that gets the signals.
+#   run ROLE…        the API at 8000, the relay, Celery's; one process, or several that it forks
+#   migrate, …       any other
 set -eu
 
-if [ "${1:-api}" != api ]; then
-  exec python manage.py "$@"
+if [ "${1:-}" = run ]; then
+  # The processes of the API add up what they count here: in memory, which nothing else fills.
+  PROMETHEUS_MULTIPROC_DIR=$(mktemp -d /dev/shm/metrics.XXXXXX)
+  export PROMETHEUS_MULTIPROC_DIR
+  set -- "$@" --host 0.0.0.0
 fi
-# Its processes add up what they count here: in memory, which nothing else fills.
-PROMETHEUS_MULTIPROC_DIR=$(mktemp -d /dev/shm/metrics.XXXXXX)
-export PROMETHEUS_MULTIPROC_DIR
-exec python manage.py serve --host 0.0.0.0
+exec python manage.py "$@"

@@ -17,7 +17,7 @@ PAGE = (ROOT / "docs" / "operations.md").read_text()
 ROWS = [(shlex.split(row["make"]), shlex.split(row["compose"])) for row in ROW.finditer(PAGE)]
 SECTIONS = {text.partition("\n")[0]: text.strip() for text in PAGE.split("\n## ")[1:]}
 # Processes of `make run` and of compose themselves.
-PROCESSES = {"relay", "serve"}
+PROCESSES = {"run"}
 
 
 def test_each_command_of_ours_has_a_line() -> None:

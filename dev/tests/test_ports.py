@@ -17,15 +17,15 @@ def test_a_held_port_cannot_be_taken_until_it_is_released() -> None:
 
 def test_inner_ports_stay_the_same(tmp_path: Path) -> None:
     memory = tmp_path / "ports.json"
-    numbers = [port.release() for port in inner_ports(["a", "b"], memory).values()]
-    assert [port.release() for port in inner_ports(["a", "b"], memory).values()] == numbers
+    numbers = [port.release() for port in inner_ports([["a"], ["b"]], memory).values()]
+    assert [port.release() for port in inner_ports([["a"], ["b"]], memory).values()] == numbers
 
 
 def test_an_inner_port_that_is_taken_meanwhile_is_replaced(tmp_path: Path) -> None:
     memory = tmp_path / "ports.json"
-    ports = inner_ports(["a", "b"], memory)
+    ports = inner_ports([["a"], ["b"]], memory)
     kept = ports["b"].release()
-    again = inner_ports(["a", "b"], memory)
+    again = inner_ports([["a"], ["b"]], memory)
     assert again["a"].release() != ports["a"].release()
     assert again["b"].release() == kept
 

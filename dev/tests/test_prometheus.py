@@ -10,7 +10,7 @@ import yaml
 
 from dev import tools
 from dev.paths import ROOT
-from dev.stack import MEASURED
+from dev.stack import SERVICES
 
 FOLDER = ROOT / "deploy" / "prometheus"
 DASHBOARD = json.loads((FOLDER / "dashboard.json").read_text())
@@ -21,9 +21,8 @@ def test_prometheus_takes_configuration_and_rules() -> None:
     tools.run([str(tools.promtool()), "check", "config", str(FOLDER / "prometheus.yml")])
 
 
-def test_it_reads_each_process_of_compose_where_its_metrics_are() -> None:
-    services = yaml.safe_load((ROOT / "deploy" / "compose.yaml").read_text())["services"]
-    [port] = {
+def test_it_reads_each_role_where_its_metrics_are() -> None:
+    [first] = {
         line.split("=")[1].strip(" \\")
         for file in ("core", "stats")
         for line in (ROOT / "deploy" / file / "Dockerfile").read_text().splitlines()
@@ -31,8 +30,27 @@ def test_it_reads_each_process_of_compose_where_its_metrics_are() -> None:
     }
     read = {job["job_name"]: job["dns_sd_configs"][0] for job in CONFIG["scrape_configs"]}
     del read["rabbitmq"]
-    assert read == {name: {"names": [name], "type": "A", "port": int(port)} for name in MEASURED}
-    assert set(MEASURED) <= services.keys()
+    ports = {
+        role: int(first) + number
+        for roles in SERVICES.values()
+        for number, role in enumerate(roles)
+    }
+    assert read == {
+        role: {"names": [role], "type": "A", "port": port} for role, port in ports.items()
+    }
+    forked = _services("compose.yaml")
+    for service, (first_role, *others) in SERVICES.items():
+        assert service == first_role
+        assert forked[service]["networks"]["inner"]["aliases"] == others
+    wide = _services("wide.yaml")
+    for role in ports.keys() - SERVICES.keys():
+        assert wide[role]["environment"] == {"METRICS_PORT": str(ports[role])}
+        assert f":{ports[role]}/" in str(wide[role]["healthcheck"])
+
+
+def _services(file: str) -> Any:
+    text = (ROOT / "deploy" / file).read_text().replace("!override", "")
+    return yaml.safe_load(text)["services"]
 
 
 def test_prometheus_takes_each_query_of_the_dashboard(tmp_path: Path) -> None:

@@ -11,7 +11,6 @@ from fastapi.middleware.cors import CORSMiddleware
 from fastapi.staticfiles import StaticFiles
 
 from innotter_contracts.logs import REQUEST_ID_HEADER, configure_logs
-from innotter_stats import settings
 from innotter_stats.errors import handle_errors
 from innotter_stats.keys import KeyCache
 from innotter_stats.metrics import serve
@@ -116,6 +115,3 @@ def _warnings_are_information(line: logging.LogRecord) -> bool:
     if line.levelno == logging.WARNING:
         line.levelno, line.levelname = logging.INFO, "INFO"
     return True
-
-
-app = create_app(settings.load())

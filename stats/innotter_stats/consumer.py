@@ -1,6 +1,6 @@
 """Takes events from RabbitMQ in batches and has them counted; the only module that knows AMQP.
 
-`python -m innotter_stats.consumer`. A message is acknowledged only after DynamoDB has said that
+A message is acknowledged only after DynamoDB has said that
 its event is counted; after any failure in between the broker delivers it again, and the store
 counts it once. SIGTERM finishes the running batch.
 """
@@ -228,8 +228,8 @@ def _reject(message: Message, reason: str) -> None:
     EVENTS.labels("rejected").inc()
 
 
-def main() -> None:
-    config = settings.load()
+def consume(config: settings.Settings) -> None:
+    """Until SIGTERM."""
     configure_logs(service="stats-consumer", style=config.log_style, level=config.log_level)
     try:
         consumer = Consumer(config, Store(create_client(), config.statistics_table))
@@ -241,7 +241,3 @@ def main() -> None:
         signal.signal(number, lambda *_: consumer.stop())
     consumer.run()
     log.info("stopped")
-
-
-if __name__ == "__main__":
-    main()

@@ -5,8 +5,7 @@ A task's message is acknowledged when what it asks for is done, or when the brok
 that it keeps the same task elsewhere; never before. A task may therefore run twice.
 """
 
-import os
-import select
+from threading import Event
 from typing import Any
 
 import structlog
@@ -34,22 +33,8 @@ LONGEST_WAIT = 30
 LONGEST_REASON = 500
 
 
-class Stopping:
-    """That the worker is being stopped, for all processes of its pool: a pipe that they inherit,
-    because the death of none of them, whenever it comes, can block it."""
-
-    def __init__(self) -> None:
-        self._reader, self._writer = os.pipe()
-
-    def set(self) -> None:
-        os.write(self._writer, b".")
-
-    def wait(self, seconds: float) -> bool:
-        """Whether it is so by then."""
-        return bool(select.select([self._reader], [], [], seconds)[0])
-
-
-stopping = Stopping()
+# That the worker is being stopped.
+stopping = Event()
 
 
 class BaseTask(Task[..., Any]):

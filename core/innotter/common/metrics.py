@@ -11,15 +11,19 @@ A counter is there from the start, at 0, for each label that an alarm reads: wha
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
+from threading import Lock, Thread
+from typing import Any
 from urllib.parse import urlsplit
+from wsgiref.simple_server import WSGIRequestHandler, make_server
 
 from django.conf import settings
-from prometheus_client import REGISTRY, CollectorRegistry, Counter, Histogram, start_http_server
+from prometheus_client import REGISTRY, CollectorRegistry, Counter, Histogram, make_wsgi_app
 from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.exposition import ThreadingWSGIServer
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
@@ -98,6 +102,21 @@ def registry() -> CollectorRegistry:
     return shared
 
 
+def count_as(number: int) -> None:
+    """In a process that was forked to be the role of that number: it counts for itself, from zero,
+    and serves that at a port of its own, so many after METRICS_PORT."""
+    if settings.METRICS_PORT:
+        settings.METRICS_PORT += number
+    if folder := os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
+        own = Path(folder) / str(number)
+        # Of the one that was there before.
+        shutil.rmtree(own, ignore_errors=True)
+        own.mkdir()
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(own)
+        # A process opens files of its own when it counts for the first time.
+        FAILURES.inc(0)
+
+
 def serve_metrics(*figures: Collector) -> None:
     """From a thread of its own, until the process ends; without METRICS_PORT nowhere. `figures`
     are looked at for each scrape, beside what is counted."""
@@ -105,4 +124,29 @@ def serve_metrics(*figures: Collector) -> None:
         shown = registry()
         for each in figures:
             shown.register(each)
-        start_http_server(settings.METRICS_PORT, settings.METRICS_HOST, shown)
+        server = make_server(
+            settings.METRICS_HOST, settings.METRICS_PORT, _app(shown), ThreadingWSGIServer, _Silent
+        )
+        Thread(target=server.serve_forever, daemon=True).start()
+
+
+def _app(shown: CollectorRegistry) -> Callable[..., Any]:
+    """/metrics. No process is forked while this is being answered: it would have the locks that
+    are held for it, and nobody who releases them."""
+    answer, answering = make_wsgi_app(shown), Lock()
+    os.register_at_fork(
+        before=answering.acquire,
+        after_in_parent=answering.release,
+        after_in_child=answering.release,
+    )
+
+    def app(environ: Any, start: Any) -> Any:
+        with answering:
+            return answer(environ, start)
+
+    return app
+
+
+class _Silent(WSGIRequestHandler):
+    def log_message(self, format: str, *args: object) -> None:
+        pass

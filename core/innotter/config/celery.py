@@ -1,10 +1,12 @@
 """The Celery app: one queue a purpose, declared by the broker's definitions and never from here."""
 
+import os
+import warnings
 from typing import Any
 
 from celery import Celery
+from celery.exceptions import SecurityWarning
 from celery.signals import (
-    beat_init,
     before_task_publish,
     setup_logging,
     worker_ready,
@@ -30,6 +32,10 @@ def _queue(name: str) -> Queue:
     )
 
 
+# In our images nobody is root; a developer who is knows it.
+warnings.simplefilter("ignore", SecurityWarning)
+# Of Django's system: they would import all routes, of which no task knows.
+os.environ.setdefault("CELERY_SKIP_CHECKS", "yes")
 app = Celery("innotter", task_cls=BaseTask)
 app.conf.update(
     broker_url=settings.AMQP_URL,
@@ -63,6 +69,9 @@ app.conf.update(
     # A worker holds no more than it works at: its death counts as a delivery of what it holds.
     worker_prefetch_multiplier=1,
     worker_consumer="innotter.config.worker:Consumer",
+    # Threads, which share what a process has imported. The loop that keeps the connection to the
+    # broker alive runs on while they work.
+    worker_pool="threads",
     worker_enable_remote_control=False,
     worker_send_task_events=False,
 )
@@ -88,14 +97,24 @@ def _serve_metrics_of_worker(**_: Any) -> None:
     serve_metrics()
 
 
-@beat_init.connect
-def _serve_metrics_of_scheduler(**_: Any) -> None:
-    serve_metrics()
-
-
 def is_ours(task: str) -> bool:
     """Celery brings some along."""
     return task.startswith("innotter.")
+
+
+def work(queue: str, *, threads: int) -> None:
+    """Does what waits in the queue, so many tasks at a time, until SIGTERM. Raises SystemExit."""
+    # Mingle and gossip are talk between workers, which have nothing to say to each other.
+    worker = app.Worker(
+        queues=[queue], concurrency=threads, quiet=True, without_mingle=True, without_gossip=True
+    )
+    worker.start()
+    raise SystemExit(worker.exitcode)
+
+
+def keep_time() -> None:
+    """Calls for what is due, until SIGTERM."""
+    app.Beat(scheduler_cls="innotter.config.scheduler:Scheduler", quiet=True).run()
 
 
 @worker_shutting_down.connect

@@ -214,6 +214,8 @@ class Environment(BaseSettings):
     # Processes that serve the API, and the requests that each works on at once.
     api_processes: int = Field(default=2, ge=1, le=512)
     api_threads: int = Field(default=4, ge=1, le=512)
+    # Tasks that the worker of mail works on at once.
+    worker_threads: int = Field(default=2, ge=1, le=512)
     mail_from: Annotated[str, AfterValidator(_sender)] = Field(
         default=DEVELOPMENT_SENDER, validate_default=True
     )

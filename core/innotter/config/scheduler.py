@@ -1,34 +1,52 @@
-"""Celery's clock, as it runs here: `celery beat --scheduler innotter.config.scheduler:Scheduler`.
+"""Celery's clock, as it runs here.
 
 It keeps its state in memory and writes no file.
 """
 
 import os
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import structlog
 from amqp.exceptions import AccessRefused
 from celery import beat
-from prometheus_client import Counter, Gauge
+from celery.signals import beat_init
+from prometheus_client import Counter
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
 
 from innotter.common.celery import reason_of
+from innotter.common.metrics import serve_metrics
 from innotter.common.outages import end_if_refused
 from innotter.config.schedule import EVERY
 
 SENT = Counter("innotter_scheduled", "Tasks that the clock has called for.", ["task"])
 for task in EVERY:
     SENT.labels(task)
-IDLE = Gauge("innotter_scheduler_idle_seconds", "Since the clock has last called for a task.")
 
 log = structlog.get_logger("innotter.task")
+
+
+class Idleness(Collector):
+    def __init__(self, scheduler: "Scheduler") -> None:
+        self._scheduler = scheduler
+
+    def describe(self) -> list[GaugeMetricFamily]:
+        return []
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        yield GaugeMetricFamily(
+            "innotter_scheduler_idle_seconds",
+            "Since the clock has last called for a task.",
+            time.monotonic() - self._scheduler.sent_at,
+        )
 
 
 class Scheduler(beat.Scheduler):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._sent_at = time.monotonic()
-        IDLE.set_function(lambda: time.monotonic() - self._sent_at)
+        self.sent_at = time.monotonic()
 
     def _ensure_connected(self) -> Any:
         try:
@@ -43,7 +61,7 @@ class Scheduler(beat.Scheduler):
         try:
             self.apply_async(entry, producer=producer, advance=False)
             SENT.labels(entry.task).inc()
-            self._sent_at = time.monotonic()
+            self.sent_at = time.monotonic()
         except beat.SchedulingError as error:
             _end_if_refused(error.__context__ or error)
             log.warning("unsent", task=entry.task, reason=reason_of(error))
@@ -55,3 +73,8 @@ def _end_if_refused(error: BaseException) -> None:
         end_if_refused(error)
     except SystemExit:
         os._exit(1)
+
+
+@beat_init.connect
+def _serve_metrics(sender: Any, **_: Any) -> None:
+    serve_metrics(Idleness(sender.scheduler))

@@ -26,6 +26,7 @@ SECOND_FACTOR_REQUIRED = environment.second_factor_required
 ALLOWED_HOSTS = environment.allowed_hosts
 API_PROCESSES = environment.api_processes
 API_THREADS = environment.api_threads
+WORKER_THREADS = environment.worker_threads
 CORE_URL = environment.core_url
 STATISTICS_INTERNAL_URL = environment.statistics_internal_url or environment.statistics_url
 AMQP_URL = environment.amqp_url.get_secret_value()

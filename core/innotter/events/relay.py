@@ -7,6 +7,7 @@ A row that cannot be published is deferred for a while with its error, and the r
 During maintenance nothing is published: that would mark rows.
 """
 
+import math
 import time
 from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
@@ -46,7 +47,9 @@ type Reactions = Callable[[Event], Iterable[Signature[Any]]]
 
 BATCH = 500
 # NOTIFY makes the relay prompt; this makes it certain.
-POLL_SECONDS = 1.0
+POLL_SECONDS = 3.0
+# It looks up so often, from waiting for NOTIFY: to the broker's heartbeats, and whether to stop.
+TURN_SECONDS = 1.0
 RETRY_SECONDS = 1.0
 # Rows that are deferred come back after a second, two, four, up to this many; for ever.
 LONGEST_DELAY = 300
@@ -72,17 +75,19 @@ def run_relay(*, amqp_url: str, reactions: Reactions, stop: Flag) -> None:
 
 
 def _relay_until(stop: Flag, publisher: Publisher, reactions: Reactions) -> None:
-    looked = 0.0
+    looked, is_notified = -math.inf, False
     while not stop.is_set():
-        if not maintenance():
-            if time.monotonic() - looked >= POLL_SECONDS:
+        is_due = time.monotonic() - looked >= POLL_SECONDS
+        if (is_due or is_notified) and not maintenance():
+            if is_due:
                 # So few at a time that new rows are not held up by what may fail again.
                 requeue_due(limit=BATCH)
                 looked = time.monotonic()
             if relay_batch(publisher, reactions):
+                is_notified = True
                 continue
         publisher.keep_alive()
-        _wait_for_notify()
+        is_notified = _is_notified()
 
 
 def relay_batch(publisher: Publisher, reactions: Reactions, limit: int = BATCH) -> int:
@@ -196,8 +201,9 @@ def _listen() -> None:
         cursor.execute(f"LISTEN {CHANNEL}")
 
 
-def _wait_for_notify() -> None:
+def _is_notified() -> bool:
+    """Waits for it, a turn at most."""
     # psycopg itself is asked here; what it raises becomes Django's, as everywhere else.
     with connection.wrap_database_errors:
-        for _ in connection.connection.notifies(timeout=POLL_SECONDS, stop_after=1):
-            pass
+        timeout = min(TURN_SECONDS, POLL_SECONDS)
+        return any(True for _ in connection.connection.notifies(timeout=timeout, stop_after=1))

@@ -24,9 +24,9 @@ from dev.assertions import wait_until
 from innotter_contracts.events import DELAYS, Event, Metric
 from innotter_contracts.ids import new_id
 from innotter_contracts.tests.samples import SAMPLES
-from innotter_stats.consumer import Consumer, main
+from innotter_stats.consumer import Consumer, consume
 from innotter_stats.metrics import EVENTS, serve
-from innotter_stats.settings import Settings
+from innotter_stats.settings import Settings, load
 from innotter_stats.store import Store, StoreUnavailable
 from innotter_stats.tests.builders import (
     DAY,
@@ -69,13 +69,13 @@ def page(store: Store) -> Page:
 
 
 class Process:
-    """`python -m innotter_stats.consumer`, with its log."""
+    """`python -m innotter_stats.run consumer`, with its log."""
 
     def __init__(self, env: dict[str, str], log: Path) -> None:
         self._log = log
         with log.open("wb") as out:
             self.popen = subprocess.Popen(
-                [sys.executable, "-m", "innotter_stats.consumer"],
+                [sys.executable, "-m", "innotter_stats.run", "consumer"],
                 env={**os.environ, "LOG_STYLE": "json", **env},
                 stdout=out,
                 stderr=subprocess.STDOUT,
@@ -629,4 +629,4 @@ def test_a_port_that_is_taken_ends_it_in_one_line(monkeypatch: pytest.MonkeyPatc
     with socket.create_server(("127.0.0.1", 0)) as other:
         monkeypatch.setenv("METRICS_PORT", str(other.getsockname()[1]))
         with pytest.raises(SystemExit, match="in use"):
-            main()
+            consume(load())

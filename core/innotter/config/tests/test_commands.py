@@ -64,12 +64,11 @@ COMMANDS = {
     "maintenance": Command("off", "There was no maintenance", None, "up"),
     "test_mail": Command("ann@example.com", "", "nobody", "", parts=()),
     "apply_deletions": Command("", "0 accounts", None, "now", parts=(S3,)),
-    # Processes: a part that is away is waited for.
-    "relay": Command("", "", None, "now", parts=()),
-    "serve": Command("", "", None, "--port x", parts=()),
+    # Runs for ever: a part that is away is waited for.
+    "run": Command("relay", "", None, "clock", parts=()),
 }
 # Others say it with tests of their own, or never end.
-SAYING = sorted(COMMANDS.keys() - {"audit_statistics", "relay", "serve", "test_mail"})
+SAYING = sorted(COMMANDS.keys() - {"audit_statistics", "run", "test_mail"})
 
 
 class Ended(NamedTuple):
@@ -217,7 +216,7 @@ def test_without_its_keys_it_says_so(run: Run, settings: Any) -> None:
 def test_a_port_that_is_taken_is_named(run: Run, settings: Any) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         settings.METRICS_PORT = other.getsockname()[1]
-        is_one_line(run("serve", ""), REFUSED, "in use")
+        is_one_line(run("run", "relay"), REFUSED, "in use")
 
 
 def test_without_migrations_they_say_so(

@@ -100,6 +100,7 @@ NONSENSE = {
     "hsts_subdomains": ["", "perhaps"],
     "api_processes": ["", "0", "x", "100000"],
     "api_threads": ["", "0", "x", "100000"],
+    "worker_threads": ["", "0", "x", "100000"],
     "mail_from": ["", "innotter", "Innotter <>", "a@b", "a@host.localhost", *SENDERS],
     "sns_topic_arns": ["topic", "arn:aws:sqs:eu-west-1:1:a", "arn:aws:sns:eu-west-1:1:a,b"],
     "media_bucket": ["", "A Bucket", "b"],

@@ -259,7 +259,7 @@ def test_during_maintenance_nothing_is_published_and_nothing_is_marked(
     owed(1)
     maintenance.begin("A new version comes.")
     stop = threading.Event()
-    monkeypatch.setattr(relay, "_wait_for_notify", stop.set)
+    monkeypatch.setattr(relay, "_is_notified", stop.set)
     run_relay(amqp_url=amqp_url, reactions=nothing, stop=stop)
     assert (waiting(), arrived(broker, STATS_QUEUE)) == (1, [])
     maintenance.end()
