@@ -9,8 +9,10 @@ import pytest
 from django.db import connection
 
 from innotter.accounts.models import User
+from innotter.common.compiled import statement_for
 from innotter.common.pagination import AFTER, BEFORE, Window, encode
 from innotter.conftest import new_user, statements
+from innotter.feed import selectors
 from innotter.feed.selectors import LOOKED_AT, feed_of, new_in_feed
 from innotter.pages.models import Follow, Page
 from innotter.posts.models import Post
@@ -58,6 +60,26 @@ def test_the_feed_reads_few_of_many_posts(reader: User) -> None:
         plans = [plan_of(*query) for query in queries]
         read = sum(sum(rows_read(plan, Post._meta.db_table)) for plan in plans)
         assert 0 < read <= FOLLOWED + 2 * 21**2
+
+
+def test_of_many_follows_the_newest_posts_of_all_are_mostly_enough(
+    reader: User, monkeypatch: pytest.MonkeyPatch, recompiled: None
+) -> None:
+    """Where they are not, they cost themselves; where few pages wrote them, nothing."""
+    monkeypatch.setattr(selectors, "MANY_FOLLOWS", FOLLOWED)
+    newest, middle = UUID("01900003" + "0" * 24), UUID("01900002" + "0" * 24)
+    heads = FOLLOWED + 2 * 21**2
+    for position, few_pages, most in [
+        (middle, 10, 100 + 3 * 21),
+        (newest, 10, 100 + 2000 + heads),
+        (newest, OTHERS + 1, 100 + heads),
+    ]:
+        monkeypatch.setattr(selectors, "FEW_PAGES", few_pages)
+        statement_for.cache_clear()
+        with statements() as sent:
+            assert len(feed_of(reader, Window(20, encode(AFTER, position)))) == 20
+        read = sum(sum(rows_read(plan_of(*each), Post._meta.db_table)) for each in sent)
+        assert 0 < read <= most
 
 
 def test_asking_for_new_posts_costs_less_than_a_tenth_of_the_feed(reader: User) -> None:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from innotter.accounts.models import User
 from innotter.conftest import Api, new_page, new_post, property_test, refusal
+from innotter.feed import selectors
 from innotter.pages.models import Follow, Page
 from innotter.posts.models import Post
 
@@ -48,6 +49,19 @@ pages = st.builds(
 )
 
 
+@pytest.fixture(params=["few follows", "many follows"])
+def shape(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, recompiled: None
+) -> None:
+    """Both ways to find the feed, the second with so few of the nearest posts that often both are
+    gone."""
+    if request.param == "many follows":
+        monkeypatch.setattr(selectors, "MANY_FOLLOWS", 1)
+        monkeypatch.setattr(selectors, "NEAR_POSTS", 6)
+        monkeypatch.setattr(selectors, "FEW_PAGES", 2)
+
+
+@pytest.mark.usefixtures("shape")
 @property_test
 @given(
     plan=st.lists(pages, max_size=8),
