@@ -1,6 +1,7 @@
 import asyncio
 
 import pytest
+import structlog
 from structlog.testing import capture_logs
 
 from innotter_contracts.tests.signing import Signer
@@ -51,7 +52,11 @@ def test_strangers_cannot_make_us_ask(core: Core) -> None:
 
 
 @pytest.mark.parametrize("nonsense", [None, [], {}, {"keys": None}, {"keys": [1]}, "down"])
-def test_what_is_known_stays_known_while_the_core_is_down(core: Core, nonsense: object) -> None:
+def test_what_is_known_stays_known_while_the_core_is_down(
+    core: Core, nonsense: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The module's own may be bound to what another test has configured.
+    monkeypatch.setattr(keys, "log", structlog.get_logger())
     cache = KeyCache(core.url)
     refreshed(cache)
     core.answer = nonsense
