@@ -13,7 +13,7 @@ from dev.paths import ROOT
 from dev.steps import step
 from dev.temporary import temporary_services
 
-# One more than a small machine has cores: a test of a whole stack waits for half of its time.
+# One more than a small machine has cores: a test of a whole stack often waits.
 WORKERS = 3
 # How many times as many examples property tests draw in a nightly run.
 NIGHTLY_FACTOR = 20
