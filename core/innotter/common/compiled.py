@@ -172,12 +172,12 @@ class Statement:
         params = [values[index] for index in self.order]
         was_open = connection.connection is not None
         try:
-            found = _fetched(self.sql, params)
+            found = fetched(self.sql, params)
         except (InterfaceError, NotSupportedError, OperationalError) as error:
             if connection.in_atomic_block or not was_open or not _is_connections_fault(error):
                 raise
             connection.close()
-            found = _fetched(self.sql, params)
+            found = fetched(self.sql, params)
         # So nothing else has to ask whether the connection lives.
         connection.health_check_done = True  # type: ignore[attr-defined] # unknown to its stubs
         return [self.row(row) for row in found]
@@ -189,7 +189,8 @@ def _is_connections_fault(error: Exception) -> bool:
     return stale or (connection.connection is not None and connection.connection.closed)
 
 
-def _fetched(sql: str, params: Sequence[Value]) -> list[Row]:
+def fetched(sql: str, params: Sequence[Value]) -> list[Row]:
+    """The rows of a statement with `%s` for each parameter, which PostgreSQL has prepared."""
     connection.ensure_connection()
     cursor: Any = PreparedCursor(connection.connection)
     log = connection.make_debug_cursor if connection.queries_logged else connection.make_cursor

@@ -1,10 +1,11 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from string import Formatter
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.core.exceptions import ValidationError
-from django.db import IntegrityError, connection, transaction
+from django.db import DEFAULT_DB_ALIAS, IntegrityError, connection, transaction
 from django.db.models import (
     BooleanField,
     CharField,
@@ -20,6 +21,7 @@ from django.db.models import (
     Subquery,
     TextField,
 )
+from django.db.models.expressions import DatabaseDefault
 from psycopg.errors import UniqueViolation
 
 from innotter.common.errors import Conflict, Invalid
@@ -105,6 +107,31 @@ class Composed(Expression):
                 part_sql, part_params = part.as_sql(compiler, connection)
                 sql, params = sql + part_sql, [*params, *part_params]
         return sql, tuple(params)
+
+
+INSERT = 'INSERT INTO "{table}" ({columns}) VALUES ({places})'
+
+
+class Insertion(NamedTuple):
+    """`INSERT INTO … VALUES …` of one row, for a statement that does more, and its values."""
+
+    sql: str
+    values: list[Any]
+
+
+def insertion(row: Model) -> Insertion:
+    """Of a new row, which has the values of its fields from here on, as after `save()`."""
+    given = {field: field.pre_save(row, True) for field in row._meta.concrete_fields}
+    fields = tuple(f for f, value in given.items() if not isinstance(value, DatabaseDefault))
+    values = [field.get_db_prep_save(given[field], connection) for field in fields]
+    row._state.adding, row._state.db = False, DEFAULT_DB_ALIAS
+    return Insertion(_insert_into(row._meta.db_table, fields), values)
+
+
+@lru_cache
+def _insert_into(table: str, fields: "tuple[Field[Any, Any], ...]") -> str:
+    columns = ", ".join(f'"{field.column}"' for field in fields)
+    return INSERT.format(table=table, columns=columns, places=", ".join(["%s"] * len(fields)))
 
 
 def assign(row: Record, changes: Mapping[str, Any]) -> set[str]:

@@ -11,8 +11,9 @@ from typing import NamedTuple
 from uuid import UUID
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import transaction
 
+from innotter.common.compiled import fetched
 from innotter.common.database import delete_in_steps
 from innotter.common.errors import Throttled
 from innotter.common.metrics import THROTTLED
@@ -63,9 +64,9 @@ def count(*uses: Use, times: int = 1) -> dict[Use, float]:
     if not keys:
         return {}
     seconds = [_limit(use)[1] for use in keys.values()]
-    with transaction.atomic(durable=True, savepoint=False), connection.cursor() as cursor:
-        cursor.execute(COUNT, [times, list(keys), seconds, times])
-        counted = {keys[key]: (used, float(left)) for key, used, left in cursor.fetchall()}
+    with transaction.atomic(durable=True, savepoint=False):
+        rows = fetched(COUNT, [times, list(keys), seconds, times])
+    counted = {keys[key]: (used, float(left)) for key, used, left in rows}
     return {use: left for use, (used, left) in counted.items() if used > _limit(use)[0]}
 
 

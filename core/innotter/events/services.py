@@ -1,12 +1,16 @@
-from collections.abc import Iterable, Iterator, Mapping
+import json
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from itertools import batched
+from typing import Any
 from uuid import UUID
 
 from django.db import OperationalError, connection
 from django.utils import timezone
 from psycopg.errors import LockNotAvailable
 
+from innotter.common.compiled import fetched
 from innotter.common.database import delete_in_steps
 from innotter.events.models import OutboxEvent
 from innotter_contracts.counting import deltas
@@ -45,11 +49,11 @@ REQUEUE_DUE = """
 STRIPES = 64
 # The first half of their keys; the second is the number of the stripe.
 LOCK = 0x1A07
-# In one journey, and in two statements: the second sees what was committed while the first waited.
-EPOCHS = """
-    SELECT count(pg_advisory_xact_lock_shared(%s, stripe)) FROM unnest(%s::int[]) AS stripe;
-    SELECT page_id, number FROM events_epoch WHERE page_id = ANY(%s::uuid[])
-"""
+# A function of the database (migration 0008): it makes sure that no epoch of these pages begins
+# before this transaction ends, says which there are, stores the events, and wakes the relay. With
+# the values that `outbox` gives it also stands in statements that make the change itself.
+RECORD = "record_events(%s::int[], %s::jsonb)"
+RECORDED_AT_ONCE = 5_000
 PATIENCE = 1
 NEXT_EPOCH = """
     INSERT INTO events_epoch AS last (page_id, number)
@@ -66,10 +70,14 @@ class Busy(Exception):
 def record(*events: Event) -> None:
     """Stores events to be published. Called in the transaction of the change that they report,
     so that both are kept or neither; the relay is woken when that transaction commits."""
-    assert connection.in_atomic_block, "an event without its change"
-    epochs = _epochs({delta.page_id for event in events for delta in deltas(event)})
-    OutboxEvent.objects.bulk_create(_owed(event, epochs) for event in events)
-    _wake_relay()
+    stripes = _stripes(events)
+    for some in batched(events, RECORDED_AT_ONCE, strict=False):
+        fetched("SELECT " + RECORD, [stripes, _told(some)])
+
+
+def outbox(event: Event) -> list[Any]:
+    """The values of RECORD, for a statement that makes the change and stores the event of it."""
+    return [_stripes([event]), _told([event])]
 
 
 def begin_epoch(page_id: UUID) -> int:
@@ -135,26 +143,22 @@ def _wake_relay() -> None:
         cursor.execute(f"NOTIFY {CHANNEL}")
 
 
-def _epochs(pages: set[UUID]) -> dict[UUID, int]:
-    """Of those that have one; none of them changes before this transaction ends."""
-    if not pages:
-        return {}
-    with connection.cursor() as cursor:
-        cursor.execute(EPOCHS, [LOCK, sorted(set(map(_stripe, pages))), list(pages)])
-        cursor.nextset()
-        return dict(cursor.fetchall())
-
-
 def _stripe(page_id: UUID) -> int:
     return page_id.int % STRIPES
 
 
-def _owed(event: Event, epochs: Mapping[UUID, int]) -> OutboxEvent:
-    mine = {page: epochs[page] for page, _, _ in deltas(event) if page in epochs}
-    event = event.model_copy(update={"request_id": current_request_id(), "epochs": mine})
-    return OutboxEvent(
-        id=event.id,
-        type=event.type,
-        body=event.model_dump(mode="json"),
-        occurred_at=event.occurred_at,
-    )
+def _stripes(events: Iterable[Event]) -> list[int]:
+    """Of the pages that the events count for; in order, so that nobody waits for ever."""
+    assert connection.in_atomic_block, "an event without its change"
+    return sorted({_stripe(delta.page_id) for event in events for delta in deltas(event)})
+
+
+def _told(events: Iterable[Event]) -> str:
+    """The events in JSON, each with the pages that it counts for."""
+    request_id = current_request_id()
+    texts = []
+    for event in events:
+        body = event.model_copy(update={"request_id": request_id}).model_dump_json()
+        pages = json.dumps([str(delta.page_id) for delta in deltas(event)])
+        texts.append(f'{{"body": {body}, "pages": {pages}}}')
+    return f"[{', '.join(texts)}]"

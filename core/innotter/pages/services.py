@@ -1,6 +1,7 @@
 from collections.abc import Collection, Iterable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
+from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
@@ -11,11 +12,13 @@ from django.utils import timezone
 from innotter.accounts.actions import action
 from innotter.accounts.models import User
 from innotter.accounts.selectors import Viewer
-from innotter.common.database import assign, checked, conflicts, known_fields
+from innotter.common.compiled import compiled
+from innotter.common.database import assign, checked, conflicts, insertion, known_fields
 from innotter.common.errors import Conflict, Invalid, NotFound
 from innotter.common.text import bounded, visible_line
 from innotter.events.services import record
 from innotter.media.services import store_picture
+from innotter.pages import statements
 from innotter.pages.models import (
     LONGEST_DESCRIPTION,
     LONGEST_NAME,
@@ -204,14 +207,11 @@ def follow(*, actor: User, page: Page | str) -> Page:
     require_findable(actor, page)
     require_not_owner(actor, page)
     now = timezone.now()
-    follow, created = Follow.objects.get_or_create(
-        page=page, user=actor, defaults={"accepted_at": None if page.is_private else now}
-    )
-    if created and page.is_private:
-        record(FollowRequested(actor=actor.id, occurred_at=now, payload=_both(page, actor)))
-    elif created:
-        _count_followers(page, +1)
-        record(PageFollowed(actor=actor.id, occurred_at=now, payload=_both(page, actor)))
+    new = Follow(page=page, user=actor, accepted_at=None if page.is_private else now)
+    tells = FollowRequested if page.is_private else PageFollowed
+    event = tells(actor=actor.id, occurred_at=now, payload=_both(page, actor))
+    is_new = statements.follow(insertion(new), event)
+    follow = new if is_new else Follow.objects.get(page=page, user=actor)
     page.viewer_follow = "following" if follow.accepted_at else "requested"
     return page
 
@@ -225,7 +225,7 @@ def unfollow(*, actor: User, page: Page | str) -> None:
     with suppress(NotFound):
         page = locked(page)
         require_not_owner(actor, page)
-        _end_follow(Follow.objects.filter(page=page, user=actor), actor)
+        _end_follow(page, actor, actor=actor)
 
 
 @action
@@ -237,8 +237,9 @@ def remove_follower(*, actor: User, page: Page | str, username: str) -> None:
     """
     page = locked(page)
     require_owner(actor, page)
-    named = User.objects.filter(username__lower=username.lower()).values("id")[:1]
-    _end_follow(Follow.objects.filter(page=page, user=named, accepted_at__isnull=False), actor)
+    user = User.objects.filter(username__lower=username.lower()).first()
+    if user is not None:
+        _end_follow(page, user, actor=actor, request_too=False)
 
 
 @action
@@ -275,7 +276,10 @@ def reject_requests(
 def locked(page: Page | str) -> Page:
     """The page of a row or a uuid as it is now, with its owner, locked: each change of its
     profile, tags, followers or posts waits here for the others. Raises NotFound."""
-    return lock(_which(page))
+    found = _to_lock_by(page.pk) if isinstance(page, Page) else _to_lock_at(page.lower())
+    if not found:
+        raise NotFound
+    return found[0]  # type: ignore[no-any-return]
 
 
 def locked_profile(page: Page | str, viewer: Viewer) -> Page:
@@ -288,7 +292,21 @@ def locked_profile(page: Page | str, viewer: Viewer) -> Page:
 
 def lock(pages: QuerySet[Page]) -> Page:
     """The one page among these, as locked() gives it. Raises NotFound."""
-    return _one(pages.select_for_update(no_key=True, of=("self",)).select_related("owner"))
+    return _one(_for_update(pages))
+
+
+@compiled
+def _to_lock_by(id: UUID) -> QuerySet[Page]:
+    return _for_update(Page.objects.filter(pk=id))
+
+
+@compiled
+def _to_lock_at(uuid: str) -> QuerySet[Page]:
+    return _for_update(Page.objects.filter(uuid__lower=uuid))
+
+
+def _for_update(pages: QuerySet[Page]) -> QuerySet[Page]:
+    return pages.select_for_update(no_key=True, of=("self",)).select_related("owner")
 
 
 def _which(page: Page | str) -> QuerySet[Page]:
@@ -350,18 +368,12 @@ def _answered(
     return len(payloads)
 
 
-def _end_follow(follows: QuerySet[Follow], actor: User) -> None:
-    """Of the one follow or request among these, if there is one; its page is locked."""
-    follow = follows.select_related("page", "user").first()
-    if follow is None:
-        return
-    follow.delete()
-    payload = _both(follow.page, follow.user)
-    if follow.accepted_at is None:
-        record(FollowRequestWithdrawn(actor=actor.id, payload=payload))
-    else:
-        _count_followers(follow.page, -1)
-        record(PageUnfollowed(actor=actor.id, payload=payload))
+def _end_follow(page: Page, user: User, *, actor: User, request_too: bool = True) -> None:
+    """Of what the user has of the page, which is locked."""
+    was_following = statements.end_follow(page, user, request_too=request_too)
+    if was_following is not None:
+        tells = PageUnfollowed if was_following else FollowRequestWithdrawn
+        record(tells(actor=actor.id, payload=_both(page, user)))
 
 
 def _count_followers(page: Page, change: int) -> None:

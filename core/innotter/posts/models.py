@@ -84,7 +84,7 @@ class IdempotencyKey(Record):
     key = models.CharField(max_length=255)
     # SHA-256, in hexadecimal, of what was asked for.
     fingerprint = models.CharField(max_length=64)
-    # Empty while it is being made; the row outlives the post that it names.
+    # The row outlives the post that it names.
     post = models.ForeignKey(
         Post, null=True, on_delete=DO_NOTHING, db_constraint=False, db_index=False, related_name="+"
     )

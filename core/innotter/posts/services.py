@@ -7,12 +7,14 @@ from hashlib import sha256
 from uuid import UUID
 
 from django.db import connection, transaction
-from django.db.models import Count, F, OuterRef, Q, Subquery
+from django.db.models import Count, F, OuterRef, Q, QuerySet, Subquery
 from django.dispatch import Signal
 from django.utils import timezone
 
 from innotter.accounts.actions import action
 from innotter.accounts.models import User
+from innotter.common.compiled import compiled
+from innotter.common.database import insertion
 from innotter.common.errors import Conflict, DomainError, Invalid, NotFound
 from innotter.common.text import visible_text
 from innotter.events.services import record
@@ -21,6 +23,7 @@ from innotter.pages.policies import is_owner, require_owner, require_readable
 from innotter.pages.selectors import PagePrivate
 from innotter.pages.services import lock
 from innotter.pages.services import locked as locked_page
+from innotter.posts import statements
 from innotter.posts.models import MAX_LENGTH, IdempotencyKey, Like, Post
 from innotter.posts.policies import (
     require_deletable,
@@ -37,6 +40,7 @@ from innotter_contracts.events import (
     PostRef,
     PostUnliked,
 )
+from innotter_contracts.ids import new_id
 
 # Kept for at least as long; and how many of those that are older one call clears away.
 KEY_LIFETIME = timedelta(hours=24)
@@ -68,12 +72,13 @@ def create_post(
     Raises NotFound, Forbidden, PageBlocked, Invalid, KeyReused.
     """
     parent_id = _id(reply_to) if reply_to else None
-    make = partial(_create_post, actor, page, content=content, reply_to=parent_id)
-    if idempotency_key is None:
-        return make()
-    _clear_old_keys()
+    if idempotency_key is not None:
+        _clear_old_keys()
     with transaction.atomic():
         page = locked_page(page)
+        make = partial(_create_post, actor, page, content=content, reply_to=parent_id)
+        if idempotency_key is None:
+            return make(new_id())
         require_owner(actor, page)
         # All that makes the post, so that a new field can't be left out.
         asked = json.dumps([page.id, *make.keywords.values()], default=str)
@@ -135,15 +140,13 @@ def delete_posts_of(*, page: Page, actor: User, **_: object) -> None:
 @action
 @transaction.atomic
 def like(*, actor: User, post: Post | UUID) -> Post:
-    """Likes a post. Repeating it changes nothing. Raises NotFound, PagePrivate."""
-    post = _locked(post, actor)
+    """Likes a post. Repeating it changes nothing. The post with its `viewer_liked`. Raises
+    NotFound, PagePrivate."""
+    post = _locked_bare(_id(post))
     require_likeable(actor, post.page)
-    _, created = Like.objects.get_or_create(page_id=post.page_id, post=post, user=actor)
-    if created:
-        _count_likes(post, +1)
-        record(PostLiked(actor=actor.id, payload=_both(post, actor)))
-    post.viewer_liked = True
-    return post
+    new = insertion(_like_of(actor, post))
+    event = PostLiked(actor=actor.id, payload=_both(post, actor))
+    return _with_likes(post, statements.like(new, event), is_liked=True)
 
 
 @action
@@ -152,17 +155,14 @@ def unlike(*, actor: User, post: Post | UUID) -> Post | None:
     """Takes the like back, if there is one. The post, where there is one that the actor may see:
     nothing is told of others (decision 44)."""
     try:
-        post = _locked(post, actor)
+        post = _locked_bare(_id(post))
     except NotFound:
         return None
-    deleted, _ = Like.objects.filter(page_id=post.page_id, post=post, user=actor).delete()
-    if deleted:
-        _count_likes(post, -1)
-        record(PostUnliked(actor=actor.id, payload=_both(post, actor)))
-    post.viewer_liked = False
+    event = PostUnliked(actor=actor.id, payload=_both(post, actor))
+    likes = statements.unlike(_like_of(actor, post), event)
     with suppress(NotFound, PagePrivate):
         require_readable(actor, post.page)
-        return post
+        return _with_likes(post, likes, is_liked=False)
     return None
 
 
@@ -184,50 +184,42 @@ def _clear_old_keys() -> None:
         IdempotencyKey.objects.filter(pk__in=some.values("pk")).delete()
 
 
-def _create_idempotently(user: User, key: str, asked: str, make: Callable[[], Post]) -> Post:
+def _create_idempotently(user: User, key: str, asked: str, make: Callable[[UUID], Post]) -> Post:
     """The post that `make` made when this user first asked for this under this key.
 
     A request with the key at the same time waits for the first. What `make` raises leaves the
     key unused. Raises KeyReused.
     """
     fingerprint = sha256(asked.encode()).hexdigest()
-    claim = IdempotencyKey(user=user, key=key, fingerprint=fingerprint)
-    # Locks the row, be it new or old; waits for who has just written it.
-    IdempotencyKey.objects.bulk_create(
-        [claim], update_conflicts=True, unique_fields=["user", "key"], update_fields=["key"]
-    )
-    kept = IdempotencyKey.objects.get(user=user, key=key)
+    new_post_id = new_id()
+    claim = IdempotencyKey(user=user, key=key, fingerprint=fingerprint, post_id=new_post_id)
+    kept = statements.claim(insertion(claim))
     if kept.fingerprint != fingerprint:
         raise KeyReused
-    if kept.post_id is None:
-        kept.post = make()
-        kept.save(update_fields=["post"])
-        return kept.post
+    if kept.post_id == new_post_id:
+        return make(new_post_id)
     post = posts_for(user).filter(pk=kept.post_id).first()
     if post is None:
         raise KeyReused("The post that was made under this Idempotency-Key is deleted.")
     return post
 
 
-@transaction.atomic
-def _create_post(actor: User, page: Page | str, *, content: str, reply_to: UUID | None) -> Post:
-    page = locked_page(page)
+def _create_post(actor: User, page: Page, id: UUID, *, content: str, reply_to: UUID | None) -> Post:
+    """On a page that is locked."""
     require_writable(actor, page)
     parent = _parent(reply_to, actor) if reply_to else None
     post = Post(
+        id=id,
         page=page,
         content=visible_text("content", content, MAX_LENGTH),
         reply_to=parent,
         reply_to_page_id=parent.page_id if parent else None,
     )
-    post.save(force_insert=True)
-    Page.objects.filter(pk=page.pk).update(posts_count=F("posts_count") + 1)
-    ref = None
-    if parent is not None:
-        Post.objects.filter(pk=parent.pk).update(replies_count=F("replies_count") + 1)
-        ref = PostRef(post_id=parent.id, page_id=parent.page_id)
+    new = insertion(post)
+    ref = PostRef(post_id=parent.id, page_id=parent.page_id) if parent else None
     payload = PostCreated.Payload(post_id=post.id, page_id=page.id, reply_to=ref)
-    record(PostCreated(actor=actor.id, occurred_at=post.created_at, payload=payload))
+    event = PostCreated(actor=actor.id, occurred_at=post.created_at, payload=payload)
+    statements.create(post, new, event)
     post.viewer_liked, post.visible_replies, post.parent_visible = False, 0, True
     return post
 
@@ -258,6 +250,20 @@ def _locked(post: Post | UUID, viewer: User) -> Post:
     return found
 
 
+def _locked_bare(post_id: UUID) -> Post:
+    """The same, with nothing but its page with its owner. Raises NotFound."""
+    found = _to_be_liked(post_id)
+    if not found:
+        raise NotFound
+    return found[0]  # type: ignore[no-any-return]
+
+
+@compiled
+def _to_be_liked(post_id: UUID) -> QuerySet[Post]:
+    rows = Post.objects.select_for_update(no_key=True, of=("self",)).filter(pk=post_id)
+    return rows.select_related("page__owner")
+
+
 def lock_posts(which: Q) -> list[Post]:
     """In the order of their ids, as in every place that locks several. Concurrent likes, replies
     and mails about one of them end before this returns."""
@@ -275,10 +281,16 @@ def deletion_of(post: Post, *, actor: User) -> PostDeleted:
     return PostDeleted(actor=actor.id, payload=payload)
 
 
-def _count_likes(post: Post, change: int) -> None:
-    """Under the post's lock, so that the number in hand is the truth."""
-    post.likes_count += change
-    post.save(update_fields=["likes_count"])
+def _like_of(user: User, post: Post) -> Like:
+    return Like(page_id=post.page_id, post_id=post.pk, user_id=user.pk)
+
+
+def _with_likes(post: Post, count: int | None, *, is_liked: bool) -> Post:
+    """`count` is None where nothing has changed: the number of the locked row is the truth."""
+    post.viewer_liked = is_liked
+    if count is not None:
+        post.likes_count = count
+    return post
 
 
 def _both(post: Post, user: User) -> PostAndUser:
