@@ -7,11 +7,12 @@ A count is committed before what it counts is done: no refusal and no rollback t
 """
 
 import hashlib
+from contextlib import AbstractContextManager, nullcontext
 from typing import NamedTuple
 from uuid import UUID
 
 from django.conf import settings
-from django.db import transaction
+from django.db import connection, transaction
 
 from innotter.common.compiled import fetched
 from innotter.common.database import delete_in_steps
@@ -64,10 +65,17 @@ def count(*uses: Use, times: int = 1) -> dict[Use, float]:
     if not keys:
         return {}
     seconds = [_limit(use)[1] for use in keys.values()]
-    with transaction.atomic(durable=True, savepoint=False):
+    with _alone():
         rows = fetched(COUNT, [times, list(keys), seconds, times])
     counted = {keys[key]: (used, float(left)) for key, used, left in rows}
     return {use: left for use, (used, left) in counted.items() if used > _limit(use)[0]}
+
+
+def _alone() -> AbstractContextManager[None]:
+    """A transaction of one statement. Where each commits itself, it need not be begun and ended."""
+    if connection.get_autocommit():
+        return nullcontext()
+    return transaction.atomic(durable=True, savepoint=False)
 
 
 def refund(*uses: Use) -> None:
