@@ -279,7 +279,7 @@ def locked(page: Page | str) -> Page:
     found = _to_lock_by(page.pk) if isinstance(page, Page) else _to_lock_at(page.lower())
     if not found:
         raise NotFound
-    return found[0]  # type: ignore[no-any-return]
+    return found[0]
 
 
 def locked_profile(page: Page | str, viewer: Viewer) -> Page:

@@ -31,7 +31,7 @@ from innotter.posts.policies import (
     require_likeable,
     require_writable,
 )
-from innotter.posts.selectors import WrongCount, counted, post_at, posts_for, with_context
+from innotter.posts.selectors import WrongCount, counted, post_at, posts_among, with_context
 from innotter_contracts.events import (
     PostAndUser,
     PostCreated,
@@ -198,10 +198,9 @@ def _create_idempotently(user: User, key: str, asked: str, make: Callable[[UUID]
         raise KeyReused
     if kept.post_id == new_post_id:
         return make(new_post_id)
-    post = posts_for(user).filter(pk=kept.post_id).first()
-    if post is None:
-        raise KeyReused("The post that was made under this Idempotency-Key is deleted.")
-    return post
+    for post in posts_among([kept.post_id], user):
+        return post
+    raise KeyReused("The post that was made under this Idempotency-Key is deleted.")
 
 
 def _create_post(actor: User, page: Page, id: UUID, *, content: str, reply_to: UUID | None) -> Post:
@@ -255,7 +254,7 @@ def _locked_bare(post_id: UUID) -> Post:
     found = _to_be_liked(post_id)
     if not found:
         raise NotFound
-    return found[0]  # type: ignore[no-any-return]
+    return found[0]
 
 
 @compiled
