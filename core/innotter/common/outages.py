@@ -2,7 +2,7 @@
 
 import structlog
 from amqp.exceptions import AccessRefused
-from django.db import InterfaceError, InternalError, OperationalError
+from django.db import InterfaceError, InternalError, NotSupportedError, OperationalError
 
 from innotter.common.errors import Unavailable
 from innotter.common.metrics import DISK_FULL
@@ -11,11 +11,14 @@ log = structlog.get_logger("innotter.outages")
 
 # How a SQLSTATE begins: a connection that failed, resources that ran out, a server that starts or
 # stops, an error of its machine; one that has become a replica, and transactions that were idle, or
-# ran, for longer than the server allows.
-AWAY = ("08", "53", "57", "58", "25006", "25P03", "25P04")
+# ran, for longer than the server allows; and a connection whose prepared statements are older than
+# a column's type, which a new one has not.
+AWAY = ("08", "53", "57", "58", "25006", "25P03", "25P04", "0A000")
 # A transaction that others have undone, and a lock that was not to be had.
 CONTENDED = ("40", "55P03")
 DISK_IS_FULL = "53100"
+# They come without a code where no server has answered.
+NO_SERVER = (OperationalError, InterfaceError)
 
 
 def is_database_away(error: BaseException) -> bool:
@@ -48,8 +51,7 @@ def count_disk_full(error: BaseException) -> None:
 
 
 def _is_one_of(error: BaseException, states: tuple[str, ...]) -> bool:
-    if not isinstance(error, OperationalError | InterfaceError | InternalError):
+    if not isinstance(error, (OperationalError, InterfaceError, InternalError, NotSupportedError)):
         return False
-    # None where no server has answered.
     state = getattr(error.__cause__, "sqlstate", None)
-    return state.startswith(states) if state else not isinstance(error, InternalError)
+    return state.startswith(states) if state else isinstance(error, NO_SERVER)

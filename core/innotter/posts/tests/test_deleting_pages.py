@@ -63,6 +63,7 @@ def test_each_reply_and_then_the_page_has_an_event(
             "likes_count": likes,
         }
     assert last["actor"] == str(ann.id)
+    assert last["payload"].pop("revision") > page.revision
     assert last["payload"] == {"page_id": str(page.id)}
 
 

@@ -1,11 +1,14 @@
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test import Client
 
 from innotter.accounts.models import User
+from innotter.accounts.tokens import mint_access_token
 from innotter.conftest import Api, Events, at_once, new_page, new_post, new_user, no_trace, refusal
 from innotter.events.models import OutboxEvent
-from innotter.pages.models import Page
+from innotter.pages.models import LONGEST_NAME, Page
 from innotter.posts.models import Like, Post
 from innotter_contracts.ids import new_id
 
@@ -89,6 +92,32 @@ def test_each_of_twenty_users_sees_the_count_after_their_own_like(api: Api, post
     assert sorted(counts) == list(range(1, 21))
     post.refresh_from_db()
     assert post.likes_count == Like.objects.count() == 20
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_column_that_becomes_wider_refuses_one_write_of_a_connection_for_a_moment(
+    eve: User, post: Post
+) -> None:
+    """As a migration does it while requests come. A read is tried again; in a transaction nothing
+    can be."""
+    client = Client(raise_request_exception=False)
+    headers = {"Authorization": f"Bearer {mint_access_token(eve)}"}
+    path = f"/api/v1/posts/{post.id}/like"
+
+    def widen(length: int) -> None:
+        """By another connection: this one would forget what it has prepared."""
+        with connection.cursor() as cursor:
+            cursor.execute(f"ALTER TABLE pages_page ALTER COLUMN name TYPE varchar({length})")
+
+    assert client.post(path, headers=headers).status_code == 200
+    try:
+        at_once(lambda: widen(LONGEST_NAME + 1))
+        with no_trace():
+            answer = client.delete(path, headers=headers)
+        assert (answer.status_code, answer.json()["code"]) == (503, "database_unavailable")
+        assert client.delete(path, headers=headers).json() == {"likes_count": 0, "liked": False}
+    finally:
+        at_once(lambda: widen(LONGEST_NAME))
 
 
 @pytest.mark.parametrize("state", [{"blocked_for_good": True}, {"is_private": True}])
