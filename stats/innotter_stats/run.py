@@ -20,21 +20,30 @@ type Role = Callable[[], None]
 
 
 def api(config: Settings, words: Namespace) -> Role:
-    import uvicorn
+    from uvicorn import Config
 
     from innotter_stats.api import create_app
-    from innotter_stats.server import Protocol
+    from innotter_stats.server import Protocol, Server
 
-    return partial(
-        uvicorn.run,
-        create_app(config),
-        http=Protocol,
-        host=words.host,
-        port=words.port,
-        # After SIGTERM it takes no new request and finishes those that it has.
-        timeout_graceful_shutdown=25,
-        server_header=False,
+    server = Server(
+        Config(
+            create_app(config),
+            http=Protocol,
+            host=words.host,
+            port=words.port,
+            # After SIGTERM it takes no new request and finishes those that it has.
+            timeout_graceful_shutdown=25,
+            server_header=False,
+        )
     )
+
+    def serve() -> None:
+        server.run()
+        if not server.started:
+            # It has said why.
+            raise SystemExit(1)
+
+    return serve
 
 
 def consumer(config: Settings, _: Namespace) -> Role:

@@ -8,6 +8,7 @@ During maintenance nothing is published: that would mark rows.
 """
 
 import math
+import select
 import time
 from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
@@ -205,5 +206,13 @@ def _is_notified() -> bool:
     """Waits for it, a turn at most."""
     # psycopg itself is asked here; what it raises becomes Django's, as everywhere else.
     with connection.wrap_database_errors:
-        timeout = min(TURN_SECONDS, POLL_SECONDS)
-        return any(True for _ in connection.connection.notifies(timeout=timeout, stop_after=1))
+        psycopg = connection.connection
+
+        def has_come() -> bool:
+            return any(True for _ in psycopg.notifies(timeout=0, stop_after=1))
+
+        # One may have come along with an answer. To wait, psycopg itself looks ten times a second.
+        if has_come():
+            return True
+        select.select([psycopg], [], [], min(TURN_SECONDS, POLL_SECONDS))
+        return has_come()
