@@ -126,6 +126,7 @@ WITHOUT_ACTOR = {
     "accounts.request_reset": "for who can't log in",
     "accounts.reset_password": "the mail's token says whose it is",
     "events.record": "a part of every service",
+    "events.outbox": "a part of services whose statement records too",
     "events.patience": "a part of every service that others must not wait for",
     "events.begin_epoch": "a part of recount",
     "events.mark_published": "the relay's",
