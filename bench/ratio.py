@@ -1,6 +1,6 @@
 """What requests cost beside what they would cost if nothing but the answer were made.
 
-    make bench ARGS="ratio"                     a million posts; ten minutes
+    make bench ARGS="ratio"                     a million posts
     make bench ARGS="ratio 100000"              so many
     make bench ARGS="ratio 100000 feed100,page" these requests alone
 

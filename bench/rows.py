@@ -84,7 +84,7 @@ STATEMENTS = [
 
 
 def fill(database_url: str, posts: int) -> None:
-    """An empty, migrated database. A million posts take a minute and a half, and 1 GB."""
+    """An empty, migrated database."""
     known = {
         "posts": posts,
         "pages": max(posts // POSTS_A_PAGE, 2 * FOLLOWED[0]),
