@@ -37,7 +37,7 @@ def core_with(stack: Stack, **settings: str) -> Iterator[Stack]:
     port = Port()
     other = copy(stack)
     other.core_url = f"http://localhost:{port.release()}"
-    command = manage("serve", "--host", HOST, "--port", str(port.number))
+    command = manage("run", "api", "--host", HOST, "--port", str(port.number))
     env = {**stack.env, "API_PROCESSES": "1", **settings}
     core = stack.processes.start("core-with-settings", command, env=env)
     try:
