@@ -165,8 +165,12 @@ def open_page_at(uuid: str, viewer: Viewer) -> Page:
 
 def writable_by(user: User) -> list[Page]:
     """The user's own pages, the newest first, with no more than names them: id, uuid and name."""
-    pages = Page.objects.filter(owner=user).only("uuid", "name").order_by("-id")
-    return list(pages[:MAX_LIMIT])
+    return _named_pages_of(user.pk)
+
+
+@compiled
+def _named_pages_of(owner: UUID) -> QuerySet[Page]:
+    return Page.objects.filter(owner=owner).only("uuid", "name").order_by("-id")[:MAX_LIMIT]
 
 
 def pages_of(owner: User, viewer: Viewer, window: Window) -> Slice[Page]:
