@@ -4,7 +4,8 @@
     make bench ARGS="site 1"        one
 
 The demo data, Lighthouse as it measures a phone (by npx, which needs Node 20), and then the feed's
-page against `GET /feed` and the poll, by turns. It takes some five minutes on a quiet machine.
+page against `GET /feed`, the poll and an empty request, by turns. It takes some five minutes on a
+quiet machine.
 """
 
 import json
@@ -129,15 +130,16 @@ def compare_with_the_api(stack: Stack, bob: httpx.Client) -> None:
     polled = f"/feed/new?after={httpx.URL(newest).params.get('cursor', '')}"
     browser = Caller(stack.core_url, {"Cookie": cookie_of(bob), "Accept-Encoding": "gzip"})
     program = Caller(stack.core_url, bearer)
-    took: dict[str, list[float]] = {"page": [], "API": [], "poll": []}
+    took: dict[str, list[float]] = {"page": [], "API": [], "poll": [], "empty": []}
     for _ in range(CALLS):
         took["page"].append(browser.timed("/"))
         took["API"].append(program.timed("/api/v1/feed"))
         took["poll"].append(browser.timed(polled))
-    page, api, poll = (1000 * statistics.median(times) for times in took.values())
+        took["empty"].append(browser.timed("/health/live"))
+    page, api, poll, empty = (1000 * statistics.median(times) for times in took.values())
     print(f"The feed's page {page:.1f} ms, GET /feed {api:.1f} ms: {page / api:.2f} times", end="")
     print(f" (bar {MOST_TIMES}); the poll {poll:.1f} ms, {poll / page:.2f} of the page", end="")
-    print(f" (bar {MOST_PART})")
+    print(f" (bar {MOST_PART}), {poll / empty:.1f} times an empty request")
 
 
 class Caller:
