@@ -38,13 +38,11 @@ class Lines(forms.CharField):
 
 
 class PostForm(forms.Form):
-    """A post or a reply. `key` makes a double submit one post."""
+    """A post or a reply, shown by web/composer.html. `key` makes a double submit one post."""
 
-    content = Lines(
-        label=_("What is new?"),
-        strip=False,
-        widget=forms.Textarea(attrs={"rows": 2, "dir": "auto", "data-limit": MAX_LENGTH}),
-    )
+    longest = MAX_LENGTH
+
+    content = Lines(label=_("What is new?"), strip=False)
     page = forms.ChoiceField(label=_("Post as"))
     key = forms.CharField(widget=forms.HiddenInput, required=False, max_length=64)
 
@@ -54,8 +52,8 @@ class PostForm(forms.Form):
         """`text` is what was written before a login, `chosen` the page that is offered first."""
         initial = {"key": secrets.token_urlsafe(12), "content": text, "page": chosen}
         super().__init__(data, initial=initial)
-        self.fields["content"].widget.attrs["placeholder"] = self.fields["content"].label
-        self.fields["page"].choices = [(page.uuid, page.name) for page in pages]  # type: ignore[attr-defined]
+        self.pages = [(page.uuid, page.name) for page in pages]
+        self.fields["page"].choices = self.pages  # type: ignore[attr-defined]
 
     def renew_key(self) -> None:
         """For the next time that the form is sent."""

@@ -1,5 +1,6 @@
 """What the templates of the site say in more than one place."""
 
+from collections.abc import Hashable
 from datetime import datetime
 from functools import cache, lru_cache
 from typing import Any
@@ -11,7 +12,8 @@ from django import forms, template
 from django.conf import settings
 from django.http import HttpRequest
 from django.template.context import RequestContext
-from django.utils import timezone
+from django.template.loader import render_to_string
+from django.utils import timezone, translation
 from django.utils.formats import date_format, number_format
 from django.utils.html import escape, format_html, urlize
 from django.utils.safestring import SafeString
@@ -19,7 +21,6 @@ from django.utils.translation import get_language, gettext_lazy, ngettext, pgett
 from django.utils.translation import gettext as _
 
 from innotter.accounts.models import User
-from innotter.accounts.selectors import Viewer
 from innotter.common.devices import device_name
 from innotter.common.text import isolate
 from innotter.media.storage import image_url
@@ -31,6 +32,10 @@ from innotter.web.forms import BlockPageForm, ReasonForm
 register = template.Library()
 
 MINUTE, HOUR, DAY = 60, 3600, 86400
+# Rendered parts of pages in a process; a post takes some five kilobytes.
+MOST_REMEMBERED = 1000
+# Stands for the reader's token, which each page masks anew. No text can say it: it isn't escaped.
+TOKEN = SafeString("<csrf_token>")
 # Deeper replies stand below each other.
 MOST_INDENTED = 5
 # What ends a sentence has a space after it, and is in no web or e-mail address.
@@ -53,6 +58,8 @@ ACTIONS = {
     (Action.APPROVE, Kind.USER): gettext_lazy("let in"),
     (Action.REJECT, Kind.REGISTRATION): gettext_lazy("rejected a registration"),
 }
+
+SECTIONS = {"/", "/search", "/pages", "/likes", "/settings", "/moderation"}
 
 # What moderators fill in, by the name that templates give it.
 FORMS = {"reason": ReasonForm, "block_page": BlockPageForm}
@@ -93,12 +100,6 @@ def picture_url(name: str) -> str:
 @register.filter
 def isolated(text: str) -> str:
     return isolate(text)
-
-
-@register.filter
-def is_of(post: Post, user: Viewer) -> bool:
-    """Whether it stands on a page of this user."""
-    return post.page.owner_id == user.id
 
 
 @register.filter
@@ -148,21 +149,22 @@ def icon(name: str, size: int = 20, style: str = "outline") -> SafeString:
 @register.simple_tag
 def when(moment: datetime, exact: bool = False) -> SafeString:
     """A <time>: relative in words, exact on hover; by the reader's clocks."""
-    full = _in_full(moment, get_language(), timezone.get_current_timezone_name())
+    words = None if exact else relative(moment)
+    return _time(moment, words, get_language(), timezone.get_current_timezone_name())
+
+
+@lru_cache(maxsize=4096)
+def _time(moment: datetime, words: str | None, language: str, clocks: str) -> SafeString:
+    """Many readers see the same posts. Exact without words."""
+    local = timezone.localtime(moment)
+    full = f"{date_format(local, 'DATETIME_FORMAT')} {local.tzname()}"
     return format_html(
         '<time datetime="{}" title="{}"{}>{}</time>',
         moment.isoformat(timespec="seconds"),
         full,
-        SafeString(" data-exact") if exact else "",
-        full if exact else relative(moment),
+        SafeString(" data-exact") if words is None else "",
+        full if words is None else words,
     )
-
-
-@lru_cache(maxsize=4096)
-def _in_full(moment: datetime, language: str, clocks: str) -> str:
-    """Many readers see the same posts, and this is most of what showing a time costs."""
-    local = timezone.localtime(moment)
-    return f"{date_format(local, 'DATETIME_FORMAT')} {local.tzname()}"
 
 
 def relative(moment: datetime, now: datetime | None = None) -> str:
@@ -189,7 +191,7 @@ def relative(moment: datetime, now: datetime | None = None) -> str:
 @register.simple_tag
 def avatar(thing: Any, size: str = "") -> SafeString:
     """A page's or a user's picture, or its first letter. Decoration: the name stands beside it."""
-    name = thing.name if isinstance(thing, Page) else thing.title
+    name = thing.title if isinstance(thing, User) else thing.name
     if thing.image_id:
         return format_html(
             '<span class="avatar {}" aria-hidden="true"><img src="{}" alt="" width="96" '
@@ -203,16 +205,39 @@ def avatar(thing: Any, size: str = "") -> SafeString:
 
 
 @register.simple_tag(takes_context=True)
-def nav(context: RequestContext, path: str, picture: str, text: str) -> SafeString:
-    here = context["request"].path
-    current = here == path or (path != "/" and here.startswith(f"{path}/"))
+def remembered(context: RequestContext, template: str, **given: Hashable) -> SafeString:
+    """A template that depends on nothing but what it is given and the language: a process remembers
+    what it made of them. A reader's token is none of it, and is put in afterwards."""
+    html = _rendered(template, get_language(), **given)
+    if TOKEN not in html:
+        # To ask for a token would set a cookie.
+        return html
+    return SafeString(html.replace(TOKEN, str(context["csrf_token"])))
+
+
+@lru_cache(MOST_REMEMBERED)
+def _rendered(template: str, language: str, **given: Hashable) -> SafeString:
+    with translation.override(language):
+        return render_to_string(template, {**given, "csrf_token": TOKEN})
+
+
+@register.simple_tag
+def nav(here: str, path: str, picture: str, text: str) -> SafeString:
+    """A link of the navigation; `here` is the section of the site where the reader is."""
     return format_html(
         '<li><a href="{}"{}>{}<span>{}</span></a></li>',
         path,
-        SafeString(' aria-current="page"') if current else "",
+        SafeString(' aria-current="page"') if here == path else "",
         icon(picture, 24),
         text,
     )
+
+
+@register.filter
+def section(path: str) -> str:
+    """The link of the navigation that a path of the site belongs to, if any."""
+    first = f"/{path[1:].partition('/')[0]}"
+    return first if first in SECTIONS else ""
 
 
 @register.simple_tag

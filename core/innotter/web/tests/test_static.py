@@ -3,6 +3,7 @@ same."""
 
 import gzip
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,11 +11,13 @@ from django.conf import LazySettings
 from django.core.management import call_command
 from django.test import Client
 
+from innotter.web.templatetags.web import _rendered
+
 YEAR = 365 * 24 * 3600
 
 
 @pytest.fixture
-def collected(settings: LazySettings, tmp_path: Path) -> None:
+def collected(settings: LazySettings, tmp_path: Path) -> Iterator[None]:
     settings.STATIC_ROOT = tmp_path
     settings.INSTALLED_APPS = [
         app for app in settings.INSTALLED_APPS if not app.startswith("drf_spectacular")
@@ -22,6 +25,10 @@ def collected(settings: LazySettings, tmp_path: Path) -> None:
     storage = "whitenoise.storage.CompressedManifestStaticFilesStorage"
     settings.STORAGES = {"staticfiles": {"BACKEND": storage}}
     call_command("collectstatic", interactive=False, verbosity=0)
+    # The names of files are remembered, since outside of tests they never change.
+    _rendered.cache_clear()
+    yield
+    _rendered.cache_clear()
 
 
 def test_a_page_names_files_that_are_compressed_and_kept(collected: None, db: None) -> None:

@@ -28,6 +28,7 @@ from innotter.web.shortcuts import (
     to_login,
     written,
 )
+from innotter.web.templatetags.posts import like_button
 from innotter.web.templatetags.web import page_url, post_url
 
 
@@ -42,8 +43,6 @@ def post(request: HttpRequest, uuid: str, id: str) -> HttpResponse:
     pages = own_pages(request)
     text, act = request.GET.get("text", ""), request.GET.get("act")
     reply = PostForm(sent(request), pages=pages, text=text) if pages else None
-    if reply and act == "reply":
-        reply.fields["content"].widget.attrs["autofocus"] = True
     valid = reply if reply and reply.is_bound and reply.is_valid() else None
     if valid and (made := written(request, valid, reply_to=found)):
         messages.success(request, _("Your reply is posted."))
@@ -134,4 +133,4 @@ def _liked(request: HttpRequest, id: str, found: Post | None) -> HttpResponse:
         return see_other(f"{origin_of(request)}#post-{id}")
     if found is None:
         raise NotFound
-    return render(request, "web/post.html#like", {"post": found})
+    return render(request, "web/post.html#like", {"like": like_button(found, member(request))})

@@ -1,0 +1,125 @@
+"""What a process remembers of pages: never what another reader was shown, never what it was."""
+
+import re
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+from hypothesis import given
+from hypothesis import strategies as st
+
+from innotter.accounts.models import User
+from innotter.conftest import make_follower, new_page, new_post, property_tests, signed_in
+from innotter.pages.models import Page
+from innotter.posts.models import Post
+from innotter.posts.services import like, unlike
+from innotter.web.templatetags.web import TOKEN, _rendered
+
+CSRF = re.compile(r'name="csrfmiddlewaretoken" value="([^"]*)"')
+# Made anew for each page.
+UNLIKE = re.compile(r'(name="(?:csrfmiddlewaretoken|key)" value=")[^"]*')
+READERS = ("ann", "bob", "eve", "moderator", "nobody")
+LIKING = ("ann", "bob", "eve")
+TEXTS = (
+    "Fog.",
+    "<csrf_token>",
+    "https://example.com/?a=<csrf_token>&b",
+    "\u202eאב <b>& {{ post }}",
+)
+
+
+class Town:
+    """Ann's posts and a private page's that answer each other, and all kinds of readers: each
+    differs from the others in rights, likes, language or clocks."""
+
+    def __init__(self) -> None:
+        self.users = {name: User.objects.get(username=name) for name in READERS[:-1]}
+        ann, bob, eve = (self.users[name] for name in LIKING)
+        self.pages = [new_page(ann, uuid="hers"), new_page(bob, uuid="his", is_private=True)]
+        hers, his = self.pages
+        for page, user in [(hers, bob), (hers, eve), (hers, self.users["moderator"]), (his, ann)]:
+            make_follower(user, page)
+        first = new_post(his)
+        second = new_post(hers, reply_to=first)
+        self.posts = [first, second, new_post(hers, reply_to=second)]
+        # So long ago that the words for it stay the same meanwhile, and at the end of a day.
+        long_ago = timezone.now().replace(hour=23) - timedelta(days=500)
+        Post.objects.update(created_at=long_ago, updated_at=long_ago)
+        zones = {"bob": "Asia/Vladivostok", "eve": "America/New_York"}
+        for name, clocks in zones.items():
+            User.objects.filter(username=name).update(time_zone=clocks)
+        User.objects.filter(username="bob").update(language="ru")
+        self.browsers = {name: signed_in(user) for name, user in self.users.items()}
+        self.browsers["nobody"] = Client()
+        self.paths = ["/", "/@hers", *(f"/@hers/{post.id}" for post in self.posts[1:])]
+
+    def is_now(self, name: str, text: str, likes: set[tuple[str, int]]) -> None:
+        Page.objects.update(name=name)
+        Post.objects.update(content=text)
+        for who in LIKING:
+            for number in (1, 2):
+                change = like if (who, number) in likes else unlike
+                change(actor=self.users[who], post=self.posts[number].id)
+
+    def shown(self, reader: str, path: str) -> str:
+        answer = self.browsers[reader].get(path)
+        assert answer.status_code == 200
+        return answer.content.decode()
+
+
+@pytest.fixture
+def town(ann: User, bob: User, eve: User, moderator: User) -> Town:
+    return Town()
+
+
+visits = st.lists(st.tuples(st.sampled_from(READERS), st.integers(0, 3)), min_size=3, max_size=6)
+likes = st.sets(st.tuples(st.sampled_from(LIKING), st.integers(1, 2)))
+
+
+@property_tests(15)
+@given(st.sampled_from(TEXTS), st.sampled_from(TEXTS), likes, visits)
+def test_a_remembered_page_is_the_page_rendered_afresh(
+    town: Town, name: str, text: str, likes: set[tuple[str, int]], visits: list[tuple[str, int]]
+) -> None:
+    town.is_now(name, text, likes)
+    seen = {(who, n): town.shown(who, town.paths[n]) for who, n in visits}
+    for (who, number), page in seen.items():
+        _rendered.cache_clear()
+        afresh = town.shown(who, town.paths[number])
+        assert UNLIKE.sub(r"\1", page) == UNLIKE.sub(r"\1", afresh)
+
+
+def test_each_reader_sees_their_own(town: Town) -> None:
+    """In words that owe nothing to how it is rendered."""
+    town.is_now("Fog", "Words", {("bob", 1)})
+    page = {who: town.shown(who, "/@hers") for who in READERS}
+    path = f"/@hers/{town.posts[1].id}"
+    assert {who: f'"{path}/unlike"' in page[who] for who in READERS} == only("bob")
+    assert {who: f'"{path}/edit"' in page[who] for who in READERS} == only("ann")
+    assert {w: f'"{path}/delete"' in page[w] for w in READERS} == only("ann", "moderator")
+    # What it answers stands on Bob's private page.
+    assert {who: "/@his/" in page[who] for who in READERS} == only("ann", "bob", "moderator")
+    assert {who: "Ответить" in page[who] for who in READERS} == only("bob")
+    clocks = {who: re.findall(r'<time[^>]* title="([^"]*)"', page[who])[0] for who in READERS}
+    assert len({clocks[who] for who in ("ann", "bob", "eve")}) == 3
+    assert clocks["ann"] == clocks["moderator"] == clocks["nobody"]
+
+
+def only(*owners: str) -> dict[str, bool]:
+    return {who: who in owners for who in READERS}
+
+
+def test_a_page_has_one_token_which_is_its_readers_alone_and_no_text_gets_it(town: Town) -> None:
+    town.is_now(TEXTS[1], TEXTS[2], set())
+    pages: list[tuple[str, Any]] = [(who, town.shown(who, "/@hers")) for who in READERS * 2]
+    tokens = [(who, set(CSRF.findall(page))) for who, page in pages]
+    assert [len(found) for _, found in tokens] == [int(who != "nobody") for who, _ in tokens]
+    # Each is masked anew.
+    assert len(set.union(*(found for _, found in tokens))) == 2 * len(READERS[:-1])
+    for (_, page), (_, found) in zip(pages, tokens, strict=True):
+        assert TOKEN not in page
+        assert "&lt;csrf_token&gt;" in page
+        for token in found:
+            assert page.count(token) == len(CSRF.findall(page))
