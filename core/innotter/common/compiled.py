@@ -172,12 +172,12 @@ class Statement:
         params = [values[index] for index in self.order]
         was_open = connection.connection is not None
         try:
-            found = fetched(self.sql, params)
+            found = _fetched(self.sql, params)
         except (InterfaceError, NotSupportedError, OperationalError) as error:
             if connection.in_atomic_block or not was_open or not _is_connections_fault(error):
                 raise
             connection.close()
-            found = fetched(self.sql, params)
+            found = _fetched(self.sql, params)
         # So nothing else has to ask whether the connection lives.
         connection.health_check_done = True  # type: ignore[attr-defined] # unknown to its stubs
         return [self.row(row) for row in found]
@@ -190,7 +190,14 @@ def _is_connections_fault(error: Exception) -> bool:
 
 
 def fetched(sql: str, params: Sequence[Value]) -> list[Row]:
-    """The rows of a statement with `%s` for each parameter, which PostgreSQL has prepared."""
+    """The rows of a statement with `%s` for each parameter, which PostgreSQL has prepared. It may
+    write, so it is not tried twice: a connection is asked first whether it lives, unless that is
+    known."""
+    connection.close_if_health_check_failed()
+    return _fetched(sql, params)
+
+
+def _fetched(sql: str, params: Sequence[Value]) -> list[Row]:
     connection.ensure_connection()
     cursor: Any = PreparedCursor(connection.connection)
     log = connection.make_debug_cursor if connection.queries_logged else connection.make_cursor

@@ -18,6 +18,7 @@ from innotter.accounts.models import User
 from innotter.common.compiled import MOST_SHAPES, Parameter, compiled, statement_for
 from innotter.common.database import IsOneOf
 from innotter.common.pagination import NEWEST_FIRST, Range
+from innotter.common.throttling import Use, count
 from innotter.conftest import (
     Api,
     make_follower,
@@ -246,6 +247,17 @@ def test_a_read_that_meets_a_lost_connection_is_tried_on_a_new_one(
 
 
 @pytest.mark.django_db(transaction=True)
+def test_a_write_is_not_tried_twice_but_a_request_that_begins_with_it_looks_first(
+    lose: Callable[[], None],
+) -> None:
+    use = Use("writes", "ann")
+    count(use)
+    lose()
+    connection.close_if_unusable_or_obsolete()  # as at the beginning of every request
+    assert count(use) == {}
+
+
+@pytest.mark.django_db(transaction=True)
 def test_not_in_a_transaction_which_is_lost_with_it(lose: Callable[[], None]) -> None:
     eve = new_user("eve")
 
@@ -269,8 +281,10 @@ def test_a_column_that_becomes_wider_is_read_on() -> None:
     own = LONGEST_TAG
     try:
         for length in (own + 1, own):
-            with connection.cursor() as cursor:
+            other = connection.copy()  # ours would forget what it has prepared
+            with other.cursor() as cursor:
                 cursor.execute(widen.format(length))
+            other.close()
             assert [name for name, _ in names_like("fog")] == ["fog"]
     finally:
         with connection.cursor() as cursor:
