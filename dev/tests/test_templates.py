@@ -67,7 +67,12 @@ def test_the_table_is_the_one_that_the_service_would_make(outputs: Outputs) -> N
 
 ACTIONS = {
     "CoreRole": {"s3:PutObject", "s3:GetObject"},
-    "WorkerRole": {"ses:SendEmail", "ses:SendBulkEmail", "ses:GetAccount"},
+    "WorkerRole": {
+        "ses:GetAccount",
+        "ses:GetEmailIdentity",
+        "ses:SendBulkEmail",
+        "ses:SendEmail",
+    },
     "HousekeeperRole": {
         "s3:AbortMultipartUpload",
         "s3:DeleteObject",

@@ -14,6 +14,7 @@ NOT_ON_FORMS = {
     "Invalid refresh token. Log in again.",
     "Not signed by Amazon SNS, or from an unknown topic.",
     "RabbitMQ does not answer.",
+    "The DNS does not answer.",
     "Read-only for maintenance.",
     "The signing keys are unavailable.",
 }
