@@ -4,6 +4,7 @@ from drf_spectacular.utils import extend_schema_field, inline_serializer
 from rest_framework import serializers
 
 from innotter.common.database import MOST_COUNTED
+from innotter.common.rendering import shows
 from innotter.common.serializers import IdField, ModelSerializer, NfcField
 from innotter.pages.serializers import PageRefSerializer
 from innotter.posts.models import MAX_LENGTH, Post
@@ -59,7 +60,7 @@ class PostSerializer(serializers.ModelSerializer[Post]):
             return None
         if post.reply_to is None or not post.parent_visible:
             return {"id": None}
-        return ParentSerializer(post.reply_to).data
+        return shows(ParentSerializer)(post.reply_to)
 
 
 class NewPostSerializer(ModelSerializer[Post]):

@@ -11,6 +11,7 @@ from rest_framework.response import Response
 
 from innotter.accounts.permissions import current_user
 from innotter.common.errors import Forbidden, Invalid
+from innotter.common.rendering import shows
 from innotter.common.schema import refuses
 from innotter.common.views import BaseViewSet, id_or_404
 from innotter.pages.selectors import PagePrivate
@@ -111,7 +112,7 @@ class PostViewSet(BaseViewSet):
     def like(self, request: Request, id: str) -> Response:
         """Like a post. Liking it again changes nothing."""
         post = services.like(actor=current_user(request), post=id_or_404(id))
-        return Response(LikeSerializer(post).data)
+        return Response(shows(LikeSerializer)(post))
 
     @extend_schema(request=None, responses={200: LikeSerializer, 204: None})
     @like.mapping.delete
@@ -121,7 +122,7 @@ class PostViewSet(BaseViewSet):
         post = services.unlike(actor=current_user(request), post=id_or_404(id))
         if post is None:
             return Response(status=HTTPStatus.NO_CONTENT)
-        return Response(LikeSerializer(post).data)
+        return Response(shows(LikeSerializer)(post))
 
     def _post(self, id: str) -> Post:
         return selectors.post_at(id_or_404(id), self.request.user)
