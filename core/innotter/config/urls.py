@@ -12,10 +12,11 @@ from innotter.config.health import live, ready
 with_inline_styles = {**settings.SECURE_CSP, "style-src": ["'self'", "'unsafe-inline'"]}
 
 api: list[URLPattern | URLResolver] = [
-    path("", include("innotter.accounts.urls")),
-    path("", include("innotter.pages.urls")),
-    path("", include("innotter.posts.urls")),
+    # Django tries one after the other: what is asked most comes first.
     path("", include("innotter.feed.urls")),
+    path("", include("innotter.posts.urls")),
+    path("", include("innotter.pages.urls")),
+    path("", include("innotter.accounts.urls")),
     path("", include("innotter.mail.urls")),
     path("", include("innotter.moderation.urls")),
     path("", include("innotter.search.urls")),
