@@ -147,10 +147,10 @@ class BaseViewSet(GenericViewSet[Any]):
 
 @cache
 def _unbound(serializer: Any, partial: bool) -> Any:
-    """With its fields, which take longer to make than to ask. They hold nothing of a request; what
-    does is the copy's own."""
+    """With its fields and validators, which take longer to make than to ask. They hold nothing of
+    a request; what does is the copy's own."""
     made = serializer(partial=partial)
-    _ = made.fields
+    _ = made.fields, made.validators
     return made
 
 

@@ -27,7 +27,7 @@ from innotter.moderation.serializers import InvitationSerializer, WaitingRegistr
 from innotter.pages.models import Follow, Page, Tag
 from innotter.pages.serializers import FollowRequestSerializer, PageSerializer, TagSerializer
 from innotter.posts.models import Post
-from innotter.posts.serializers import PostSerializer
+from innotter.posts.serializers import LikeSerializer, ParentSerializer, PostSerializer
 from innotter.search.selectors import Hit
 from innotter.search.serializers import HitSerializer
 
@@ -165,9 +165,16 @@ def test_every_answer_that_is_a_row_is_here() -> None:
     assert ROWS.keys() == shown - {ExportSerializer}
 
 
-@pytest.mark.parametrize("serializer", ROWS, ids=lambda kind: kind.__name__)
+# What a view or another serializer shows of a row by `shows()`.
+PARTS: dict[type[serializers.BaseSerializer[Any]], list[Any]] = {
+    LikeSerializer: list(posts()),
+    ParentSerializer: list(posts()),
+}
+
+
+@pytest.mark.parametrize("serializer", [*ROWS, *PARTS], ids=lambda kind: kind.__name__)
 def test_rows_are_rendered_as_their_serializer_says(serializer: Any) -> None:
-    rows = ROWS[serializer]
+    rows = {**ROWS, **PARTS}[serializer]
     by_serializer = JSONRenderer().render(serializer(rows, many=True).data)
     assert JsonRenderer().render(list(map(shows(serializer), rows))) == by_serializer
 
