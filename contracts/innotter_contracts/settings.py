@@ -2,8 +2,10 @@
 ends where they don't."""
 
 import re
+from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
+from dotenv import load_dotenv
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 
 HOST = r"(?:[A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\])"
@@ -61,6 +63,19 @@ type Origin = Annotated[str, AfterValidator(_origin)]
 type AmqpUrl = Annotated[str, AfterValidator(amqp_url)]
 type PortNumber = Annotated[int, Field(ge=1, le=_HIGHEST_PORT)]
 type LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
+
+
+def loaded[S](settings: Callable[[], S]) -> S:
+    """From the environment of this process, then `.env` in the working directory.
+
+    Ends the process with a line for each setting that makes no sense.
+    """
+    # Into the process and not just into the settings: boto3 reads its AWS_* variables there.
+    load_dotenv(".env")
+    try:
+        return settings()
+    except ValidationError as error:
+        raise refused(error) from None
 
 
 def refused(error: ValidationError) -> SystemExit:

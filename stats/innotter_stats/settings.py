@@ -5,8 +5,7 @@ boto3 reads the AWS_* variables itself.
 
 from typing import Annotated, Literal, Self
 
-from dotenv import load_dotenv
-from pydantic import BeforeValidator, Field, StringConstraints, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from innotter_contracts.settings import (
@@ -17,7 +16,7 @@ from innotter_contracts.settings import (
     Origin,
     PortNumber,
     listed,
-    refused,
+    loaded,
 )
 
 _DEVELOPMENT_AMQP_URL = "amqp://guest:guest@localhost:5672//"
@@ -84,13 +83,5 @@ class Settings(BaseSettings):
 
 
 def load() -> Settings:
-    """The settings of this process: its environment, then `.env` in the working directory.
-
-    Ends the process with a sentence for each setting that makes no sense.
-    """
-    # Into the environment and not just into Settings, so that boto3 reads its settings there too.
-    load_dotenv(".env")
-    try:
-        return Settings()
-    except ValidationError as error:
-        raise refused(error) from None
+    """Ends the process with a line for each setting that makes no sense."""
+    return loaded(Settings)

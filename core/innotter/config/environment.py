@@ -6,7 +6,6 @@ from email.utils import formataddr, parseaddr
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from dotenv import load_dotenv
 from pydantic import (
     AfterValidator,
     BeforeValidator,
@@ -14,7 +13,6 @@ from pydantic import (
     Field,
     SecretStr,
     StringConstraints,
-    ValidationError,
     ValidationInfo,
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -30,7 +28,7 @@ from innotter_contracts.settings import (
     amqp_url,
     is_url,
     listed,
-    refused,
+    loaded,
 )
 
 # What the development stack generates begins so, and production refuses it.
@@ -236,13 +234,5 @@ class Environment(BaseSettings):
 
 
 def load() -> Environment:
-    """The environment of this process, then `.env` in the working directory.
-
-    Ends the process with a line for each setting that makes no sense.
-    """
-    # Into the process and not just into Environment: boto3 reads its AWS_* variables there.
-    load_dotenv(".env")
-    try:
-        return Environment()
-    except ValidationError as error:
-        raise refused(error) from None
+    """Ends the process with a line for each setting that makes no sense."""
+    return loaded(Environment)
