@@ -8,6 +8,7 @@ from kombu.exceptions import OperationalError
 
 from dev.errors import Failed
 from dev.paths import ROOT
+from innotter_contracts.settings import amqp_url as checked
 
 DEFINITIONS = ROOT / "deploy" / "rabbitmq" / "definitions.json"
 
@@ -21,7 +22,7 @@ def declare_topology(amqp_url: str, wanted: Any = None) -> None:
     """`wanted`: definitions other than those of the file. Changes nothing when all of it is there
     already. Raises Failed when nobody answers."""
     try:
-        _declare(amqp_url, wanted or definitions())
+        _declare(checked(amqp_url), wanted or definitions())
     except OperationalError as error:
         raise Failed(f"RabbitMQ at AMQP_URL does not answer: {error}") from None
 

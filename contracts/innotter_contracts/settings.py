@@ -12,14 +12,20 @@ HOST = r"(?:[A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\])"
 _ORIGIN = re.compile(rf"https?://{HOST}(?::(?P<port>\d+))?/?")
 # Without a query or a password, and without what would end a word of a Content-Security-Policy.
 _HTTP_URL = re.compile(rf"{_ORIGIN.pattern}(?:[A-Za-z0-9._~%/-]+)?")
-_AMQP_URL = re.compile(rf"amqps?://(?:[^\s@/]*@)?{HOST}(?::(?P<port>\d+))?(?:/\S*)?")
+_AMQP_URL = re.compile(rf"amqps?://(?:[^\s@/;]*@)?{HOST}(?::(?P<port>\d+))?(?:/[^\s;]*)?")
+# Before the URL of another node: a comma may be part of a password.
+_NEXT_NODE = re.compile(r"[,;](?=amqps?://)")
 _HIGHEST_PORT = 65_535
+
+
+def is_port(text: str) -> bool:
+    return text.isdecimal() and 1 <= int(text) <= _HIGHEST_PORT
 
 
 def is_url(pattern: re.Pattern[str], url: str) -> bool:
     """Whether the pattern, which has a group `port`, takes all of it."""
     found = pattern.fullmatch(url)
-    return found is not None and 1 <= int(found["port"] or 1) <= _HIGHEST_PORT
+    return found is not None and is_port(found["port"] or "1")
 
 
 def _http_url(url: str) -> str:
@@ -37,11 +43,16 @@ def _origin(url: str) -> str:
     return url.rstrip("/")
 
 
-def amqp_url(url: str) -> str:
-    """The same. Raises ValueError."""
-    if not is_url(_AMQP_URL, url):
-        raise ValueError("must be of the form amqp://user:password@host:port/vhost")
-    return url
+def amqp_url(urls: str) -> str:
+    """One URL for each node of a broker, as kombu takes them: the next is tried where one is away.
+    Raises ValueError."""
+    nodes = _NEXT_NODE.split(urls)
+    if not all(is_url(_AMQP_URL, node) for node in nodes):
+        raise ValueError(
+            "must be of the form amqp://user:password@host:port/vhost, or several of them, "
+            "separated by commas"
+        )
+    return ";".join(nodes)
 
 
 def listed(words: Any) -> Any:

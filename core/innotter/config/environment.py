@@ -6,6 +6,8 @@ from email.utils import formataddr, parseaddr
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
 from pydantic import (
     AfterValidator,
     BeforeValidator,
@@ -26,7 +28,7 @@ from innotter_contracts.settings import (
     Origin,
     PortNumber,
     amqp_url,
-    is_url,
+    is_port,
     listed,
     loaded,
 )
@@ -68,10 +70,6 @@ LIMITS = {
     "refreshes_of_account": (300, 300),
 }
 
-_DATABASE_URL = re.compile(
-    rf"postgres(?:ql)?://(?:[^\s@/]*@)?(?:{HOST}|%2[Ff]\S*?)?(?::(?P<port>\d+))?/[^\s/?]+(?:\?\S*)?"
-)
-
 
 def _is_production(about: ValidationInfo) -> bool:
     return about.data.get("innotter_env") == "production"
@@ -100,14 +98,22 @@ def _not_of_development(file: Path, about: ValidationInfo) -> Path:
 
 
 def _database_url(url: SecretStr) -> SecretStr:
-    if not is_url(_DATABASE_URL, url.get_secret_value()):
+    """As libpq reads it, several hosts included."""
+    text = url.get_secret_value()
+    try:
+        parts = conninfo_to_dict(text)
+    except psycopg.Error:
+        # It would show the password.
+        parts = {}
+    ports = [port for port in str(parts.get("port", "")).split(",") if port]
+    is_uri = text.startswith(("postgresql://", "postgres://"))
+    if not is_uri or not parts.get("dbname") or not all(map(is_port, ports)):
         raise ValueError("must be of the form postgresql://user:password@host:port/name")
     return url
 
 
 def _amqp_url(url: SecretStr) -> SecretStr:
-    amqp_url(url.get_secret_value())
-    return url
+    return SecretStr(amqp_url(url.get_secret_value()))
 
 
 def _limits(text: Any) -> Any:

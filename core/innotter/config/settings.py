@@ -2,8 +2,10 @@
 
 import logging
 from pathlib import Path
+from typing import Any
 
-import dj_database_url
+from psycopg.conninfo import conninfo_to_dict
+from pydantic import SecretStr
 
 from innotter.config import environment as variables
 from innotter_contracts.logs import configure_logs
@@ -171,13 +173,6 @@ TEMPLATES = [
     },
 ]
 
-DATABASE = dj_database_url.parse(
-    environment.database_url.get_secret_value(),
-    conn_max_age=60,
-    # A connection that died between two requests is replaced before the second: Django asks a
-    # query of it first, where no compiled read has shown that it lives.
-    conn_health_checks=True,
-)
 # A server that is gone without a word is given up: after so many seconds where it doesn't answer
 # to a connection, after so many milliseconds where it doesn't take in or send what is due.
 PATIENCE = {
@@ -188,14 +183,30 @@ PATIENCE = {
 }
 # A compiled read is prepared when a connection first sends it; Django's own queries never are.
 PREPARED = {"prepare_threshold": 0}
-DATABASES = {
-    "default": {
-        **DATABASE,
-        # What DATABASE_URL says after its question mark comes first.
-        "OPTIONS": {**PATIENCE, **PREPARED, **DATABASE.get("OPTIONS", {})},
+
+
+def _database(url: SecretStr) -> dict[str, Any]:
+    """Of a URL as libpq reads it. Several hosts are tried in their order; what stands after the
+    question mark comes before what we say."""
+    options = conninfo_to_dict(url.get_secret_value())
+    parts = {name: options.pop(name, "") for name in ("dbname", "user", "password", "host", "port")}
+    return {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": parts["dbname"],
+        "USER": parts["user"],
+        "PASSWORD": parts["password"],
+        "HOST": parts["host"],
+        "PORT": parts["port"],
+        "CONN_MAX_AGE": 60,
+        # A connection that died between two requests is replaced before the second: Django asks a
+        # query of it first, where no compiled read has shown that it lives.
+        "CONN_HEALTH_CHECKS": True,
+        "OPTIONS": {**PATIENCE, **PREPARED, **options},
         "TEST": {"TEMPLATE": environment.test_database_template},
     }
-}
+
+
+DATABASES = {"default": _database(environment.database_url)}
 
 AUTH_USER_MODEL = "accounts.User"
 # Passwords are checked by accounts.passwords alone.

@@ -554,6 +554,16 @@ def test_it_comes_back_when_the_broker_does(
     proxy.close()
 
 
+def test_another_node_is_asked_where_one_is_away(
+    broker: Broker, page: Page, processes: Processes
+) -> None:
+    away = TcpProxy(broker.url)
+    consumer = processes.start(AMQP_URL=f"{away.url},{broker.url}")
+    broker.publish(liked(page.id))
+    wait_until(lambda: page.likes() == 1)
+    assert consumer.lines("broker_unavailable") == []
+
+
 def test_while_dynamodb_is_away_everything_waits_and_nothing_is_redelivered(
     broker: Broker, page: Page, processes: Processes
 ) -> None:

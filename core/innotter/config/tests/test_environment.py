@@ -72,6 +72,13 @@ HOSTS += [
 ]
 PLACES = [*HOSTS, "https://host/#x"]
 SENDERS = ["a@b.example\nBcc: d@e.f", "a@b.example, c@d.example", "innotter@example.com"]
+DATABASES = [
+    "postgresql://db:x/y",
+    "postgresql://a:1,b:99999/y",
+    "postgresql://a/y?mode=x",
+    "host=a",
+]
+BROKERS = ["amqp://a b", "amqp://a,b", "amqp://a,http://b", "amqp://a;", "amqp://a:b;c@d"]
 # Of each variable, what means nothing; of lists one word of several.
 NONSENSE = {
     "innotter_env": ["", "staging"],
@@ -79,8 +86,8 @@ NONSENSE = {
     "log_level": ["", "LOUD"],
     "secret_key": ["", "k", "k" * 64, f"{DEVELOPMENT}-{SECRET}"],
     "secret_key_fallbacks": ["k", f"{SECRET},short", f"{SECRET},{DEVELOPMENT}-{SECRET}"],
-    "database_url": ["", "innotter", "mysql://db/x", "postgresql://db", "postgresql://db:x/y"],
-    "amqp_url": ["", "broker", "http://broker", "amqp://", "amqp://broker:0", "amqp://a b"],
+    "database_url": ["", "innotter", "mysql://db/x", "postgresql://db", *DATABASES],
+    "amqp_url": ["", "broker", "http://broker", "amqp://", "amqp://broker:0", *BROKERS],
     "core_url": ["", *HOSTS, "https://host/path"],
     "cors_origins": [*HOSTS, "https://fine.example,https://host/path", "*"],
     "statistics_url": ["", *PLACES],
@@ -125,6 +132,32 @@ def test_nonsense_is_refused_in_one_line_that_names_the_variable(
 ) -> None:
     (line,) = refusal(**{name: value})
     assert line.startswith(f"{name.upper()} ")
+
+
+def test_a_database_may_have_several_hosts_and_options_as_libpq_reads_them(
+    production: dict[str, Any],
+) -> None:
+    env = {name.upper(): str(value) for name, value in production.items()}
+    env["DATABASE_URL"] = (
+        "postgresql://core:a%40b@db1:5433,db2:5434/innotter"
+        "?target_session_attrs=read-write&connect_timeout=2"
+    )
+    said = (
+        "from django.db import connection as c; p = c.get_connection_params(); print(*map(p.get, "
+    )
+    said += "['host', 'port', 'password', 'target_session_attrs', 'connect_timeout']))"
+    command = [sys.executable, str(MANAGE), "shell", "--no-imports", "--command", said]
+    done = subprocess.run(command, env=env, check=False, capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("db1,db2 5433,5434 a@b read-write 2\n", "")
+
+
+@pytest.mark.parametrize("between", [",", ";"])
+def test_a_broker_may_have_several_nodes_and_commas_in_passwords(
+    production: dict[str, Any], between: str
+) -> None:
+    nodes = ["amqp://core:a,b@rabbit1:5672/%2F", "amqps://core:a,b@rabbit2/%2F"]
+    given = Environment(**{**production, "amqp_url": between.join(nodes)})
+    assert given.amqp_url.get_secret_value() == ";".join(nodes)
 
 
 def test_what_is_missing_is_named(refusal: Callable[..., list[str]]) -> None:

@@ -253,6 +253,15 @@ def test_a_broker_that_is_away_is_waited_for(
                     proxy.kill()
 
 
+def test_another_node_is_asked_where_one_is_away(amqp_url: str, broker: Connection) -> None:
+    owed()
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        away = f"amqp://guest:guest@127.0.0.1:{nobody.getsockname()[1]}/"
+        with running(f"{away};{amqp_url}"):
+            until(lambda: waiting() == 0)
+
+
 def test_during_maintenance_nothing_is_published_and_nothing_is_marked(
     amqp_url: str, broker: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
