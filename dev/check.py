@@ -98,6 +98,7 @@ def _checks() -> list[Check]:
         ("events for people", lambda env: _schema("events.md", env)),
         ("settings of production", _deployment),
         ("migrations", _migrations),
+        ("migrations online", command(*PYTHON, "dev.online_migrations")),
         ("known vulnerabilities", _vulnerabilities),
         ("lock file", _lock),
         ("translations", command(*PYTHON, "dev.messages", "--check")),

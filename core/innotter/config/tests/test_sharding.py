@@ -3,6 +3,8 @@
 The database itself is asked: an index or a table made by hand counts as one of a model.
 """
 
+from typing import Any
+
 import pytest
 from django.db import connection
 
@@ -36,10 +38,10 @@ REGISTRY = {"pages_page", "pages_formeruuid", "pages_page_tags"}
 pytestmark = pytest.mark.django_db
 
 
-def rows(statement: str) -> list[tuple[str, ...]]:
+def rows(statement: str) -> list[tuple[Any, ...]]:
     with connection.cursor() as cursor:
         cursor.execute(statement)
-        return cursor.fetchall()
+        return list(cursor.fetchall())
 
 
 # An index of a table, whether it is unique, whether it is the primary key, and its columns.
