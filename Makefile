@@ -1,6 +1,6 @@
 # Every command of the project.
 .DEFAULT_GOAL := help
-.PHONY: help run manage test bench check format schemas migration sample messages screenshots rehearse reset environment
+.PHONY: help run manage test bench check format schemas migration sample messages screenshots rehearse cluster reset environment
 python := .venv/bin/python
 
 help: ## this list
@@ -42,6 +42,9 @@ screenshots: environment ## take the pictures of the README again, in Chromium
 
 rehearse: environment ## build and start the images without Docker; needs root
 	@exec $(python) -m dev.rehearse
+
+cluster: environment ## lose hosts of a cluster under load and report; Debian, root, ten minutes
+	@exec $(python) -m dev.cluster $(ARGS)
 
 reset: environment ## delete all data of `make run`
 	@exec $(python) -m dev reset

@@ -18,12 +18,15 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 
-def url(port: Port) -> str:
-    return f"http://{HOST}:{port.number}"
+def url(port: Port, host: str = HOST) -> str:
+    return f"http://{host}:{port.number}"
 
 
-def start_aws(processes: Processes, data: Path, port: Port, *, strict: bool = False) -> None:
-    """What it stores is below `data` and outlives it. Strict: permissions count, as in AWS."""
+def start_aws(
+    processes: Processes, data: Path, port: Port, *, strict: bool = False, host: str = HOST
+) -> None:
+    """What it stores is below `data` and outlives it. Strict: permissions count, as in AWS. `host`:
+    the IP of this machine that it listens on."""
     (data / "tmp").mkdir(parents=True, exist_ok=True)
     python = tools.ministack()
     process = processes.start(
@@ -31,11 +34,11 @@ def start_aws(processes: Processes, data: Path, port: Port, *, strict: bool = Fa
         [python, "-m", "ministack"],
         env={
             **os.environ,
-            "BIND_HOST": HOST,
+            "BIND_HOST": host,
             "GATEWAY_PORT": str(port.release()),
             "AUTH": str(strict).lower(),
             # Where functions that run in it find AWS, whatever else this environment names.
-            "AWS_ENDPOINT_URL": url(port),
+            "AWS_ENDPOINT_URL": url(port, host),
             "PERSIST_STATE": "1",
             "STATE_DIR": str(data / "state"),
             "S3_PERSIST": "1",
@@ -45,7 +48,7 @@ def start_aws(processes: Processes, data: Path, port: Port, *, strict: bool = Fa
             "AWS_SECRET_ACCESS_KEY": "test",
         },
     )
-    health = f"{url(port)}/_ministack/health"
+    health = f"{url(port, host)}/_ministack/health"
     process.wait_until(lambda: answers(health), seconds=60)
 
 

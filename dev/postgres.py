@@ -57,7 +57,7 @@ def start_postgres(
     words = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
     process = processes.start(
         "postgres",
-        [*_unprivileged(), BINARIES / "postgres", "-D", data, *words],
+        [*unprivileged(), BINARIES / "postgres", "-D", data, *words],
         env=dict(os.environ),
         # "Fast": does not wait for clients to go.
         stop_signal=signal.SIGINT,
@@ -94,11 +94,11 @@ def drop_database(server: str, name: str) -> None:
 def _initialize(data: Path, password: str) -> None:
     shutil.rmtree(data, ignore_errors=True)
     data.mkdir(parents=True, mode=0o700)
-    if _unprivileged()[:1] == ["setpriv"]:
+    if unprivileged()[:1] == ["setpriv"]:
         os.chown(data, NOBODY, NOBODY)
     done = subprocess.run(
         [
-            *_unprivileged(),
+            *unprivileged(),
             BINARIES / "initdb",
             *("-D", data, "--username", USER, "--auth", "scram-sha-256"),
             *("--pwfile", "/dev/stdin", "--encoding", "UTF8", "--locale", "C.UTF-8"),
@@ -117,7 +117,7 @@ def _initialize(data: Path, password: str) -> None:
 
 
 @cache
-def _unprivileged() -> list[str]:
+def unprivileged() -> list[str]:
     """What to put before a command of PostgreSQL, which refuses to run as root."""
     if os.getuid() != 0:
         return []

@@ -31,9 +31,10 @@ def start_rabbitmq(
     """`ports`: of `amqp`, `erlang` and `epmd`; `options`: of Erlang's application `rabbit`. Every
     vhost is there when this returns."""
     data.mkdir(parents=True, exist_ok=True)
-    _configure(data, ports["amqp"].number, password, vhosts)
+    listeners = f"listeners.tcp.1 = {HOST}:{ports['amqp'].number}\n"
+    configure(data, listeners, password, vhosts)
     env = _environment(data, ports, options or {})
-    server, epmd = _programs(env["PATH"])
+    server, epmd = programs(env["PATH"])
     # Erlang would start its name server itself, as a daemon that outlives the broker.
     processes.start(
         "epmd", [epmd, "-address", HOST, "-port", str(ports["epmd"].release())], env=env
@@ -54,7 +55,8 @@ def at_vhost(amqp_url: str, vhost: str) -> str:
     return f"{amqp_url.rpartition('/')[0]}/{vhost}"
 
 
-def _configure(data: Path, port: int, password: str, vhosts: Sequence[str]) -> None:
+def configure(data: Path, settings: str, password: str, vhosts: Sequence[str]) -> None:
+    """`settings`: lines of rabbitmq.conf."""
     definitions = {
         "users": [{"name": USER, **_hashed(password), "tags": ["administrator"]}],
         "vhosts": [{"name": vhost} for vhost in vhosts],
@@ -64,9 +66,7 @@ def _configure(data: Path, port: int, password: str, vhosts: Sequence[str]) -> N
         ],
     }
     (data / "definitions.json").write_text(json.dumps(definitions))
-    (data / "rabbitmq.conf").write_text(
-        f"listeners.tcp.1 = {HOST}:{port}\nload_definitions = {data}/definitions.json\n"
-    )
+    (data / "rabbitmq.conf").write_text(f"{settings}load_definitions = {data}/definitions.json\n")
     (data / "enabled_plugins").write_text("[].\n")
 
 
@@ -81,25 +81,13 @@ def _hashed(password: str) -> dict[str, str]:
 
 
 def _environment(data: Path, ports: dict[str, Port], options: Mapping[str, int]) -> dict[str, str]:
-    root = tools.rabbitmq()
-    path = os.environ.get("PATH", os.defpath)
     return {
-        **os.environ,
-        "PATH": f"{root}/usr/lib/erlang/bin:{path}" if root else path,
-        # Where Erlang keeps the cookie.
-        "HOME": str(data),
+        **private_environment(data),
         "RABBITMQ_NODENAME": "innotter@localhost",
         "RABBITMQ_NODE_PORT": str(ports["amqp"].number),
         "RABBITMQ_DIST_PORT": str(ports["erlang"].number),
         "ERL_EPMD_PORT": str(ports["epmd"].number),
         "ERL_EPMD_ADDRESS": HOST,
-        "RABBITMQ_MNESIA_BASE": str(data / "mnesia"),
-        "RABBITMQ_LOG_BASE": str(data / "log"),
-        "RABBITMQ_LOGS": "-",
-        "RABBITMQ_PID_FILE": str(data / "pid"),
-        "RABBITMQ_ENABLED_PLUGINS_FILE": str(data / "enabled_plugins"),
-        "RABBITMQ_CONFIG_FILE": str(data / "rabbitmq.conf"),
-        "RABBITMQ_CONF_ENV_FILE": "/dev/null",
         "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": " ".join(
             [
                 "-kernel inet_dist_use_interface {127,0,0,1}",
@@ -109,7 +97,26 @@ def _environment(data: Path, ports: dict[str, Port], options: Mapping[str, int])
     }
 
 
-def _programs(path: str) -> tuple[Path, Path]:
+def private_environment(data: Path) -> dict[str, str]:
+    """Of a node whose files are all below `data`."""
+    root = tools.rabbitmq()
+    path = os.environ.get("PATH", os.defpath)
+    return {
+        **os.environ,
+        "PATH": f"{root}/usr/lib/erlang/bin:{path}" if root else path,
+        # Where Erlang keeps the cookie.
+        "HOME": str(data),
+        "RABBITMQ_MNESIA_BASE": str(data / "mnesia"),
+        "RABBITMQ_LOG_BASE": str(data / "log"),
+        "RABBITMQ_LOGS": "-",
+        "RABBITMQ_PID_FILE": str(data / "pid"),
+        "RABBITMQ_ENABLED_PLUGINS_FILE": str(data / "enabled_plugins"),
+        "RABBITMQ_CONFIG_FILE": str(data / "rabbitmq.conf"),
+        "RABBITMQ_CONF_ENV_FILE": "/dev/null",
+    }
+
+
+def programs(path: str) -> tuple[Path, Path]:
     """rabbitmq-server and epmd."""
     root = tools.rabbitmq()
     server = (

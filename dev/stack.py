@@ -136,12 +136,12 @@ def manage(*words: str | Path) -> list[str]:
     return [sys.executable, str(CORE / "manage.py"), *map(str, words)]
 
 
-def command(roles: Sequence[str], ports: Mapping[str, int]) -> list[str]:
-    """What runs these roles of one service; `ports` are those of the APIs."""
+def command(roles: Sequence[str], ports: Mapping[str, int], host: str = HOST) -> list[str]:
+    """What runs these roles of one service; `ports` are those of the APIs, at the IP `host`."""
     service = next(name for name, known in SERVICES.items() if roles[0] in known)
     words = ["api" if role == service else role for role in roles]
     if service in roles:
-        words += ["--host", HOST, "--port", str(ports[service])]
+        words += ["--host", host, "--port", str(ports[service])]
     if service == "core":
         return manage("run", *words)
     return [sys.executable, "-m", "innotter_stats.run", *words]

@@ -52,6 +52,24 @@ def caddy() -> Path:
     return _environment("caddy").with_name("caddy")
 
 
+def patroni() -> Path:
+    """The program that keeps one PostgreSQL of a cluster. Made when it is first needed."""
+    return _environment("patroni").with_name("patroni")
+
+
+def etcd() -> Path:
+    """The store in which Patroni elects: one on PATH, else Debian's unpacked."""
+    if found := shutil.which("etcd"):
+        return Path(found)
+    program = TOOLS / "etcd" / "etcd"
+    with _lock("etcd"):
+        if not program.exists():
+            if not _apt_is_here():
+                raise Failed("etcd can be fetched by itself on Debian and Ubuntu only. Install it.")
+            _unpack_program("etcd-server", program)
+    return program
+
+
 def sam() -> Path:
     """The Python of the environment that looks at AWS's templates, and expands those of SAM.
 
@@ -134,7 +152,7 @@ def promtool() -> Path:
                     "promtool can be fetched by itself on Debian and Ubuntu only. Install "
                     "Prometheus, or name its promtool in PROMTOOL."
                 )
-            _unpack_promtool(program)
+            _unpack_program("prometheus", program)
     return program
 
 
@@ -230,13 +248,13 @@ def _unpack_chromium(root: Path) -> None:
         raise
 
 
-def _unpack_promtool(program: Path) -> None:
+def _unpack_program(package: str, program: Path) -> None:
     """One program that needs nothing of its package but itself. Raises Failed unless it runs."""
-    with _apt("prometheus") as (work, options):
-        run(["apt-get", *options, "download", "prometheus"], cwd=work)
-        for package in work.glob("*.deb"):
-            _unpack(package, work / "root")
-        found = work / "root" / "usr" / "bin" / "promtool"
+    with _apt(package) as (work, options):
+        run(["apt-get", *options, "download", package], cwd=work)
+        for file in work.glob("*.deb"):
+            _unpack(file, work / "root")
+        found = work / "root" / "usr" / "bin" / program.name
         run([str(found), "--version"])
         program.parent.mkdir(exist_ok=True)
         found.rename(program)
