@@ -7,6 +7,7 @@ import subprocess
 from functools import cache
 from importlib.metadata import distribution
 from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
 from psycopg import sql
@@ -47,24 +48,43 @@ def start_postgres(
     """The database at `url(port, password)` exists when this returns."""
     if not (data / "PG_VERSION").exists():
         _initialize(data, password)
+    server = url(port, password, "postgres")
+    _serve(processes, "postgres", data, {"port": str(port.release()), **options}, server)
+    create_database(server, DATABASE)
+
+
+def start_replica(
+    processes: Processes, data: Path, port: Port, primary: str, options: dict[str, str]
+) -> str:
+    """A hot standby of the server at the URL `primary`, in a new folder, with `options` as it has
+    them. Its URL, when it answers; it may have to catch up."""
+    _copy(primary, data)
+    server = urlsplit(primary)
+    at = f"{server.username}:{server.password}@{HOST}:{port.number}"
+    replica = urlunsplit(server._replace(netloc=at))
+    _serve(processes, "replica", data, {"port": str(port.release()), **options}, replica)
+    return replica
+
+
+def _serve(
+    processes: Processes, name: str, data: Path, options: dict[str, str], server: str
+) -> None:
+    """From the folder, until the processes stop. Returns when it answers at the URL `server`."""
     settings = {
         "listen_addresses": HOST,
-        "port": str(port.release()),
         # The path of a Unix socket may be too long in a deep folder; nobody needs one.
         "unix_socket_directories": "",
         **options,
     }
     words = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
     process = processes.start(
-        "postgres",
+        name,
         [*unprivileged(), BINARIES / "postgres", "-D", data, *words],
         env=dict(os.environ),
         # "Fast": does not wait for clients to go.
         stop_signal=signal.SIGINT,
     )
-    server = url(port, password, "postgres")
     process.wait_until(lambda: answers(server), seconds=30)
-    create_database(server, DATABASE)
 
 
 def at_database(database_url: str, name: str) -> str:
@@ -92,10 +112,7 @@ def drop_database(server: str, name: str) -> None:
 
 
 def _initialize(data: Path, password: str) -> None:
-    shutil.rmtree(data, ignore_errors=True)
-    data.mkdir(parents=True, mode=0o700)
-    if unprivileged()[:1] == ["setpriv"]:
-        os.chown(data, NOBODY, NOBODY)
+    _make_folder(data)
     done = subprocess.run(
         [
             *unprivileged(),
@@ -114,6 +131,24 @@ def _initialize(data: Path, password: str) -> None:
             f"initdb failed:\n{done.stdout}{done.stderr}\n"
             "Run as an ordinary user, or name a PostgreSQL of your own in DATABASE_URL."
         )
+
+
+def _copy(primary: str, data: Path) -> None:
+    """The folder of a server that begins as a copy, and follows the primary."""
+    _make_folder(data)
+    follow = ("--write-recovery-conf", "--checkpoint=fast", "--no-sync")
+    program = [*unprivileged(), str(BINARIES / "pg_basebackup")]
+    copy = [*program, "-D", str(data), "-d", primary, *follow]
+    done = subprocess.run(copy, check=False, capture_output=True, text=True)
+    if done.returncode != 0:
+        raise Failed(f"pg_basebackup failed:\n{done.stdout}{done.stderr}")
+
+
+def _make_folder(data: Path) -> None:
+    shutil.rmtree(data, ignore_errors=True)
+    data.mkdir(parents=True, mode=0o700)
+    if unprivileged()[:1] == ["setpriv"]:
+        os.chown(data, NOBODY, NOBODY)
 
 
 @cache

@@ -15,7 +15,7 @@ from dev.aws import answers, prepare_aws
 from dev.migrated import copy_migrated
 from dev.paths import TOOLS
 from dev.ports import HOST, Port, adjacent_ports
-from dev.processes import KILL_BOUND, Processes
+from dev.processes import KILL_BOUND, Process, Processes
 from dev.stack import SERVICES, Stack
 from dev.steps import together
 
@@ -95,17 +95,8 @@ class BackingServices:
         together(self.processes, self._start_postgres, self._start_rabbitmq, self._start_proxy)
 
     def kill(self, name: str) -> None:
-        """SIGKILL to `postgres`, `rabbitmq` or `proxy`, and to all processes that it has begun."""
-        process = self.processes.by_name[name]
-        # PostgreSQL's own lead sessions of their own.
-        children = psutil.Process(process.pid).children(recursive=True)
-        process.kill()
-        for child in children:
-            with suppress(psutil.NoSuchProcess):
-                child.kill()
-        if name == "postgres":
-            # They share its memory, without which it starts anew.
-            psutil.wait_procs(children, timeout=KILL_BOUND)
+        """SIGKILL to `postgres`, `rabbitmq` or `proxy`."""
+        kill(self.processes.by_name[name])
 
     def _start_postgres(self) -> None:
         data = self._folder / "postgres"
@@ -139,6 +130,18 @@ class BackingServices:
 
     def wait_for(self, name: str) -> None:
         self.processes.by_name[name].wait_until(lambda: self.is_up(name), seconds=90)
+
+
+def kill(process: Process) -> None:
+    """SIGKILL to a process, and to all that it has begun; returns when they are gone."""
+    # PostgreSQL's own lead sessions of their own.
+    children = psutil.Process(process.pid).children(recursive=True)
+    process.kill()
+    for child in children:
+        with suppress(psutil.NoSuchProcess):
+            child.kill()
+    # They share its memory, without which it starts anew.
+    psutil.wait_procs(children, timeout=KILL_BOUND)
 
 
 @contextmanager
