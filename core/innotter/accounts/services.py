@@ -2,6 +2,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 from uuid import UUID
 
+from django.db import transaction
+
 from innotter.accounts.account_mail import owe_mail
 from innotter.accounts.actions import account_action
 from innotter.accounts.limits import limit_registrations, may_ask_for_confirmation
@@ -230,5 +232,6 @@ def set_image(*, actor: User, image: "File[Any] | None") -> User:
     Raises what store_picture() raises.
     """
     actor.image_id = None if image is None else store_picture(image=image)
-    actor.save(update_fields=["image", "updated_at"])
+    with transaction.atomic():
+        actor.save(update_fields=["image", "updated_at"])
     return actor
