@@ -2,11 +2,14 @@
 
 import re
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from datetime import timedelta
+from functools import partial
+from uuid import UUID
 
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
+from django.core.exceptions import MiddlewareNotUsed
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 
 from innotter.accounts import passwords, selectors, sessions
@@ -15,7 +18,9 @@ from innotter.accounts.policies import UserBlocked, UserLeaving
 from innotter.accounts.tokens import verify_access_token
 from innotter.common.clients import client_of
 from innotter.common.maintenance import maintenance
+from innotter.common.middleware import SAFE
 from innotter.common.problems import answer_to, unauthorized
+from innotter.common.replicas import reading, writing
 from innotter_contracts.tokens import InvalidToken, bearer_token
 
 # They answer without the database, whatever cookie comes.
@@ -28,6 +33,8 @@ OPEN_TO_LEAVING = re.compile(
     r"|/settings/account(/\w+)*|/logout|/about|/privacy|/terms|/favicon\.ico|/manifest\.webmanifest"
 )
 PAGE_OF_LEAVING = "/settings/account"
+# Of the reads, which with replicas others may answer.
+ON_PRIMARY = ("/admin/", "/health/")
 
 type GetResponse = Callable[[HttpRequest], HttpResponse]
 
@@ -107,6 +114,47 @@ class SessionMiddleware:
         elif token is not None:
             drop_cookie(response)
         return response
+
+
+class ReplicaMiddleware:
+    """Lets replicas answer what is read for a caller who only reads, and counts in the caller's
+    session what others write: from there on a replica has to have caught up with it.
+
+    The caller has been read on the primary. It is the primary that answers all else: calls that
+    may write, the panel, and who has no session that could tell what they wrote.
+    """
+
+    def __init__(self, get_response: GetResponse) -> None:
+        if not settings.DATABASE_REPLICAS:
+            raise MiddlewareNotUsed
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        with self._routed(request):
+            return self.get_response(request)
+
+    def _routed(self, request: HttpRequest) -> AbstractContextManager[None]:
+        session_id, writes = _writes(request)
+        if request.method not in SAFE:
+            return (
+                writing(partial(sessions.count_write, session_id)) if session_id else nullcontext()
+            )
+        if request.path.startswith(ON_PRIMARY):
+            return nullcontext()
+        if not request.user.is_authenticated:
+            return reading(lambda: True)
+        if session_id is None or writes is None:
+            return nullcontext()
+        return reading(lambda: selectors.writes_of(session_id) == writes)
+
+
+def _writes(request: HttpRequest) -> tuple[UUID | None, int | None]:
+    """The session of the caller, if any, and how often it has written."""
+    if login := getattr(request, "login", None):
+        return login.pk, login.writes
+    if claims := getattr(request, "claims", None):
+        return claims.sid, getattr(request.user, "writes", None)
+    return None, None
 
 
 def set_cookie(response: HttpResponse, token: str) -> None:

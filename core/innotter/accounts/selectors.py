@@ -2,6 +2,7 @@ import hashlib
 import unicodedata
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
@@ -15,6 +16,7 @@ from django.db.models import (
     OuterRef,
     Q,
     QuerySet,
+    Subquery,
     When,
 )
 from django.dispatch import Signal
@@ -135,18 +137,35 @@ def folded_login(login: str) -> str:
 
 def caller(user_id: UUID, session_id: UUID | None) -> User | None:
     """Whom an access token speaks for: one query. None when the user is gone or has ended the
-    session that the token comes from."""
-    for user in _callers(user_id, session_id):
+    session that the token comes from. With replicas, the user has the session's `writes`."""
+    for user in _callers(user_id, session_id, bool(settings.DATABASE_REPLICAS)):
         return None if user.is_gone else user
     return None
 
 
 @compiled
-def _callers(user_id: UUID, session_id: UUID | None) -> QuerySet[User]:
+def _callers(user_id: UUID, session_id: UUID | None, with_writes: bool) -> QuerySet[User]:
     callers = User.objects.filter(pk=user_id)
     if session_id is None:
         return callers
+    if with_writes:
+        callers = callers.annotate(writes=Subquery(_writes(session_id)))
     return callers.exclude(Exists(Session.objects.filter(pk=session_id, ended_at__isnull=False)))
+
+
+def writes_of(session_id: UUID) -> int | None:
+    """How often a session has written, as the server knows that answers. None where it knows no
+    such session."""
+    return next((writes for (writes,) in _writes_of(session_id)), None)
+
+
+@compiled
+def _writes_of(session_id: UUID) -> QuerySet[Session, Any]:
+    return _writes(session_id)
+
+
+def _writes(session_id: UUID) -> QuerySet[Session, Any]:
+    return Session.objects.filter(pk=session_id).values_list("writes")
 
 
 def live_sessions(user: User, window: Window, *, current: UUID | None = None) -> Slice[Session]:

@@ -24,6 +24,7 @@ from innotter.accounts.selectors import (
 )
 from innotter.accounts.tokens import mint_access_token
 from innotter.common.clients import Client
+from innotter.common.compiled import fetched
 from innotter.common.database import delete_in_steps
 from innotter.common.errors import NotFound, Unauthenticated
 from innotter.common.maintenance import maintenance
@@ -60,6 +61,7 @@ PRUNE_SESSIONS = """
     )
     DELETE FROM accounts_session WHERE id = ANY(ARRAY(SELECT id FROM over))
 """
+RAISE = "UPDATE accounts_session SET writes = writes + 1 WHERE id = %s RETURNING writes"
 PRUNE_IPS = """
     DELETE FROM accounts_knownip WHERE id = ANY(ARRAY(
         SELECT id FROM accounts_knownip
@@ -124,6 +126,12 @@ def note_use(*, session: Session, client: Client) -> bool:
         return False
     alive = Session.objects.filter(pk=session.pk, ended_at=None)
     return bool(alive.update(last_used_at=now, network=client.network, updated_at=now))
+
+
+def count_write(session_id: UUID) -> None:
+    """The last statement of a transaction that writes in a session: where it waits for the row,
+    nobody waits for a row that it would still need."""
+    fetched(RAISE, [session_id])
 
 
 def refresh(*, token: str, client: Client) -> TokenPair:

@@ -49,6 +49,8 @@ from django.db.models.base import ModelState
 from django.db.models.query import ModelIterable
 from django.utils import timezone
 
+from innotter.common.replicas import by_replica
+
 # Of all reads together: each has as many as kinds of viewers, directions and lengths are asked for.
 MOST_SHAPES = 2000
 
@@ -170,6 +172,12 @@ class Statement:
 
     def rows(self, values: Sequence[Value]) -> list[Any]:
         params = [values[index] for index in self.order]
+        found = by_replica(lambda replica: _fetched(self.sql, params, replica))
+        if found is None:
+            found = self._of_primary(params)
+        return [self.row(row) for row in found]
+
+    def _of_primary(self, params: list[Value]) -> list[Row]:
         was_open = connection.connection is not None
         try:
             found = _fetched(self.sql, params)
@@ -180,7 +188,7 @@ class Statement:
             found = _fetched(self.sql, params)
         # So nothing else has to ask whether the connection lives.
         connection.health_check_done = True  # type: ignore[attr-defined] # unknown to its stubs
-        return [self.row(row) for row in found]
+        return found
 
 
 def _is_connections_fault(error: Exception) -> bool:
@@ -197,10 +205,10 @@ def fetched(sql: str, params: Sequence[Value]) -> list[Row]:
     return _fetched(sql, params)
 
 
-def _fetched(sql: str, params: Sequence[Value]) -> list[Row]:
-    connection.ensure_connection()
-    cursor: Any = PreparedCursor(connection.connection)
-    log = connection.make_debug_cursor if connection.queries_logged else connection.make_cursor
+def _fetched(sql: str, params: Sequence[Value], server: Any = connection) -> list[Row]:
+    server.ensure_connection()
+    cursor: Any = PreparedCursor(server.connection)
+    log = server.make_debug_cursor if server.queries_logged else server.make_cursor
     with log(cursor) as wrapped:
         wrapped.execute(sql, params)
         rows: list[Row] = wrapped.fetchall()

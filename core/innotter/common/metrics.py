@@ -21,7 +21,14 @@ from urllib.parse import urlsplit
 from wsgiref.simple_server import WSGIRequestHandler, make_server
 
 from django.conf import settings
-from prometheus_client import REGISTRY, CollectorRegistry, Counter, Histogram, make_wsgi_app
+from prometheus_client import (
+    REGISTRY,
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    make_wsgi_app,
+)
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.exposition import ThreadingWSGIServer
 from prometheus_client.multiprocess import MultiProcessCollector
@@ -39,6 +46,15 @@ for limit in settings.LIMITS:
     THROTTLED.labels(limit)
 DISK_FULL = Counter(
     "innotter_database_disk_full", "Statements that PostgreSQL has no space left for."
+)
+READS = Counter(
+    "innotter_reads", "Requests that read and could be answered by a replica.", ["answered_by"]
+)
+REPLICA_LAG = Gauge(
+    "innotter_replica_lag_seconds",
+    "How far a replica is behind; +Inf where it does not answer.",
+    ["replica"],
+    multiprocess_mode="mostrecent",
 )
 TASKS = Counter("innotter_tasks", "Tasks that have ended.", ["task", "outcome"])
 TASK_SECONDS = Histogram(

@@ -156,6 +156,7 @@ def _not_public(bucket: str, about: ValidationInfo) -> str:
 
 
 type Secret = Annotated[SecretStr, AfterValidator(_secret)]
+type DatabaseUrl = Annotated[SecretStr, AfterValidator(_database_url)]
 type HostPattern = Annotated[str, StringConstraints(pattern=rf"^(?:\*|\.?{HOST})$")]
 type TopicArn = Annotated[
     str, StringConstraints(pattern=r"^arn:aws[a-z-]*:sns:[a-z0-9-]+:\d+:[\w-]+(?:\.fifo)?$")
@@ -180,7 +181,9 @@ class Environment(BaseSettings):
     # Former values of it: what was signed with them stays valid.
     secret_key_fallbacks: Annotated[list[Secret], NoDecode, BeforeValidator(listed)] = []
     signing_keys_file: Annotated[Path, AfterValidator(_not_of_development)]
-    database_url: Annotated[SecretStr, AfterValidator(_database_url)]
+    database_url: DatabaseUrl
+    # Hot standbys of that server, which answer reads; none: it answers all of them.
+    database_replica_urls: Annotated[list[DatabaseUrl], NoDecode, BeforeValidator(listed)] = []
     amqp_url: Annotated[SecretStr, AfterValidator(_amqp_url)]
     core_url: Origin = "http://localhost:8000"
     statistics_url: HttpUrl = "http://localhost:8001"

@@ -93,6 +93,8 @@ MIDDLEWARE = [
     "innotter.web.middleware.PollMiddleware",
     "innotter.accounts.middleware.SessionMiddleware",
     "innotter.accounts.middleware.AccessTokenMiddleware",
+    # Without replicas there is none.
+    "innotter.accounts.middleware.ReplicaMiddleware",
     "innotter.web.middleware.ReaderMiddleware",
     # Before a form is judged; the person is known, and in what language they read.
     "innotter.common.middleware.MaintenanceMiddleware",
@@ -181,17 +183,19 @@ PATIENCE = {
     "keepalives_interval": 5,
     "tcp_user_timeout": 20_000,
 }
+# The primary answers for a replica that is gone.
+PATIENCE_WITH_REPLICAS = {**PATIENCE, "connect_timeout": 2, "tcp_user_timeout": 2_000}
 # A compiled read is prepared when a connection first sends it; Django's own queries never are.
 PREPARED = {"prepare_threshold": 0}
 
 
-def _database(url: SecretStr) -> dict[str, Any]:
+def _database(url: SecretStr, patience: dict[str, int] = PATIENCE) -> dict[str, Any]:
     """Of a URL as libpq reads it. Several hosts are tried in their order; what stands after the
     question mark comes before what we say."""
     options = conninfo_to_dict(url.get_secret_value())
     parts = {name: options.pop(name, "") for name in ("dbname", "user", "password", "host", "port")}
     return {
-        "ENGINE": "django.db.backends.postgresql",
+        "ENGINE": "innotter.common.postgresql",
         "NAME": parts["dbname"],
         "USER": parts["user"],
         "PASSWORD": parts["password"],
@@ -201,12 +205,19 @@ def _database(url: SecretStr) -> dict[str, Any]:
         # A connection that died between two requests is replaced before the second: Django asks a
         # query of it first, where no compiled read has shown that it lives.
         "CONN_HEALTH_CHECKS": True,
-        "OPTIONS": {**PATIENCE, **PREPARED, **options},
+        "OPTIONS": {**patience, **PREPARED, **options},
         "TEST": {"TEMPLATE": environment.test_database_template},
     }
 
 
-DATABASES = {"default": _database(environment.database_url)}
+DATABASES = {
+    "default": _database(environment.database_url),
+    **{
+        f"replica-{number}": _database(url, PATIENCE_WITH_REPLICAS)
+        for number, url in enumerate(environment.database_replica_urls, start=1)
+    },
+}
+DATABASE_REPLICAS = [alias for alias in DATABASES if alias != "default"]
 
 AUTH_USER_MODEL = "accounts.User"
 # Passwords are checked by accounts.passwords alone.

@@ -28,6 +28,9 @@ class Session(Record):
     # Access tokens of it are refused from then on. Of a block there is no such mark: it refuses
     # all tokens by itself, and what is left of their minutes comes back with its end.
     ended_at = models.DateTimeField(null=True)
+    # Raised by each transaction that writes in it: a replica with another number lacks something
+    # of its own (decision 146). Without replicas nobody counts.
+    writes = models.BigIntegerField(default=0, db_default=0)
 
     class Meta:
         indexes: ClassVar = [

@@ -92,7 +92,12 @@ ranges = st.builds(
 calls = st.one_of(
     st.tuples(st.just(feed._feed), numbers, ranges),
     st.tuples(st.just(pages_at), viewers, numbers.map("page-{}".format)),
-    st.tuples(st.just(accounts._callers), numbers.map(str), st.one_of(st.none(), st.uuids())),
+    st.tuples(
+        st.just(accounts._callers),
+        numbers.map(str),
+        st.one_of(st.none(), st.uuids()),
+        st.booleans(),
+    ),
     st.tuples(st.just(begun_by), st.datetimes(timezones=st.just(UTC)), st.lists(numbers)),
     st.tuples(st.just(names_like), st.text(st.characters(codec="utf-8", exclude_characters="\0"))),
 )

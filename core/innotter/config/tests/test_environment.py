@@ -87,6 +87,7 @@ NONSENSE = {
     "secret_key": ["", "k", "k" * 64, f"{DEVELOPMENT}-{SECRET}"],
     "secret_key_fallbacks": ["k", f"{SECRET},short", f"{SECRET},{DEVELOPMENT}-{SECRET}"],
     "database_url": ["", "innotter", "mysql://db/x", "postgresql://db", *DATABASES],
+    "database_replica_urls": ["replica", "postgresql://db", "postgresql://a/x,mysql://b/x"],
     "amqp_url": ["", "broker", "http://broker", "amqp://", "amqp://broker:0", *BROKERS],
     "core_url": ["", *HOSTS, "https://host/path"],
     "cors_origins": [*HOSTS, "https://fine.example,https://host/path", "*"],
@@ -238,6 +239,7 @@ def test_a_refusal_quotes_no_secret(refusal: Callable[..., list[str]]) -> None:
 LISTS = {
     "allowed_hosts": ["innotter.example", "b"],
     "cors_origins": ["https://app.example", "http://b"],
+    "database_replica_urls": ["postgresql://core:secret@b/innotter", "postgresql://c:5433/x"],
     "reserved_names": ["harbourmaster", "b"],
     "sns_topic_arns": ["arn:aws:sns:eu-west-1:1:a", "arn:aws-cn:sns:cn-north-1:1:b.fifo"],
     "secret_key_fallbacks": [f"former-{SECRET}", f"older-{SECRET}"],
