@@ -20,7 +20,7 @@ from pathlib import Path
 
 import httpx
 
-from dev import offline, tools
+from dev import manifests, offline, tools
 from dev.errors import Failed
 from dev.install import poetry_environment
 from dev.paths import ROOT
@@ -106,6 +106,7 @@ def _checks() -> list[Check]:
         ("style", command(*PYTHON, "ruff", "check", "--quiet", ".")),
         ("formatting", command(*PYTHON, "ruff", "format", "--quiet", "--check", ".")),
         ("compose file", _compose),
+        ("Kubernetes", _kubernetes),
         ("AWS templates", _templates),
         ("Dockerfiles", _dockerfiles),
     ]
@@ -222,6 +223,15 @@ def _compose(env: Environment) -> None:
             _run([_script("docker-compose"), "-f", f"{folder}/compose.yaml", "config", "-q"], env)
             wide = ["-f", f"{folder}/compose.yaml", "-f", f"{folder}/deploy/wide.yaml"]
             _run([_script("docker-compose"), *wide, "config", "-q"], env)
+
+
+def _kubernetes(_: Environment) -> None:
+    try:
+        found = list(manifests.complaints(manifests.of_example()))
+    except ValueError as error:
+        raise Wrong(str(error)) from None
+    if found:
+        raise Wrong("\n".join(found))
 
 
 def _templates(env: Environment) -> None:

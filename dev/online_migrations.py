@@ -61,7 +61,7 @@ INSTEAD: dict[type[Operation], str] = {
     migrations.RenameField: "a new column, filled from the old one",
     migrations.RenameModel: "the old table, by db_table",
 }
-# Matters of style; time limits, which are set by whoever migrates; and the second half of taking
+# Matters of style; time limits, which are a matter of who migrates; and the second half of taking
 # something away, which only SQL by hand does.
 OTHER_RULES = [
     *("prefer-robust-stmts", "prefer-bigint-over-int", "prefer-text-field"),
