@@ -6,7 +6,6 @@ without harm to the others; where the parent is killed, Linux ends them all with
 """
 
 import ctypes
-import gc
 import os
 import signal
 import sys
@@ -18,6 +17,7 @@ from typing import NamedTuple, NoReturn
 import structlog
 
 from innotter_contracts.backoff import delay_after
+from innotter_contracts.sharing import share_memory
 
 # Seconds from SIGTERM until what still runs is killed.
 STOP_BOUND = 35
@@ -39,9 +39,7 @@ def run_roles(roles: Roles) -> None:
 
     Each is called in a process of its own; by the caller, no thread may have been started.
     """
-    # What is there by now is never freed: collecting garbage must not copy it.
-    gc.collect()
-    gc.freeze()
+    share_memory()
     # Holds for the forks of a role, too.
     os.register_at_fork(after_in_child=lambda: _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL))
     _Parent(roles).run()

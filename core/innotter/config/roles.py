@@ -8,6 +8,7 @@ Several are forked from a process that has imported all of it.
 import signal
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 from threading import Event
 
 from django.conf import settings
@@ -92,9 +93,25 @@ def import_all() -> None:
     with suppress(BotoCoreError):
         for service in ("s3", "sesv2"):
             boto3.client(service)
-    # All routes, with their views.
+    # All routes, with their views, and what those make when they are first asked.
     assert get_resolver().url_patterns
+    _read_texts()
     # Who is away now is waited for by the roles.
     with suppress(DatabaseFailure), connection.cursor():
         pass
     connection.close()
+
+
+def _read_texts() -> None:
+    """Templates and translations."""
+    from django.apps import apps
+    from django.template.loader import get_template
+    from django.utils.translation import gettext, override
+
+    for app in ("web", "mail"):
+        folder = Path(apps.get_app_config(app).path) / "templates"
+        for file in folder.rglob("*.*"):
+            get_template(str(file.relative_to(folder)))
+    for language, _ in settings.LANGUAGES:
+        with override(language):
+            gettext("")

@@ -1,7 +1,6 @@
 """The server of the API and the site: one process that starts the others, and serves their
 metrics. SIGHUP replaces its processes one by one."""
 
-import gc
 import multiprocessing
 
 from django.conf import settings
@@ -13,6 +12,7 @@ from granian.server import Server
 from innotter.common.metrics import Readiness, serve_metrics
 from innotter.config import asgi
 from innotter.statistics.metrics import InstanceFigures
+from innotter_contracts.sharing import share_memory
 
 EVERYWHERE = "0.0.0.0"  # noqa: S104 (it is compared with)
 # Milliseconds for a request's headers, the time between two requests of a connection included.
@@ -30,8 +30,7 @@ def serve(host: str, port: int) -> None:
     """Until SIGTERM."""
     # Its processes are forks, which share all that is imported by now.
     multiprocessing.set_start_method("fork", force=True)
-    gc.collect()
-    gc.freeze()
+    share_memory()
     asked = "127.0.0.1" if host == EVERYWHERE else host
     # Those of all processes: this one counts nothing itself.
     serve_metrics(Readiness(asked, port), InstanceFigures())
