@@ -51,6 +51,8 @@ DOWN = Gauge(
 
 # Seconds. A batch whose every call to DynamoDB is as slow as it may be takes less.
 STUCK_AFTER = 300
+# Between two looks whether the server of metrics shall stop. It ends with its process.
+IDLE = 3600
 
 
 class Pulse:
@@ -112,7 +114,7 @@ def serve(
             ThreadingWSGIServer,
             _Silent,
         )
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=[IDLE], daemon=True).start()
 
 
 class _MetricsApp:

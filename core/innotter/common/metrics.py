@@ -66,6 +66,8 @@ TASK_SECONDS = Histogram(
 
 # Seconds that the API may take to say whether it is ready.
 PATIENCE = 2
+# Seconds between two looks whether the server of metrics shall stop. It ends with its process.
+IDLE = 3600
 
 
 class Readiness(Collector):
@@ -143,7 +145,7 @@ def serve_metrics(*figures: Collector) -> None:
         server = make_server(
             settings.METRICS_HOST, settings.METRICS_PORT, _app(shown), ThreadingWSGIServer, _Silent
         )
-        Thread(target=server.serve_forever, daemon=True).start()
+        Thread(target=server.serve_forever, args=[IDLE], daemon=True).start()
 
 
 def _app(shown: CollectorRegistry) -> Callable[..., Any]:

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import structlog
 from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import F
 from django.utils import timezone
 
 from innotter.accounts.account_mail import owe_mail
@@ -85,9 +85,12 @@ def _put_part(export: Export, archive: Archive) -> None:
 @transaction.atomic
 def _claim() -> Export | None:
     now = timezone.now()
-    free = Q(claimed_until=None) | Q(claimed_until__lt=now)
-    waiting = Export.objects.filter(free, state=State.RUNNING).order_by("id")
-    export = waiting.select_for_update(skip_locked=True, of=("self",)).first()
+    export = (
+        Export.unclaimed(now)
+        .order_by("id")
+        .select_for_update(skip_locked=True, of=("self",))
+        .first()
+    )
     if export is None:
         return None
     export.attempts += 1

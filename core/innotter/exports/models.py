@@ -1,7 +1,8 @@
+from datetime import datetime
 from typing import ClassVar
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from innotter.accounts.models import User
 from innotter.common.models import Record
@@ -47,6 +48,12 @@ class Export(Record):
 
     def __str__(self) -> str:
         return f"{self.user_id} {self.state}"
+
+    @classmethod
+    def unclaimed(cls, now: datetime) -> "QuerySet[Export]":
+        """To be made, and made by nobody."""
+        free = Q(claimed_until=None) | Q(claimed_until__lt=now)
+        return cls.objects.filter(free, state=cls.State.RUNNING)
 
     @property
     def progress(self) -> int:

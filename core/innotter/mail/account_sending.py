@@ -12,7 +12,7 @@ from uuid import UUID
 
 import structlog
 from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import F
 from django.utils import timezone
 
 from innotter.accounts.models import AccountMail
@@ -79,8 +79,7 @@ def send_account_mail(limit: int) -> AccountBatch:
 def _claim(limit: int) -> _Claims:
     """Written and ready to leave; the tokens of their links are good from the commit on."""
     now = timezone.now()
-    free = Q(claimed_until=None) | Q(claimed_until__lt=now)
-    due = AccountMail.objects.filter(free, state=State.WAITING, due_at__lte=now)
+    due = AccountMail.due(now)
     locked = list(
         due.select_for_update(skip_locked=True, no_key=True, of=("self",)).order_by("due_at", "id")[
             :limit

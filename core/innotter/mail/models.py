@@ -2,10 +2,11 @@ from datetime import UTC, datetime, timedelta
 from typing import ClassVar
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 
 from innotter.accounts.models import User
+from innotter.common.compiled import Parameter
 from innotter.common.models import Record
 from innotter.common.time_zones import next_hour_of_day
 from innotter.pages.models import Page
@@ -108,6 +109,11 @@ class Delivery(Record):
 
     def __str__(self) -> str:
         return f"{self.post_id} to {self.recipient_id}"
+
+    @classmethod
+    def lost(cls, now: datetime | Parameter) -> "QuerySet[Delivery]":
+        """Whose worker has not recorded SES's answer in time."""
+        return cls.objects.filter(state=cls.State.SENDING, claimed_until__lt=now)
 
     def move_to(self, due_at: datetime) -> None:
         self.due_at = due_at

@@ -3,11 +3,12 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Exists, F, OuterRef, Q
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.db.models.functions import Lower
 
-from innotter.accounts.models import User
+from innotter.accounts.models import AccountMail, User
 from innotter.accounts.selectors import hidden
+from innotter.common.compiled import compiled, now
 from innotter.common.errors import NotFound
 from innotter.mail.models import Delivery, Suppression
 from innotter.mail.tokens import InvalidToken, read_unsubscribe_token
@@ -48,6 +49,27 @@ def subscription_of(token: str) -> Subscription:
         return Subscription(reader, page)
     follow = Follow.objects.filter(user=reader, page=page, accepted_at__isnull=False).first()
     return Subscription(reader, page, follow)
+
+
+def is_mail_due() -> bool:
+    """Whether the clock's `send_due` would find something to do."""
+    return bool(_due_account_mail() or _due_deliveries() or _lost_deliveries())
+
+
+@compiled
+def _due_account_mail() -> QuerySet[AccountMail, Any]:
+    return AccountMail.due(now()).values_list("id")[:1]
+
+
+@compiled
+def _due_deliveries() -> QuerySet[Delivery, Any]:
+    due = Delivery.objects.filter(state=Delivery.State.WAITING, due_at__lte=now())
+    return due.values_list("id")[:1]
+
+
+@compiled
+def _lost_deliveries() -> QuerySet[Delivery, Any]:
+    return Delivery.lost(now()).values_list("id")[:1]
 
 
 def wanted_deliveries(ids: Collection[UUID]) -> set[UUID]:

@@ -281,8 +281,7 @@ def give_up_claims() -> int:
     """The outcome of what a dead worker was sending is unknown once its time is over; how many
     deliveries."""
     now = timezone.now()
-    lost = Delivery.objects.filter(state=State.SENDING, claimed_until__lt=now)
-    count = lost.update(state=State.UNKNOWN, error="The worker died.", updated_at=now)
+    count = Delivery.lost(now).update(state=State.UNKNOWN, error="The worker died.", updated_at=now)
     if count:
         MAILS.labels("unknown").inc(count)
         log.error("unknown", deliveries=count)

@@ -1,10 +1,12 @@
+from datetime import datetime
 from typing import ClassVar
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 
 from innotter.accounts.models.users import User
+from innotter.common.compiled import Parameter
 from innotter.common.emails import MAX_EMAIL_LENGTH
 from innotter.common.models import Record
 
@@ -118,3 +120,9 @@ class AccountMail(Record):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.id}"
+
+    @classmethod
+    def due(cls, now: datetime | Parameter) -> "QuerySet[AccountMail]":
+        """That may leave, and that nobody is sending."""
+        free = Q(claimed_until=None) | Q(claimed_until__lt=now)
+        return cls.objects.filter(free, state=cls.State.WAITING, due_at__lte=now)

@@ -1,16 +1,25 @@
-"""What happens by the clock: each is an existing task, on the queue of housekeeping."""
+"""What happens by the clock: each is an existing task, called for where it has something to do."""
 
 import socket
-from datetime import timedelta
+from datetime import datetime, timedelta
+from unittest.mock import Mock, patch
 
-from celery import Celery
+from celery import Celery, beat
 from celery.beat import ScheduleEntry
 from celery.schedules import schedule
+from django.db import OperationalError
+from django.utils import timezone
 
+from innotter.accounts.account_mail import owe_mail
+from innotter.accounts.models import AccountMail, User
 from innotter.config.celery import app
 from innotter.config.schedule import EVERY
-from innotter.config.scheduler import Scheduler
+from innotter.config.scheduler import HAS_WORK, Scheduler
 from innotter.conftest import Log
+from innotter.exports.models import Export
+from innotter.mail.models import Delivery
+from innotter.pages.models import Page
+from innotter.posts.services import create_post
 from innotter_contracts.events import HOUSEKEEPING_QUEUE, MAIL_QUEUE
 
 
@@ -47,3 +56,70 @@ def test_a_turn_that_cannot_be_sent_is_one_line_in_the_log(log: Log) -> None:
     [line] = log()
     assert (line["event"], line["level"], line["task"]) == ("unsent", "warning", "no.such.task")
     assert "exception" not in line
+
+
+def is_called_for(task: str) -> bool:
+    entry = ScheduleEntry(task, task, schedule=schedule(3), app=app)  # type: ignore[arg-type]
+    with patch.object(beat.Scheduler, "apply_async") as send:
+        Scheduler(app, schedule={}, lazy=True).apply_entry(entry)
+    return send.called
+
+
+def test_where_there_is_nothing_to_do_nobody_is_called_for(db: None) -> None:
+    assert HAS_WORK.keys() <= EVERY.keys()
+    assert {task for task in EVERY if not is_called_for(task)} == HAS_WORK.keys()
+
+
+def test_sending_is_called_for_while_mail_may_leave(db: None) -> None:
+    def is_sending() -> bool:
+        return is_called_for("innotter.mail.send_due")
+
+    owe_mail(kind=AccountMail.Kind.PASSWORD_RESET, user=None, address="bob@example.com")
+    assert is_sending()
+    AccountMail.objects.update(claimed_until=later())
+    assert not is_sending()
+    AccountMail.objects.update(claimed_until=earlier())
+    assert is_sending()
+    AccountMail.objects.update(due_at=later())
+    assert not is_sending()
+
+
+def test_sending_is_called_for_while_a_delivery_is_due_or_its_worker_has_died(
+    page: Page, bob: User
+) -> None:
+    def is_sending(**columns: object) -> bool:
+        Delivery.objects.update(**columns)
+        return is_called_for("innotter.mail.send_due")
+
+    post = create_post(actor=page.owner, page=page, content="Fog.")
+    Delivery.objects.create(page=page, post=post, recipient=bob)
+    assert is_sending()
+    assert not is_sending(due_at=later())
+    assert not is_sending(due_at=earlier(), state=Delivery.State.SENDING, claimed_until=later())
+    assert is_sending(claimed_until=earlier())
+    assert not is_sending(state=Delivery.State.UNKNOWN)
+
+
+def test_an_archive_is_called_for_until_somebody_makes_it(ann: User) -> None:
+    def is_making(**columns: object) -> bool:
+        Export.objects.update(**columns)
+        return is_called_for("innotter.exports.make_exports")
+
+    Export.objects.create(user=ann)
+    assert is_making()
+    assert not is_making(claimed_until=later())
+    assert is_making(claimed_until=earlier())
+    assert not is_making(state=Export.State.READY)
+
+
+def test_where_the_database_is_away_the_task_shall_see(db: None) -> None:
+    with patch.dict(HAS_WORK, {"innotter.mail.send_due": Mock(side_effect=OperationalError)}):
+        assert is_called_for("innotter.mail.send_due")
+
+
+def later() -> datetime:
+    return timezone.now() + timedelta(hours=1)
+
+
+def earlier() -> datetime:
+    return timezone.now() - timedelta(seconds=1)
