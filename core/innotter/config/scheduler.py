@@ -86,7 +86,7 @@ def _has_work(task: str) -> bool:
         return task not in HAS_WORK or HAS_WORK[task]()
     except DatabaseFailure:
         connection.close()
-        return task not in HAS_WORK or HAS_WORK[task]()
+        return True
 
 
 def _end_if_refused(error: BaseException) -> None:
