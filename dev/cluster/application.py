@@ -43,13 +43,12 @@ def environment(folder: Path, password: str) -> dict[str, str]:
         **own,
         "LOG_STYLE": "json",
         "DATABASE_URL": plan.database_url(password),
+        "DATABASE_REPLICA_URLS": plan.replica_urls(password),
         "AMQP_URL": plan.amqp_url(password),
         "AWS_ENDPOINT_URL": f"http://{plan.OUTSIDE}:{plan.AWS}",
         "AWS_DEFAULT_REGION": "us-east-1",
         "AWS_ACCESS_KEY_ID": "test",
         "AWS_SECRET_ACCESS_KEY": "test",
-        # Of its own host.
-        "JWKS_URL": f"http://127.0.0.1:{plan.CORE}/.well-known/jwks.json",
         "STATISTICS_INTERNAL_URL": f"http://127.0.0.1:{plan.STATS}",
         "ALLOWED_HOSTS": ",".join([*names, *map(plan.address, plan.APPLICATIONS)]),
         # The gateway.

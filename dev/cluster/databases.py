@@ -62,7 +62,9 @@ class Databases:
         file = host.folder / "patroni.json"
         text = json.dumps(patroni(host.name, str(host.folder / "postgres"), self._password))
         file.write_text(text)
-        env = {**os.environ, "HOME": str(host.folder)}
+        # A standby that asks a silent primary begins anew: TCP's own next try may be far off when
+        # the network is back.
+        env = {**os.environ, "HOME": str(host.folder), "PGCONNECT_TIMEOUT": "3"}
         # PostgreSQL refuses root, and Patroni starts it.
         host.processes.start("patroni", [*unprivileged(), tools.patroni(), file], env=env)
 
@@ -164,6 +166,7 @@ _PARAMETERS = {
     "tcp_user_timeout": 10_000,
     "wal_sender_timeout": "10s",
     "wal_receiver_timeout": "10s",
+    "wal_retrieve_retry_interval": "1s",
 }
 
 

@@ -38,7 +38,7 @@ TIMEOUT, PAUSE, PATIENCE = 10, 3, 60
 # Requests that wait for an answer; with more of them the load pauses.
 MOST_AT_ONCE = 150
 # Answers after which nobody knows whether a write happened: of the core and of the gateway.
-UNKNOWN_CODE = "outcome_unknown"
+UNKNOWN_CODE = "unknown_outcome"
 UNKNOWN_STATUSES = (HTTPStatus.BAD_GATEWAY, HTTPStatus.GATEWAY_TIMEOUT)
 
 

@@ -31,10 +31,17 @@ def database_url(password: str) -> str:
     """Whichever of them takes writes, found within seconds though one may be silent."""
     hosts = ",".join(f"{host}:{DATABASE}" for host in DATABASES)
     # A host that has lost its network refuses nobody: it is given up.
-    patience = "connect_timeout=2&tcp_user_timeout=6000&keepalives_idle=3&keepalives_interval=2"
+    patience = "connect_timeout=2&tcp_user_timeout=2000&keepalives_idle=2&keepalives_interval=1"
     return (
         f"postgresql://innotter:{password}@{hosts}/innotter"
         f"?target_session_attrs=read-write&{patience}"
+    )
+
+
+def replica_urls(password: str) -> str:
+    """Each of them: which one is the primary changes."""
+    return ",".join(
+        f"postgresql://innotter:{password}@{host}:{DATABASE}/innotter" for host in DATABASES
     )
 
 

@@ -64,7 +64,7 @@ def test_the_gateway_asks_every_host_of_a_service() -> None:
     [
         (201, "write", "", "done"),
         (503, "write", "database_unavailable", "failed"),
-        (503, "write", "outcome_unknown", "unknown"),
+        (503, "write", "unknown_outcome", "unknown"),
         (502, "write", "gateway", "unknown"),
         (502, "read", "gateway", "failed"),
         (404, "own", "not_found", "missed"),
