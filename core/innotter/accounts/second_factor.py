@@ -259,17 +259,22 @@ def remove_passkey(*, actor: User, proof: Proof, passkey_id: UUID) -> None:
         _changed(user, "passkey_removed", but=proof.session_id)
 
 
-def remove_second_factor(*, username: str) -> None:
+def remove_second_factor(*, username: str) -> bool:
     """All that a user has of it, for one who has lost it: the operator's command, who knows them.
+    False where there was none: then nothing else changes, and nobody is told.
 
     Raises NotFound.
     """
     with transaction.atomic():
         user = _locked(user_named(username))
+        had_one = user.has_second_factor
         for kind in (Totp, Passkey):
             kind.objects.filter(user=user).delete()
-        _changed(user, "removed_by_operator", but=None)
-    log.warning("second_factor_removed", user_id=str(user.pk))
+        if had_one:
+            _changed(user, "removed_by_operator", but=None)
+    if had_one:
+        log.warning("second_factor_removed", user_id=str(user.pk))
+    return had_one
 
 
 def remove_factors_since(user: User, moment: datetime) -> None:

@@ -383,6 +383,16 @@ def test_an_operator_removes_what_was_lost(ann: User, log: Log) -> None:
     assert logins.log_in(login="ann", password=PASSWORD, client=CLIENT)
 
 
+def test_where_there_was_no_second_factor_nothing_is_removed_and_nobody_is_told(ann: User) -> None:
+    second_factor.set_up_totp(actor=ann, proof=PROOF)
+    session = Session.objects.create(user=ann, last_used_at=timezone.now())
+    assert not second_factor.remove_second_factor(username="ann")
+    assert not Totp.objects.exists()
+    assert not AccountMail.objects.exists()
+    session.refresh_from_db()
+    assert session.ended_at is None
+
+
 @pytest.mark.parametrize(
     ("required", "refused"),
     [("off", []), ("admins", ["admin"]), ("moderators", ["moderator", "admin"])],
@@ -411,6 +421,7 @@ def test_each_change_is_told_by_mail(ann: User) -> None:
     [passkey] = Passkey.objects.all()
     second_factor.remove_passkey(actor=ann, proof=PROOF, passkey_id=passkey.pk)
     second_factor.remove_totp(actor=ann, proof=PROOF)
+    with_passkey(ann)
     call_command("remove_second_factor", "ann")
     mails = AccountMail.objects.filter(kind=AccountMail.Kind.FACTOR_CHANGED).order_by("pk")
     texts = [message.text for message in write_account_mails(list(mails)).values()]
@@ -421,6 +432,7 @@ def test_each_change_is_told_by_mail(ann: User) -> None:
         "A passkey was added to the account ann on localhost",
         "A passkey of the account ann on localhost",
         "The authenticator app of the account ann on localhost",
+        "A passkey was added to the account ann on localhost",
         "Those who run localhost",
     ]
 

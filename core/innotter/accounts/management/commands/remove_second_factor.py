@@ -18,7 +18,12 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, username: str, **options: Any) -> None:
         try:
-            remove_second_factor(username=username)
+            removed = remove_second_factor(username=username)
         except NotFound:
             raise CommandError(f"There is no user {username}.") from None
-        self.stdout.write(f"{username} has no second factor, and all their sessions have ended.")
+        if removed:
+            self.stdout.write(
+                f"{username} has no second factor now; all their sessions have ended."
+            )
+        else:
+            self.stdout.write(f"{username} has no second factor, as before.")
