@@ -48,12 +48,19 @@ if (document.querySelector(".note.success")) {
 
 for (const form of document.querySelectorAll("form[data-draft]")) keep(form);
 
-// Nothing of a session stays behind.
+// Nothing of a session stays behind, once the server has ended it: what it refuses stays at /logout.
 document.querySelector('form[action="/logout"]')?.addEventListener("submit", () => {
-  for (const name of Object.keys(localStorage)) {
-    if (name.startsWith(KEPT)) localStorage.removeItem(name);
-  }
+  sessionStorage.setItem("left", "1");
 });
+
+if (sessionStorage.getItem("left")) {
+  sessionStorage.removeItem("left");
+  if (!user && location.pathname !== "/logout") {
+    for (const name of Object.keys(localStorage)) {
+      if (name.startsWith(KEPT)) localStorage.removeItem(name);
+    }
+  }
+}
 
 // A picture is seen before it is sent.
 for (const field of document.querySelectorAll('input[type="file"][accept^="image"]')) {
