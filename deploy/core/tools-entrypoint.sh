@@ -7,9 +7,7 @@
 set -eu
 
 case "${1:-}" in
-  queues) exec python -c "import os; from dev.topology import declare_topology as declare
-declare(os.environ['AMQP_URL'])" ;;
-  aws) exec python -c "import os; from dev.aws import prepare_aws; prepare_aws(os.environ)" ;;
+  queues | aws) exec python -m dev.prepare "$1" ;;
   demo) exec python -m dev.demo --if-empty ;;
   manage) shift; exec python manage.py "$@" ;;
   *)
