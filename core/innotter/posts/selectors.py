@@ -76,6 +76,17 @@ def _posts_among(ids: list[UUID], viewer: Viewer) -> QuerySet[Post]:
     return posts_for(viewer).filter(IsOneOf("id", ids))
 
 
+def newest_posts(viewer: Viewer, window: Window) -> Slice[Post]:
+    """Of everybody, those that the viewer may see, newest first."""
+    asked = window.of(NEWEST_FIRST)
+    return asked.slice(_newest_posts(viewer, asked))
+
+
+@compiled
+def _newest_posts(viewer: Viewer, asked: Range) -> QuerySet[Post]:
+    return asked.bound(posts_for(viewer))[: asked.limit + 1]
+
+
 def posts_of(uuid: str, viewer: Viewer, window: Window) -> Slice[Post]:
     """Of the page at this uuid, newest first. Raises NotFound, PagePrivate."""
     asked = window.of(NEWEST_FIRST)

@@ -6,7 +6,7 @@ from django.utils.translation import gettext as _
 from innotter.common.pagination import Window
 from innotter.feed.selectors import feed_of, new_in_feed
 from innotter.pages.selectors import writable_by
-from innotter.posts.selectors import posts_for
+from innotter.posts.selectors import newest_posts
 from innotter.web.forms import PostForm
 from innotter.web.listing import listing
 from innotter.web.shortcuts import (
@@ -41,7 +41,7 @@ def home(request: HttpRequest) -> HttpResponse:
 
 
 def welcome(request: HttpRequest) -> HttpResponse:
-    posts = listing(request, lambda w: w.slice(posts_for(request.user)))
+    posts = listing(request, lambda w: newest_posts(request.user, w))
     context = {"listing": posts, "indexed": not request.GET, "bare_title": True}
     return render(request, "web/welcome.html", context)
 
