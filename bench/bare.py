@@ -3,8 +3,9 @@
     python bench/bare.py PORT
 
 It verifies the same tokens, reads user and session afresh, and gives the same bytes for the newest
-twenty of each list; bench/ratio.py compares them. Of paging, limits, languages and bad input it
-knows nothing. The same server runs it: granian, as many processes and threads.
+twenty of each list, and of the feed those after a cursor; bench/ratio.py compares them. Of limits,
+languages and bad input it knows nothing. The same server runs it: granian, as many processes and
+threads.
 """
 # ruff: noqa: S608 (what is put into these texts is other texts of this page)
 
@@ -59,7 +60,8 @@ FEED = SHOWN.format(
     WITH heads AS MATERIALIZED (
         SELECT nearest.page_id, nearest.head FROM (
             SELECT mine.page_id, (SELECT id FROM posts_post
-                WHERE page_id = mine.page_id ORDER BY id DESC LIMIT 1) AS head
+                WHERE page_id = mine.page_id AND id < %(before)s
+                ORDER BY id DESC LIMIT 1) AS head
             FROM (SELECT page_id FROM pages_follow
                     WHERE user_id = %(me)s AND accepted_at IS NOT NULL
                 UNION SELECT id FROM pages_page WHERE owner_id = %(me)s) mine
@@ -70,14 +72,14 @@ FEED = SHOWN.format(
     least AS MATERIALIZED (SELECT CASE WHEN count(*) = %(n)s THEN
         (SELECT head FROM heads ORDER BY head LIMIT 1) END AS id FROM heads)
     SELECT newest.id FROM heads, LATERAL (SELECT id FROM posts_post
-        WHERE page_id = heads.page_id
+        WHERE page_id = heads.page_id AND id < %(before)s
             AND id >= coalesce((SELECT id FROM least), '00000000-0000-0000-0000-000000000000')
         ORDER BY id DESC LIMIT %(n)s) newest
     ORDER BY newest.id DESC LIMIT %(n)s"""
 )
 RECENT = SHOWN.format(
     ids=f"""
-    SELECT recent.id FROM (SELECT id, page_id FROM posts_post
+    SELECT recent.id FROM (SELECT id, page_id FROM posts_post WHERE id < %(before)s
         ORDER BY id DESC LIMIT {NEWEST}) recent
     WHERE EXISTS (SELECT FROM pages_page page WHERE page.id = recent.page_id
         AND (page.owner_id = %(me)s OR {FOLLOWED}) AND {VISIBLE})
@@ -211,6 +213,12 @@ def cursor(way: bytes, row: Row) -> str:
     return base64.urlsafe_b64encode(way + row[0].bytes).rstrip(b"=").decode()
 
 
+def position(environ: dict[str, Any]) -> UUID:
+    """Where the cursor says, or after all."""
+    _, _, text = environ["QUERY_STRING"].partition("cursor=")
+    return UUID(bytes=decoded(text.encode())[1:]) if text else UUID(int=2**128 - 1)
+
+
 def listed(environ: dict[str, Any], me: UUID, found: list[Row]) -> dict[str, Any]:
     path = f"http://{environ['HTTP_HOST']}{environ['PATH_INFO']}"
     more, found = len(found) > LIMIT, found[:LIMIT]
@@ -241,9 +249,10 @@ def listed(environ: dict[str, Any], me: UUID, found: list[Row]) -> dict[str, Any
 
 def feed(environ: dict[str, Any]) -> Any:
     me, follows = caller(environ)
-    found = rows(RECENT, me=me, n=LIMIT + 1) if follows == MANY else []
+    before = position(environ)
+    found = rows(RECENT, me=me, n=LIMIT + 1, before=before) if follows == MANY else []
     if len(found) <= LIMIT:
-        found = rows(FEED, me=me, n=LIMIT + 1)
+        found = rows(FEED, me=me, n=LIMIT + 1, before=before)
     return listed(environ, me, found)
 
 

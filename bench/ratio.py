@@ -44,6 +44,8 @@ BARS = {"page": 2.5, "posts": 2.5, "like": 3, "post": 3}
 BAR_OF_FEED = 2
 # Nobody is refused.
 LIMITS = "writes=0/60"
+# Of each feed, the first page and this one.
+DEEP = 100
 # So many pages and posts are asked for, and looked at by the comparison.
 ASKED, COMPARED = 200, 20
 
@@ -184,11 +186,25 @@ def questions(rivals: Rivals) -> dict[str, Asked]:
     text = json.dumps({"content": "Fog over the water, and a boat."})
     return {
         **{f"feed{count}": Asked(f"reader{count}", feed) for count in FOLLOWED},
+        **{f"deep{count}": deep(rivals, f"reader{count}") for count in FOLLOWED},
         "page": Asked("reader100", [("GET", page_of(page), None) for page in pages]),
         "posts": Asked("reader100", [("GET", f"{page_of(page)}/posts", None) for page in pages]),
         "like": Asked("author", likes),
         "post": Asked("author", [("POST", f"{page_of('authors-page')}/posts", text)]),
     }
+
+
+def deep(rivals: Rivals, who: str) -> Asked:
+    """The feed's page of that number, or its last."""
+    path = "/api/v1/feed"
+    headers = {"Authorization": f"Bearer {rivals.token_of(who)}"}
+    with httpx.Client(base_url=f"http://localhost:{rivals.port('core')}", headers=headers) as core:
+        for _ in range(DEEP - 1):
+            following = core.get(path).json()["next"]
+            if following is None:
+                break
+            path = httpx.URL(following).raw_path.decode()
+    return Asked(who, [("GET", path, None)])
 
 
 def compare(rivals: Rivals, name: str, asked: Asked) -> None:
