@@ -1,5 +1,6 @@
 """Log lines of the same form from every process, and the request id that ties them together."""
 
+import json
 import logging
 import re
 import sys
@@ -55,7 +56,7 @@ def configure_logs(*, service: str, style: Literal["json", "console"], level: st
         _without_secret_values,
     ]
     render: list[structlog.typing.Processor] = (
-        [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+        [structlog.processors.format_exc_info, _json]
         if style == "json"
         # Plain, because the pretty one prints the values of variables, passwords among them.
         else [
@@ -72,13 +73,9 @@ def configure_logs(*, service: str, style: Literal["json", "console"], level: st
     )
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
+        _Formatter(
             foreign_pre_chain=shared,
-            processors=[
-                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                *render,
-                _without_secret_texts,
-            ],
+            processors=[_Formatter.remove_processors_meta, *render, _without_secret_texts],
         )
     )
     # No line says from where in the code it comes, nor from which thread: nobody looks for it
@@ -89,6 +86,27 @@ def configure_logs(*, service: str, style: Literal["json", "console"], level: st
     logging.basicConfig(handlers=[handler], level=level, force=True)
     for library in CHATTY:
         logging.getLogger(library).setLevel(logging.WARNING)
+
+
+class _Formatter(structlog.stdlib.ProcessorFormatter):
+    """structlog's copies a line and its record for other handlers. There are none."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        if not hasattr(record, "_logger"):
+            return super().format(record)
+        line: Any = record.msg
+        _, *render = self.processors
+        for process in render:
+            line = process(None, record.levelname, line)
+        return str(line)
+
+
+# json.dumps makes another for each line.
+_encode = json.JSONEncoder(default=repr).encode
+
+
+def _json(_: Any, __: str, line: structlog.typing.EventDict) -> str:
+    return _encode(line)
 
 
 def request_id_from(header: str | None) -> str:

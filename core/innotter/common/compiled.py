@@ -35,6 +35,7 @@ from django.db import (
     NotSupportedError,
     OperationalError,
     connection,
+    connections,
 )
 from django.db.models import (
     DateTimeField,
@@ -89,9 +90,10 @@ class Fixed:
         return self.value
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Given:
-    """The shape of what is nothing but a value of this field."""
+    """The shape of what is nothing but a value of this field. Each is a constant: to compare
+    fields at each call would take longer than to look for the statement."""
 
     field: "Field[Any, Any]"
 
@@ -172,22 +174,24 @@ class Statement:
 
     def rows(self, values: Sequence[Value]) -> list[Any]:
         params = [values[index] for index in self.order]
-        found = by_replica(lambda replica: _fetched(self.sql, params, replica))
+        found = by_replica(lambda replica: _fetched(replica, self.sql, params))
         if found is None:
             found = self._of_primary(params)
         return [self.row(row) for row in found]
 
     def _of_primary(self, params: list[Value]) -> list[Row]:
-        was_open = connection.connection is not None
+        # Itself: the proxy `connection` looks for it at each word.
+        used: Any = connections[DEFAULT_DB_ALIAS]
+        was_open = used.connection is not None
         try:
-            found = _fetched(self.sql, params)
+            found = _fetched(used, self.sql, params)
         except (InterfaceError, NotSupportedError, OperationalError) as error:
-            if connection.in_atomic_block or not was_open or not _is_connections_fault(error):
+            if used.in_atomic_block or not was_open or not _is_connections_fault(error):
                 raise
-            connection.close()
-            found = _fetched(self.sql, params)
+            used.close()
+            found = _fetched(used, self.sql, params)
         # So nothing else has to ask whether the connection lives.
-        connection.health_check_done = True  # type: ignore[attr-defined] # unknown to its stubs
+        used.health_check_done = True
         return found
 
 
@@ -201,14 +205,15 @@ def fetched(sql: str, params: Sequence[Value]) -> list[Row]:
     """The rows of a statement with `%s` for each parameter, which PostgreSQL has prepared. It may
     write, so it is not tried twice: a connection is asked first whether it lives, unless that is
     known."""
-    connection.close_if_health_check_failed()
-    return _fetched(sql, params)
+    used = connections[DEFAULT_DB_ALIAS]
+    used.close_if_health_check_failed()
+    return _fetched(used, sql, params)
 
 
-def _fetched(sql: str, params: Sequence[Value], server: Any = connection) -> list[Row]:
-    server.ensure_connection()
-    cursor: Any = PreparedCursor(server.connection)
-    log = server.make_debug_cursor if server.queries_logged else server.make_cursor
+def _fetched(used: Any, sql: str, params: Sequence[Value]) -> list[Row]:
+    used.ensure_connection()
+    cursor: Any = PreparedCursor(used.connection)
+    log = used.make_debug_cursor if used.queries_logged else used.make_cursor
     with log(cursor) as wrapped:
         wrapped.execute(sql, params)
         rows: list[Row] = wrapped.fetchall()

@@ -8,7 +8,10 @@ import structlog
 from django.db import Error as DatabaseFailure
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
+from django.middleware.clickjacking import XFrameOptionsMiddleware
+from django.middleware.csp import ContentSecurityPolicyMiddleware
 from django.middleware.gzip import GZipMiddleware
+from django.middleware.security import SecurityMiddleware
 from django.utils.cache import get_conditional_response, patch_vary_headers, set_response_etag
 
 from innotter.common.errors import DomainError, ReadOnly
@@ -96,6 +99,38 @@ class CompressionMiddleware(GZipMiddleware):
         if response.streaming or request.path.startswith("/api/"):
             return response
         return super().process_response(request, response)
+
+
+class SecurityHeadersMiddleware:
+    """The headers of Django's own three middlewares, which are the same for every answer: made once
+    for each scheme. A view that has a policy of its own (`csp_override`) keeps it."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+        self._made: dict[str | None, dict[str, str]] = {}
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        if hasattr(response, "_csp_config"):
+            ContentSecurityPolicyMiddleware(self.get_response).process_response(request, response)
+        if request.scheme not in self._made:
+            self._made[request.scheme] = _security_headers(request)
+        for name, value in self._made[request.scheme].items():
+            response.headers.setdefault(name, value)
+        return response
+
+
+def _security_headers(request: HttpRequest) -> dict[str, str]:
+    """What Django's middlewares add to an answer that says nothing."""
+    said = HttpResponse()
+    empty = dict(said.items())
+    for middleware in (
+        SecurityMiddleware,
+        ContentSecurityPolicyMiddleware,
+        XFrameOptionsMiddleware,
+    ):
+        middleware(lambda _: said).process_response(request, said)
+    return {name: value for name, value in said.items() if name not in empty}
 
 
 class MaintenanceMiddleware:

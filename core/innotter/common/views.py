@@ -13,7 +13,6 @@ from rest_framework.pagination import BasePagination
 from rest_framework.permissions import BasePermission
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
-from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 from rest_framework.utils.urls import replace_query_param
 from rest_framework.viewsets import GenericViewSet
@@ -22,7 +21,7 @@ from innotter.common import problems
 from innotter.common.errors import Invalid, NotFound
 from innotter.common.pagination import DEFAULT_LIMIT, MAX_LIMIT, Slice, Window
 from innotter.common.permissions import Nobody
-from innotter.common.rendering import Show, shows
+from innotter.common.rendering import JsonRenderer, Show, shows
 from innotter.common.serializers import id_from
 
 # OPTIONS is answered to browsers alone, by the middleware of CORS.
@@ -114,9 +113,9 @@ class BaseViewSet(GenericViewSet[Any]):
         query = self.request.query_params
         return Window(_limit(query.get("limit")), query.get("cursor"))
 
-    def listed(self, rows: Slice[Any]) -> Response:
+    def listed(self, rows: Slice[Any]) -> HttpResponse:
         """The answer to a list."""
-        return Response(
+        return _json(
             {
                 "next": self._link(rows.next),
                 "previous": self._link(rows.previous),
@@ -124,9 +123,9 @@ class BaseViewSet(GenericViewSet[Any]):
             }
         )
 
-    def shown(self, row: Any, status: HTTPStatus = HTTPStatus.OK) -> Response:
+    def shown(self, row: Any, status: HTTPStatus = HTTPStatus.OK) -> HttpResponse:
         """The answer that is one row."""
-        return Response(self._shows()(row), status)
+        return _json(self._shows()(row), status)
 
     def _shows(self) -> Show:
         serializer: Any = self.get_serializer_class()
@@ -143,6 +142,12 @@ class BaseViewSet(GenericViewSet[Any]):
         if cursor is None:
             return None
         return replace_query_param(self.request.build_absolute_uri(), "cursor", cursor)
+
+
+def _json(shown: Any, status: HTTPStatus = HTTPStatus.OK) -> HttpResponse:
+    """Written at once, because there is one form of it; DRF's Response waits for the choice."""
+    content = JsonRenderer().render(shown)
+    return HttpResponse(content, JsonRenderer.media_type, status)
 
 
 @cache

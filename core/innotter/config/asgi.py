@@ -10,6 +10,7 @@ import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
+from functools import lru_cache
 from http import HTTPStatus
 from io import BytesIO
 from typing import Any, NoReturn
@@ -22,6 +23,10 @@ from django.core.wsgi import get_wsgi_application
 api = get_wsgi_application()
 
 from django.conf import settings  # noqa: E402 (the application has set Django up)
+from django.core.cache import close_caches  # noqa: E402
+from django.core.handlers.base import reset_urlconf  # noqa: E402
+from django.core.signals import request_finished  # noqa: E402
+from django.db import close_old_connections  # noqa: E402
 
 from innotter_contracts.problems import MEDIA_TYPE, problem  # noqa: E402
 
@@ -29,10 +34,16 @@ from innotter_contracts.problems import MEDIA_TYPE, problem  # noqa: E402
 MAX_BODY = settings.FILE_UPLOAD_MAX_MEMORY_SIZE
 # Bodies that are longer than JSON may be, held in memory at once; others wait.
 LARGE_BODIES = 8
+# Whose names are remembered: a browser sends some twenty.
+KNOWN_HEADERS = 100
 # In which a body has to arrive: as long as the gateway waits.
 BODY_SECONDS = 60
 
 log = structlog.get_logger("innotter.request")
+# Whether its connection is old or broken, Django asks before each request and again after it. There
+# are no caches to be closed, and no request has routes of its own.
+for _receiver in (close_old_connections, close_caches, reset_urlconf):
+    request_finished.disconnect(_receiver)
 threads = ThreadPoolExecutor(settings.API_THREADS, thread_name_prefix="request")
 large_bodies = asyncio.Semaphore(LARGE_BODIES)
 
@@ -57,14 +68,14 @@ class TooLongBody(BytesIO):
 
 
 async def application(scope: Message, receive: Receive, send: Send) -> None:
-    is_read = False
     async with AsyncExitStack() as held:
         try:
-            async with asyncio.timeout(BODY_SECONDS):
-                body, length, is_read = await _read_body(scope, receive, held)
+            body, length, is_read = await _body(scope, receive, held)
         except BrokenBody:
+            is_read = False
             status, headers, content = _refusal(scope, HTTPStatus.BAD_REQUEST, "malformed")
         except TimeoutError:
+            is_read = False
             status, headers, content = _refusal(scope, HTTPStatus.REQUEST_TIMEOUT, "timeout")
         else:
             environ = _environ(scope, body, length)
@@ -76,15 +87,24 @@ async def application(scope: Message, receive: Receive, send: Send) -> None:
     await send({"type": "http.response.body", "body": content})
 
 
-async def _read_body(
+async def _body(
     scope: Message, receive: Receive, held: AsyncExitStack
 ) -> tuple[BytesIO, int, bool]:
-    """The body, its length as far as it is known, and whether it was read to its end.
-
-    What will be refused is read and thrown away, up to MAX_BODY: an answer that leaves before that
-    breaks the connection, on which a gateway sends the next request.
-    """
+    """The body, its length as far as it is known, and whether it was read to its end. Raises
+    BrokenBody, TimeoutError."""
     headers = dict(scope["headers"])
+    if int(headers.get(b"content-length", 0)) == 0 and b"transfer-encoding" not in headers:
+        # RFC 9112, 6.3: there is none. To wait for it would cost as much as the rest of this page.
+        return BytesIO(), 0, True
+    async with asyncio.timeout(BODY_SECONDS):
+        return await _read_body(headers, receive, held)
+
+
+async def _read_body(
+    headers: dict[bytes, bytes], receive: Receive, held: AsyncExitStack
+) -> tuple[BytesIO, int, bool]:
+    """What will be refused is read and thrown away, up to MAX_BODY: an answer that leaves before
+    that breaks the connection, on which a gateway sends the next request."""
     length = int(headers.get(b"content-length", 0))
     is_form = headers.get(b"content-type", b"").startswith(b"multipart/")
     most = MAX_BODY if is_form else settings.DATA_UPLOAD_MAX_MEMORY_SIZE
@@ -139,7 +159,7 @@ def _environ(scope: Message, body: BytesIO, length: int) -> dict[str, Any]:
     for name, value in scope["headers"]:
         # With an underscore it would pass for another header.
         if b"_" not in name:
-            key = f"HTTP_{name.decode('latin-1').upper().replace('-', '_')}"
+            key = _key(name)
             text = value.decode("latin-1")
             environ[key] = f"{environ[key]},{text}" if key in environ else text
     environ["CONTENT_TYPE"] = environ.pop("HTTP_CONTENT_TYPE", "")
@@ -148,6 +168,12 @@ def _environ(scope: Message, body: BytesIO, length: int) -> dict[str, Any]:
     environ.pop("HTTP_CONTENT_LENGTH", None)
     environ.pop("HTTP_TRANSFER_ENCODING", None)
     return environ
+
+
+@lru_cache(KNOWN_HEADERS)
+def _key(header: bytes) -> str:
+    """Of a header in the environ."""
+    return f"HTTP_{header.decode('latin-1').upper().replace('-', '_')}"
 
 
 def _answer(environ: dict[str, Any]) -> Answer:

@@ -85,11 +85,9 @@ MIDDLEWARE = [
     "innotter.common.middleware.CompressionMiddleware",
     "innotter.common.middleware.PrivateAnswersMiddleware",
     "corsheaders.middleware.CorsMiddleware",
-    "django.middleware.security.SecurityMiddleware",
-    "django.middleware.csp.ContentSecurityPolicyMiddleware",
+    "innotter.common.middleware.SecurityHeadersMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.middleware.common.CommonMiddleware",
-    "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "innotter.web.middleware.PollMiddleware",
     "innotter.accounts.middleware.SessionMiddleware",
     "innotter.accounts.middleware.AccessTokenMiddleware",
@@ -99,7 +97,7 @@ MIDDLEWARE = [
     # Before a form is judged; the person is known, and in what language they read.
     "innotter.common.middleware.MaintenanceMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
-    "django.contrib.messages.middleware.MessageMiddleware",
+    "innotter.web.middleware.SiteMessagesMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "innotter.common.middleware.ErrorsMiddleware",
 ]
@@ -225,11 +223,14 @@ AUTHENTICATION_BACKENDS: list[str] = []
 # W004 wants a unique username; ours is unique without regard to case, which the check cannot see.
 # W005, W021: HSTS_SUBDOMAINS is the operator's to say.
 # E408, E410: request.user comes from accounts.middleware.SessionMiddleware, for the panel too.
+# W001, W002: what they ask of is done by SecurityHeadersMiddleware.
 # W008: the proxy that holds the certificate redirects; an API that does hides clients' mistakes.
 SILENCED_SYSTEM_CHECKS = [
     "admin.E408",
     "admin.E410",
     "auth.W004",
+    "security.W001",
+    "security.W002",
     "security.W005",
     "security.W008",
     "security.W021",

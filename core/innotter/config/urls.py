@@ -1,12 +1,18 @@
+from functools import lru_cache
+
 from django.conf import settings
 from django.contrib import admin
-from django.urls import URLPattern, URLResolver, include, path
+from django.urls import ResolverMatch, URLPattern, URLResolver, include, path
+from django.urls.resolvers import RoutePattern
 from django.views.decorators.csp import csp_override
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
 from innotter.accounts.views.users import jwks
 from innotter.common.views import METHODS
 from innotter.config.health import live, ready
+
+# Of paths, so many are remembered, in a kilobyte each.
+KNOWN_PATHS = 1000
 
 # Swagger UI writes styles into its elements.
 with_inline_styles = {**settings.SECURE_CSP, "style-src": ["'self'", "'unsafe-inline'"]}
@@ -31,7 +37,7 @@ api: list[URLPattern | URLResolver] = [
     ),
 ]
 
-urlpatterns = [
+routes: list[URLPattern | URLResolver] = [
     path("api/v1/", include(api)),
     path(".well-known/jwks.json", jwks),
     path("health/live", live),
@@ -39,6 +45,18 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("", include("innotter.web.urls")),
 ]
+
+
+class Remembering(URLResolver):
+    """Django tries one route after the other. What a path has led to is known the next time; each
+    request gets a match of its own, which the resolver above makes of it."""
+
+    @lru_cache(KNOWN_PATHS)  # noqa: B019 (there is one of it, as long as the process lives)
+    def resolve(self, path: str) -> ResolverMatch:
+        return super().resolve(path)
+
+
+urlpatterns = [Remembering(RoutePattern(""), routes)]
 
 handler400 = "innotter.common.problems.bad_request"
 handler403 = "innotter.common.problems.forbidden"

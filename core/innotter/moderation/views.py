@@ -2,6 +2,7 @@ from functools import partial
 from http import HTTPStatus
 from typing import Any, ClassVar
 
+from django.http import HttpResponse
 from drf_spectacular.utils import extend_schema
 from rest_framework.decorators import action
 from rest_framework.permissions import IsAuthenticated
@@ -43,7 +44,7 @@ class PageBlockViewSet(BaseViewSet):
     @refuses(Forbidden, policies.BlockForGood)
     @extend_schema(request=PageBlockSerializer, responses=PageSerializer)
     @action(detail=True, methods=["post"])
-    def block(self, request: Request, uuid: str) -> Response:
+    def block(self, request: Request, uuid: str) -> HttpResponse:
         """Block a page until a moment, or for good (admins), whatever block there was."""
         page = services.block_page(
             actor=current_user(request), page=uuid, **self._body(PageBlockSerializer)
@@ -106,7 +107,7 @@ class UserModerationViewSet(BaseViewSet):
     @refuses(Forbidden, Oneself)
     @extend_schema(request=RoleSerializer, responses=UserSerializer)
     @action(detail=True, methods=["put"])
-    def role(self, request: Request, username: str) -> Response:
+    def role(self, request: Request, username: str) -> HttpResponse:
         """Make somebody else a user, a moderator or an admin."""
         user = services.set_role(
             actor=current_user(request), user=username, **self._body(RoleSerializer)
@@ -150,14 +151,14 @@ class InvitationViewSet(BaseViewSet):
     lookup_value_regex = r"[A-Za-z0-9_-]+"
 
     @refuses(Forbidden)
-    def list(self, request: Request) -> Response:
+    def list(self, request: Request) -> HttpResponse:
         """All that have not expired, newest first. Moderators and admins see them."""
         policies.require_moderator(current_user(request))
         return self.listed(selectors.invitations(self.window()))
 
     @refuses(Forbidden, admissions.TooManyInvitations)
     @extend_schema(request=NewInvitationSerializer, responses={201: InvitationSerializer})
-    def create(self, request: Request) -> Response:
+    def create(self, request: Request) -> HttpResponse:
         """A link for so many newcomers until a moment."""
         actor = current_user(request)
         given = self.body(
@@ -167,7 +168,7 @@ class InvitationViewSet(BaseViewSet):
         return self.shown(made, HTTPStatus.CREATED)
 
     @refuses(Forbidden)
-    def retrieve(self, request: Request, code: str) -> Response:
+    def retrieve(self, request: Request, code: str) -> HttpResponse:
         """How often it was used."""
         policies.require_moderator(current_user(request))
         return self.shown(selectors.invitation_at(code))
@@ -196,7 +197,7 @@ class RegistrationViewSet(BaseViewSet):
         return self.body(ReasonSerializer, authority=partial(policies.require_moderator, actor))
 
     @refuses(Forbidden)
-    def list(self, request: Request) -> Response:
+    def list(self, request: Request) -> HttpResponse:
         """Oldest first. Moderators and admins see them."""
         policies.require_moderator(current_user(request))
         return self.listed(selectors.waiting_registrations(self.window()))

@@ -3,6 +3,7 @@ from functools import partial
 from http import HTTPStatus
 from typing import ClassVar
 
+from django.http import HttpResponse
 from drf_spectacular.utils import extend_schema
 from rest_framework.decorators import action
 from rest_framework.permissions import AllowAny, IsAuthenticated
@@ -60,25 +61,25 @@ class PageViewSet(BaseViewSet):
     lookup_value_regex = r"[A-Za-z0-9_-]+"
 
     @extend_schema(parameters=[PageFilterSerializer])
-    def list(self, request: Request) -> Response:
+    def list(self, request: Request) -> HttpResponse:
         """The pages that you may find, newest first."""
         question = self.query(PageFilterSerializer)
         return self.listed(selectors.pages_with(request.user, self.window(), **question))
 
     @refuses(UuidTaken, services.TooManyPages)
     @extend_schema(request=NewPageSerializer, responses={201: PageSerializer})
-    def create(self, request: Request) -> Response:
+    def create(self, request: Request) -> HttpResponse:
         """A page of your own. Without `uuid` it gets one made for it."""
         page = services.create_page(actor=current_user(request), **self.body(NewPageSerializer))
         return self.shown(page, HTTPStatus.CREATED)
 
-    def retrieve(self, request: Request, uuid: str) -> Response:
+    def retrieve(self, request: Request, uuid: str) -> HttpResponse:
         """A page's profile. That of a private page can be seen by everybody."""
         return self.shown(selectors.page_at(uuid, request.user))
 
     @refuses(Forbidden, UuidTaken, TooManyNames)
     @extend_schema(request=NewPageSerializer)
-    def partial_update(self, request: Request, uuid: str) -> Response:
+    def partial_update(self, request: Request, uuid: str) -> HttpResponse:
         """Change what you give of your page. A former uuid is nobody's at once. Who waits to
         follow a page that becomes public follows it; one that becomes private keeps its
         followers."""
@@ -96,21 +97,21 @@ class PageViewSet(BaseViewSet):
     @refuses(Forbidden, Invalid)
     @extend_schema(request=None)
     @action(detail=True, methods=["put"], url_path="tags/(?P<tag>[^/]+)")
-    def add_tag(self, request: Request, uuid: str, tag: str) -> Response:
+    def add_tag(self, request: Request, uuid: str, tag: str) -> HttpResponse:
         """Give your page a tag. Repeating it changes nothing."""
         return self.shown(services.add_tag(actor=current_user(request), page=uuid, tag=tag))
 
     @refuses(Forbidden)
     @extend_schema(responses={200: PageSerializer})
     @add_tag.mapping.delete
-    def remove_tag(self, request: Request, uuid: str, tag: str) -> Response:
+    def remove_tag(self, request: Request, uuid: str, tag: str) -> HttpResponse:
         """Take a tag from your page. Nothing changes where there is none."""
         return self.shown(services.remove_tag(actor=current_user(request), page=uuid, tag=tag))
 
     @refuses(Forbidden)
     @extend_schema(request=PictureSerializer, responses=PageSerializer)
     @action(detail=True, methods=["put"], url_path="image", parser_classes=[PictureParser])
-    def set_image(self, request: Request, uuid: str) -> Response:
+    def set_image(self, request: Request, uuid: str) -> HttpResponse:
         """Your page's picture: the middle square of the file that you send, in two sizes."""
         picture = self.body(PictureSerializer, authority=partial(self._require_owner, uuid))
         return self.shown(services.set_image(actor=current_user(request), page=uuid, **picture))
@@ -143,7 +144,7 @@ class PageViewSet(BaseViewSet):
     @refuses(selectors.PagePrivate)
     @extend_schema(responses=UserSerializer(many=True))
     @action(detail=True, serializer_class=UserSerializer)
-    def followers(self, request: Request, uuid: str) -> Response:
+    def followers(self, request: Request, uuid: str) -> HttpResponse:
         """Who follows the page, latest first. Open to those who may see its posts."""
         page = selectors.open_page_at(uuid, request.user)
         return self.listed(selectors.followers_of(page, request.user, self.window()))
@@ -165,7 +166,7 @@ class OwnPagesViewSet(BaseViewSet):
     access: ClassVar = {"list": IsAuthenticated}
     serializer_class = PageSerializer
 
-    def list(self, request: Request) -> Response:
+    def list(self, request: Request) -> HttpResponse:
         """Your own pages, newest first."""
         me = current_user(request)
         return self.listed(selectors.pages_of(me, me, self.window()))
@@ -175,7 +176,7 @@ class FollowedPagesViewSet(BaseViewSet):
     access: ClassVar = {"list": IsAuthenticated}
     serializer_class = PageSerializer
 
-    def list(self, request: Request) -> Response:
+    def list(self, request: Request) -> HttpResponse:
         """The pages that you follow, latest follow first."""
         return self.listed(selectors.followed_pages(current_user(request), self.window()))
 
@@ -184,7 +185,7 @@ class UserPagesViewSet(BaseViewSet):
     access: ClassVar = {"list": AllowAny}
     serializer_class = PageSerializer
 
-    def list(self, request: Request, username: str) -> Response:
+    def list(self, request: Request, username: str) -> HttpResponse:
         """The pages of a user that you may find, newest first."""
         owner = user_at(username, request.user)
         return self.listed(selectors.pages_of(owner, request.user, self.window()))
@@ -201,7 +202,7 @@ class FollowRequestViewSet(BaseViewSet):
     serializer_class = FollowRequestSerializer
 
     @refuses(Forbidden)
-    def list(self, request: Request, uuid: str) -> Response:
+    def list(self, request: Request, uuid: str) -> HttpResponse:
         """Who waits to follow your page, oldest first."""
         page = selectors.page_at(uuid, request.user)
         return self.listed(selectors.requests_of(page, request.user, self.window()))
@@ -237,7 +238,7 @@ class TagViewSet(BaseViewSet):
     serializer_class = TagSerializer
 
     @extend_schema(parameters=[TagFilterSerializer])
-    def list(self, request: Request) -> Response:
+    def list(self, request: Request) -> HttpResponse:
         """The tags of the pages that you may find, in the order of their names."""
         prefix = self.query(TagFilterSerializer).get("q", "")
         return self.listed(selectors.tags_for(request.user, self.window(), prefix))

@@ -3,6 +3,7 @@ from functools import partial
 from http import HTTPStatus
 from typing import Any, ClassVar
 
+from django.http import HttpResponse
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.decorators import action
 from rest_framework.permissions import AllowAny, IsAuthenticated
@@ -41,7 +42,7 @@ class PagePostsViewSet(BaseViewSet):
     serializer_class = PostSerializer
 
     @refuses(PagePrivate)
-    def list(self, request: Request, uuid: str) -> Response:
+    def list(self, request: Request, uuid: str) -> HttpResponse:
         """The page's posts, newest first."""
         return self.listed(selectors.posts_of(uuid, request.user, self.window()))
 
@@ -51,7 +52,7 @@ class PagePostsViewSet(BaseViewSet):
         request=NewPostSerializer,
         responses={201: PostSerializer},
     )
-    def create(self, request: Request, uuid: str) -> Response:
+    def create(self, request: Request, uuid: str) -> HttpResponse:
         """A post, or a reply in the name of this page, by its owner."""
         actor = current_user(request)
         body = self.body(NewPostSerializer, authority=partial(require_owner_of, uuid, actor))
@@ -75,13 +76,13 @@ class PostViewSet(BaseViewSet):
     lookup_value_regex = "[^/]+"
 
     @refuses(PagePrivate)
-    def retrieve(self, request: Request, id: str) -> Response:
+    def retrieve(self, request: Request, id: str) -> HttpResponse:
         """One post."""
         return self.shown(self._post(id))
 
     @refuses(Forbidden, PagePrivate, policies.PageBlocked)
     @extend_schema(request=EditedPostSerializer)
-    def partial_update(self, request: Request, id: str) -> Response:
+    def partial_update(self, request: Request, id: str) -> HttpResponse:
         """Other words for a post, by the owner of its page. `updated_at` tells of it."""
         actor, post_id = current_user(request), id_or_404(id)
 
@@ -101,7 +102,7 @@ class PostViewSet(BaseViewSet):
     @refuses(PagePrivate)
     @extend_schema(responses=PostSerializer(many=True))
     @action(detail=True)
-    def replies(self, request: Request, id: str) -> Response:
+    def replies(self, request: Request, id: str) -> HttpResponse:
         """The replies that you may see, oldest first."""
         post = id_or_404(id)
         return self.listed(selectors.replies_to(post, request.user, self.window()))
@@ -132,7 +133,7 @@ class OwnLikesViewSet(BaseViewSet):
     access: ClassVar = {"list": IsAuthenticated}
     serializer_class = PostSerializer
 
-    def list(self, request: Request) -> Response:
+    def list(self, request: Request) -> HttpResponse:
         """The posts that you like and may still see, the latest like first."""
         return self.listed(selectors.liked_by(current_user(request), self.window()))
 

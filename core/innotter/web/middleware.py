@@ -2,6 +2,7 @@ from collections.abc import Callable
 from http import HTTPStatus
 from zoneinfo import ZoneInfo
 
+from django.contrib.messages.middleware import MessageMiddleware
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone, translation
 
@@ -40,6 +41,14 @@ class PollMiddleware:
         if request.path == POLLED and request.method in ("GET", "HEAD") and _is_idle(request):
             return HttpResponse(status=HTTPStatus.NO_CONTENT)
         return self.get_response(request)
+
+
+class SiteMessagesMiddleware(MessageMiddleware):
+    """The API has no next page, on which a message could be shown."""
+
+    def process_request(self, request: HttpRequest) -> None:
+        if not request.path.startswith("/api/"):
+            super().process_request(request)
 
 
 def _is_idle(request: HttpRequest) -> bool:

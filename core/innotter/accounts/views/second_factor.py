@@ -2,6 +2,7 @@ from http import HTTPStatus
 from typing import Any, ClassVar, cast
 from uuid import UUID
 
+from django.http import HttpResponse
 from drf_spectacular.utils import extend_schema
 from rest_framework.decorators import action
 from rest_framework.permissions import IsAuthenticated
@@ -90,7 +91,7 @@ class PasskeyViewSet(BaseViewSet):
     queryset = Passkey.objects.none()
     lookup_field = "id"
 
-    def list(self, request: Request) -> Response:
+    def list(self, request: Request) -> HttpResponse:
         """Your passkeys, latest first."""
         return self.listed(passkeys_of(current_user(request), self.window()))
 

@@ -2,7 +2,7 @@ from functools import partial
 from http import HTTPStatus
 from typing import ClassVar, cast
 
-from django.http import HttpRequest, JsonResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils.translation import get_language_from_request
 from drf_spectacular.utils import PolymorphicProxySerializer, extend_schema
 from rest_framework.decorators import action
@@ -309,7 +309,7 @@ class SessionViewSet(BaseViewSet):
     queryset = Session.objects.none()
     lookup_field = "id"
 
-    def list(self, request: Request) -> Response:
+    def list(self, request: Request) -> HttpResponse:
         """Where you are logged in, latest login first."""
         me, current = current_user(request), cast(Claims, request.auth).sid
         return self.listed(selectors.live_sessions(me, self.window(), current=current))
