@@ -149,6 +149,16 @@ def _required_outside_of_the_emulator(url: str | None, about: ValidationInfo) ->
     return url
 
 
+def _somewhere(region: str | None, about: ValidationInfo) -> str | None:
+    """boto3 has other places to look for one; they are asked where this variable is not set."""
+    if not region and _is_production(about):
+        import boto3  # noqa: PLC0415 (some roles never need it)
+
+        if not boto3.Session().region_name:
+            raise ValueError("must be set in production: the region of AWS")
+    return region
+
+
 def _not_public(bucket: str, about: ValidationInfo) -> str:
     if bucket == about.data.get("media_bucket"):
         raise ValueError("must not be MEDIA_BUCKET, which everybody may read")
@@ -161,6 +171,7 @@ type HostPattern = Annotated[str, StringConstraints(pattern=rf"^(?:\*|\.?{HOST})
 type TopicArn = Annotated[
     str, StringConstraints(pattern=r"^arn:aws[a-z-]*:sns:[a-z0-9-]+:\d+:[\w-]+(?:\.fifo)?$")
 ]
+type Region = Annotated[str, StringConstraints(pattern=r"^[a-z]{2,}(-[a-z]+)+-[0-9]+$")]
 # S3's own rule.
 type Bucket = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")]
 Listed = Annotated[list[str], NoDecode, BeforeValidator(listed)]
@@ -228,6 +239,10 @@ class Environment(BaseSettings):
     )
     sns_topic_arns: Annotated[list[TopicArn], NoDecode, BeforeValidator(listed)] = []
     aws_endpoint_url: EndpointUrl = None
+    # Read by boto3.
+    aws_default_region: Annotated[Region | None, OrNone, AfterValidator(_somewhere)] = Field(
+        default=None, validate_default=True
+    )
     media_bucket: Bucket = "innotter-media"
     media_url: Annotated[OptionalUrl, AfterValidator(_required_outside_of_the_emulator)] = Field(
         default=None, validate_default=True

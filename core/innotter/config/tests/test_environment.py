@@ -33,6 +33,7 @@ def production(tmp_path: Path) -> dict[str, Any]:
         "amqp_url": "amqp://core:secret@broker//",
         "mail_from": "Innotter <mail@innotter.example.com>",
         "media_url": "https://media.example.com",
+        "aws_default_region": "eu-central-1",
     }
 
 
@@ -96,6 +97,7 @@ NONSENSE = {
     "media_url": ["", *PLACES],
     "export_endpoint_url": PLACES,
     "aws_endpoint_url": PLACES,
+    "aws_default_region": ["Frankfurt", "eu-central", "eu-central-1 "],
     "site_templates": ["/nowhere"],
     "trusted_proxies": ["", "-1", "some", "100"],
     "limits": ["writes", "writes=1", "writes=1/0", "writes=-1/5", "naps=1/1", "writes=1/5;2"],
@@ -214,6 +216,18 @@ def test_the_command_that_makes_the_keys_runs_before_there_are_any(
     command = [sys.executable, str(MANAGE), "create_signing_keys", str(keys)]
     subprocess.run(command, env={**env, "SIGNING_KEYS_FILE": str(keys)}, check=True)
     assert Environment(**{**production, "signing_keys_file": keys}).signing_keys_file == keys
+
+
+def test_production_says_which_region_of_aws(
+    refusal: Callable[..., list[str]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delenv("AWS_REGION", raising=False)
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    [line] = refusal(aws_default_region=None)
+    assert line.startswith("AWS_DEFAULT_REGION must be set")
+    # Where boto3 finds one, there is one.
+    (tmp_path / "config").write_text("[default]\nregion = eu-west-1\n")
+    assert load().aws_default_region is None
 
 
 def test_development_starts_with_them(production: dict[str, Any]) -> None:
