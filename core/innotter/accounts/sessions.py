@@ -156,15 +156,19 @@ def log_out(*, token: str) -> None:
 
 
 @account_action
+@transaction.atomic
 def end_session(*, actor: User, session_id: UUID) -> None:
     """Ends one of one's own sessions. Raises NotFound."""
+    _lock_sessions(actor)
     if not _end_sessions(usable_sessions(actor).filter(pk=session_id)):
         raise NotFound
 
 
 @account_action
+@transaction.atomic
 def end_other_sessions(*, actor: User, session_id: UUID | None) -> None:
     """Ends all of one's own sessions but this one, if any."""
+    _lock_sessions(actor)
     _end_sessions(Session.objects.filter(user=actor, ended_at=None).exclude(pk__in=[session_id]))
 
 
@@ -250,6 +254,13 @@ def _is_replayed(token: RefreshToken, spent_at: datetime, asked_at: datetime) ->
     successors = RefreshToken.objects.filter(session=token.session_id, predecessor_id=token.pk)
     used = successors.filter(spent_at__isnull=False)
     return asked_at > spent_at + TABS_TOGETHER or used.exists()
+
+
+def _lock_sessions(user: User) -> None:
+    """All of them, in one order: of two that end each other at once, the second waits before it
+    has what the first will want, the row of the caller's own (count_write)."""
+    alive = Session.objects.filter(user=user, ended_at=None)
+    list(alive.select_for_update(no_key=True).order_by("pk").values_list("pk"))
 
 
 @transaction.atomic

@@ -1,38 +1,40 @@
 """Reads from replicas: nobody misses what they wrote themselves, nothing is decided by what a
-replica says, and one that is late or gone is not noticed. A real one follows the tests' server."""
+replica says, and one that is late or gone is not noticed."""
 
 import math
-import os
-import re
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
-import psycopg
 import pytest
 from django.conf import LazySettings
-from django.db import OperationalError, connection, connections
+from django.db import OperationalError, connection, connections, transaction
 from django.test import Client
-from psycopg.conninfo import conninfo_to_dict
 
 from dev import postgres
 from dev.assertions import assert_none
-from dev.ports import Port
-from dev.processes import Process, Processes
 from dev.testing import kill
 from innotter.accounts.logins import log_in
 from innotter.accounts.models import Session, User
 from innotter.accounts.sessions import log_out_of_site
 from innotter.accounts.tokens import mint_access_token
-from innotter.common import maintenance, replica_lag, replicas
+from innotter.common import maintenance
 from innotter.common.replica_lag import MOST_AWAY, MOST_BEHIND, TRUSTED, Watch
-from innotter.config.tests import test_permissions
+from innotter.config.tests.replica import (
+    REPLICA,
+    Replica,
+    clock,
+    look,
+    paused,
+    replica,
+    server,
+    wait_for,
+    watch,
+)
 from innotter.config.tests.routes import LISTS, NEEDED, routes
-from innotter.config.tests.test_permissions import cast as api_cast
 from innotter.conftest import (
     CLIENT,
     PASSWORD,
@@ -41,7 +43,6 @@ from innotter.conftest import (
     new_post,
     new_user,
     refusal,
-    rolled_back,
     signed_in,
 )
 from innotter.moderation.services import block_user
@@ -50,140 +51,9 @@ from innotter.pages.services import edit_page, follow
 from innotter.posts.models import Post
 from innotter.posts.services import create_post
 from innotter.web.tests import test_routes
-from innotter.web.tests.test_routes import cast as site_cast
+from innotter.web.tests.test_routes import cast
 
-__all__ = ["api_cast", "site_cast"]  # fixtures
-
-REPLICA = "replica-1"
-
-
-@dataclass
-class Replica:
-    url: str
-    process: Process
-    # Asked of it by requests.
-    answered: list[str] = field(default_factory=list)
-
-    def ask(self, sql: str) -> Any:
-        with psycopg.connect(self.url, autocommit=True) as own:
-            return own.execute(sql).fetchone()
-
-    def catch_up(self) -> None:
-        """Has what is committed by now."""
-        with psycopg.connect(os.environ["DATABASE_URL"], autocommit=True) as primary:
-            primary.execute("SET synchronous_commit = on")
-            primary.execute("SELECT pg_logical_emit_message(true, 'test', 'so far')")
-            [here] = primary.execute("SELECT pg_current_wal_lsn()").fetchone() or [None]
-        wait_for(lambda: self.ask(f"SELECT pg_last_wal_replay_lsn() >= '{here}'") == (True,))
-
-    def pause(self) -> None:
-        """With all that is committed by now. What comes later it has, and doesn't show."""
-        self.catch_up()
-        self.ask("SELECT pg_wal_replay_pause()")
-        wait_for(lambda: self.ask("SELECT pg_get_wal_replay_pause_state()") == ("paused",))
-
-    def go_on(self) -> None:
-        self.ask("SELECT pg_wal_replay_resume()")
-        self.catch_up()
-
-
-def wait_for(condition: Any) -> None:
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-
-
-@pytest.fixture(scope="module")
-def server(
-    django_db_setup: None, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[tuple[str, Process]]:
-    """A hot standby of the tests' server: its URL, and its process."""
-    folder = tmp_path_factory.mktemp("replica")
-    processes = Processes(folder / "logs")
-    data = Path(os.environ["TEST_LOGS"]).parent / f"replica-{folder.name}"
-    try:
-        # It looks for its primary anew without waiting for five seconds.
-        options = {**postgres.FORGETFUL, "wal_retrieve_retry_interval": "100ms"}
-        url = postgres.start_replica(processes, data, Port(), os.environ["DATABASE_URL"], options)
-        yield url, processes.by_name["replica"]
-    finally:
-        processes.stop()
-
-
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
-    """It stands still where nobody moves it by `clock.now`."""
-    clock = SimpleNamespace(now=1000.0)
-    monkeypatch.setattr(replica_lag, "time", SimpleNamespace(monotonic=lambda: clock.now))
-    return clock
-
-
-@pytest.fixture
-def watch(clock: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> Watch:
-    """That looks when a test says so."""
-    watch = Watch()
-    watch._is_begun = True
-    monkeypatch.setattr(replicas, "watch", watch)
-    return watch
-
-
-@pytest.fixture
-def replica(
-    transactional_db: None, server: tuple[str, Process], watch: Watch, settings: LazySettings
-) -> Iterator[Replica]:
-    """Has caught up, and is known to have."""
-    url, process = server
-    place = conninfo_to_dict(url)
-    own = {**connection.settings_dict, "HOST": place["host"], "PORT": place["port"]}
-    connections.databases[REPLICA] = own
-    settings.DATABASE_REPLICAS = [REPLICA]
-    allow(connections[REPLICA])
-    replica = Replica(url, process)
-    replica.go_on()
-
-    def note(execute: Any, sql: str, *rest: Any) -> Any:
-        if sql != replica_lag.REPLAYED:
-            replica.answered.append(sql)
-        return execute(sql, *rest)
-
-    try:
-        with connections[REPLICA].execute_wrapper(note):
-            yield replica
-    finally:
-        connections[REPLICA].close()
-        del connections[REPLICA], connections.databases[REPLICA]
-        if postgres.answers(url):
-            replica.go_on()
-
-
-def allow(server: Any) -> None:
-    """Django's tests refuse connections to what they don't empty."""
-
-    def ensure_connection() -> None:
-        if server.connection is None:
-            with server.wrap_database_errors:
-                server.connect()
-
-    server.ensure_connection = ensure_connection
-
-
-def look(watch: Watch) -> None:
-    watch.look_at_primary()
-    watch.look_at(REPLICA)
-
-
-@contextmanager
-def paused(replica: Replica, watch: Watch) -> Iterator[None]:
-    """Believed to be fresh, and from now on late: the longest second of all."""
-    replica.pause()
-    look(watch)
-    assert watch.fresh() == [REPLICA]
-    replica.answered.clear()
-    try:
-        yield
-    finally:
-        replica.go_on()
+__all__ = ["cast", "clock", "replica", "server", "watch"]  # fixtures
 
 
 @dataclass
@@ -294,6 +164,43 @@ def test_what_is_rolled_back_is_not_counted(reader: Person) -> None:
     assert not Session.objects.exclude(writes=0).exists()
 
 
+def test_two_sessions_may_end_each_other_at_once(author: Person) -> None:
+    """Each counts its write in the row that the other one ends."""
+    api = Session.objects.get(user=author.user, cookie_digest=None)
+    other = Person(author.user)
+    [theirs] = Session.objects.filter(user=author.user, cookie_digest=None).exclude(pk=api.pk)
+    with ThreadPoolExecutor(2) as threads:
+        with transaction.atomic():
+            list(Session.objects.select_for_update())
+            ends = [
+                threads.submit(in_a_thread, partial(who.api.delete, f"{SESSIONS}/{whose.pk}"))
+                for who, whose in ((author, theirs), (other, api))
+            ]
+            wait_for(lambda: number_of_waiting() == len(ends))
+        assert sorted(end.result() for end in ends) == [204, 204]
+
+
+def number_of_waiting() -> int:
+    """Transactions that wait for ours, or for one that does."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(DISTINCT waiting.pid) FROM pg_locks AS waiting,"
+            " unnest(pg_blocking_pids(waiting.pid)) AS before"
+            " WHERE NOT granted AND pg_backend_pid() = ANY(before || pg_blocking_pids(before))"
+        )
+        return int(cursor.fetchone()[0])
+
+
+SESSIONS = "/api/v1/users/me/sessions"
+
+
+def in_a_thread(request: Callable[[], Any]) -> int:
+    try:
+        return int(request().status_code)
+    finally:
+        connections.close_all()
+
+
 def test_a_token_without_a_session_and_the_panel_read_on_the_primary(
     replica: Replica, watch: Watch, author: Person
 ) -> None:
@@ -365,11 +272,12 @@ def test_what_decides_a_write_is_read_on_the_primary(
     with paused(replica, watch):
         edit_page(actor=author.user, page=Page.objects.get(), is_private=True)
         assert eve.get("/pages/ann").json()["is_private"] is False
-        assert eve.post("/pages/ann/follow").json() == {"follow": "requested"}
         post = Post.objects.get()
+        replica.answered.clear()
+        assert eve.post("/pages/ann/follow").json() == {"follow": "requested"}
         assert eve.post(f"/posts/{post.id}/like").status_code == 403
-        answered = list(replica.answered)
-    assert [sql for sql in answered if "FOR NO KEY" in sql] == []
+        assert eve.browser.post(f"/@ann/{post.id}", {"content": "Yes"}).status_code == 403
+        assert replica.answered == []
 
 
 def test_maintenance_is_looked_for_on_the_primary_and_reads_go_on(
@@ -541,56 +449,20 @@ def test_every_read_of_the_api_is_the_same_from_a_replica(
         assert len(replica.answered) > 20
 
 
-# Every write
-
-
-@pytest.mark.usefixtures("aws")
-def test_what_a_call_of_the_api_changes_is_changed_in_a_transaction(
-    api_cast: test_permissions.Cast,
+def test_every_page_of_the_site_is_answered_with_a_replica(
+    replica: Replica, watch: Watch, cast: test_routes.Cast, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whose end raises the number."""
+    """As the site's table says, and nothing of it has to be left to the primary."""
+    refused: list[str] = []
     wrong = []
-    for row in writing(test_permissions.rows()):
-        for role in ("owner", "admin"):
-            with rolled_back(), outside_of_transactions() as found:
-                api_cast.call(row, role)
-            wrong += [f"{row}, {role}: {sql}" for sql in found]
-    assert_none(wrong)
-
-
-@pytest.mark.usefixtures("aws")
-def test_so_is_what_a_form_of_the_site_changes(site_cast: test_routes.Cast) -> None:
-    wrong = []
-    for row in writing(test_routes.rows()):
-        for role in ("owner", "admin"):
-            with rolled_back(), outside_of_transactions() as found:
-                site_cast.call(row, role)
-            wrong += [f"{row}, {role}: {sql}" for sql in found]
-    assert_none(wrong)
-
-
-def writing[R: (test_permissions.Row, test_routes.Row)](rows: Iterator[R]) -> Iterator[R]:
-    """What may write; of reads test_maintenance.py says that they do not."""
-    return (row for row in rows if not row.call.startswith("GET"))
-
-
-# No read shows them: what limits count beforehand, pictures before a row names them, mails
-# that wait, and challenges.
-UNSEEN = re.compile(r"common_usage|media_picture|accounts_accountmail|accounts_challenge")
-
-
-@contextmanager
-def outside_of_transactions() -> Iterator[list[str]]:
-    """The statements that write where only the test has begun one."""
-    found: list[str] = []
-    depth = len(connection.savepoint_ids)
-
-    def note(execute: Any, sql: str, *rest: Any) -> Any:
-        writes = re.search(r"\b(INSERT INTO|UPDATE|DELETE FROM) ", sql)
-        is_outside = len(connection.savepoint_ids) == depth
-        if writes and is_outside and not UNSEEN.search(sql):
-            found.append(sql)
-        return execute(sql, *rest)
-
-    with connection.execute_wrapper(note):
-        yield found
+    with paused(replica, watch):
+        monkeypatch.setattr(watch, "distrust", refused.append)
+        for row in test_routes.rows():
+            if row.call.startswith("GET"):
+                for role in ("anonymous", "stranger", "owner", "admin"):
+                    status = cast.call(row, role).status_code
+                    if status != row.statuses[test_routes.ROLES.index(role)] or refused:
+                        wrong.append(f"{row}, {role}: {status}, {refused}")
+                    refused.clear()
+        assert_none(wrong)
+        assert len(replica.answered) > 50

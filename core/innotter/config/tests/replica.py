@@ -1,0 +1,154 @@
+"""A hot standby that follows the tests' server, and can be paused and killed; and what a process
+knows of it, which looks when a test says so."""
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import psycopg
+import pytest
+from django.conf import LazySettings
+from django.db import connection, connections
+from psycopg.conninfo import conninfo_to_dict
+
+from dev import postgres
+from dev.ports import Port
+from dev.processes import Process, Processes
+from innotter.common import replica_lag, replicas
+from innotter.common.replica_lag import Watch
+
+REPLICA = "replica-1"
+
+
+@dataclass
+class Replica:
+    url: str
+    process: Process
+    # Asked of it by requests.
+    answered: list[str] = field(default_factory=list)
+
+    def ask(self, sql: str) -> Any:
+        with psycopg.connect(self.url, autocommit=True) as own:
+            return own.execute(sql).fetchone()
+
+    def catch_up(self) -> None:
+        """Has what is committed by now."""
+        with psycopg.connect(os.environ["DATABASE_URL"], autocommit=True) as primary:
+            primary.execute("SET synchronous_commit = on")
+            primary.execute("SELECT pg_logical_emit_message(true, 'test', 'so far')")
+            [here] = primary.execute("SELECT pg_current_wal_lsn()").fetchone() or [None]
+        wait_for(lambda: self.ask(f"SELECT pg_last_wal_replay_lsn() >= '{here}'") == (True,))
+
+    def pause(self) -> None:
+        """With all that is committed by now. What comes later it has, and doesn't show."""
+        self.catch_up()
+        self.ask("SELECT pg_wal_replay_pause()")
+        wait_for(lambda: self.ask("SELECT pg_get_wal_replay_pause_state()") == ("paused",))
+
+    def go_on(self) -> None:
+        self.ask("SELECT pg_wal_replay_resume()")
+        self.catch_up()
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+@pytest.fixture(scope="module")
+def server(
+    django_db_setup: None, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[str, Process]]:
+    """A hot standby of the tests' server: its URL, and its process."""
+    folder = tmp_path_factory.mktemp("replica")
+    processes = Processes(folder / "logs")
+    data = Path(os.environ["TEST_LOGS"]).parent / f"replica-{folder.name}"
+    try:
+        # It looks for its primary anew without waiting for five seconds.
+        options = {**postgres.FORGETFUL, "wal_retrieve_retry_interval": "100ms"}
+        url = postgres.start_replica(processes, data, Port(), os.environ["DATABASE_URL"], options)
+        yield url, processes.by_name["replica"]
+    finally:
+        processes.stop()
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    """It stands still where nobody moves it by `clock.now`."""
+    clock = SimpleNamespace(now=1000.0)
+    monkeypatch.setattr(replica_lag, "time", SimpleNamespace(monotonic=lambda: clock.now))
+    return clock
+
+
+@pytest.fixture
+def watch(clock: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> Watch:
+    """That looks when a test says so."""
+    watch = Watch()
+    watch._is_begun = True
+    monkeypatch.setattr(replicas, "watch", watch)
+    return watch
+
+
+@pytest.fixture
+def replica(
+    transactional_db: None, server: tuple[str, Process], watch: Watch, settings: LazySettings
+) -> Iterator[Replica]:
+    """Has caught up, and is known to have."""
+    url, process = server
+    place = conninfo_to_dict(url)
+    own = {**connection.settings_dict, "HOST": place["host"], "PORT": place["port"]}
+    connections.databases[REPLICA] = own
+    settings.DATABASE_REPLICAS = [REPLICA]
+    allow(connections[REPLICA])
+    replica = Replica(url, process)
+    replica.go_on()
+
+    def note(execute: Any, sql: str, *rest: Any) -> Any:
+        if sql != replica_lag.REPLAYED:
+            replica.answered.append(sql)
+        return execute(sql, *rest)
+
+    try:
+        with connections[REPLICA].execute_wrapper(note):
+            yield replica
+    finally:
+        connections[REPLICA].close()
+        del connections[REPLICA], connections.databases[REPLICA]
+        if postgres.answers(url):
+            replica.go_on()
+
+
+def allow(server: Any) -> None:
+    """Django's tests refuse connections to what they don't empty."""
+
+    def ensure_connection() -> None:
+        if server.connection is None:
+            with server.wrap_database_errors:
+                server.connect()
+
+    server.ensure_connection = ensure_connection
+
+
+def look(watch: Watch) -> None:
+    watch.look_at_primary()
+    watch.look_at(REPLICA)
+
+
+@contextmanager
+def paused(replica: Replica, watch: Watch) -> Iterator[None]:
+    """Believed to be fresh, and from now on late: the longest second of all."""
+    replica.pause()
+    look(watch)
+    assert watch.fresh() == [REPLICA]
+    replica.answered.clear()
+    try:
+        yield
+    finally:
+        replica.go_on()
