@@ -44,11 +44,18 @@ class Unavailable(DomainError):
 
 
 class DatabaseUnavailable(Unavailable):
-    """Whether a write in progress was committed is unknown."""
+    """Of a write in progress nothing is kept, but for what follows."""
 
     code = "database_unavailable"
     detail = "The database is unavailable."
     retry_after = 5
+
+
+class UnknownOutcome(DatabaseUnavailable):
+    """The database was lost while it committed, or no replica has confirmed the commit."""
+
+    code = "unknown_outcome"
+    detail = "Whether this was done is unknown."
 
 
 class ReadOnly(Unavailable):

@@ -56,6 +56,10 @@ REPLICA_LAG = Gauge(
     ["replica"],
     multiprocess_mode="mostrecent",
 )
+UNKNOWN_OUTCOMES = Counter(
+    "innotter_database_unknown_outcomes",
+    "Commits that the database may have kept, or lost with a primary that is gone.",
+)
 TASKS = Counter("innotter_tasks", "Tasks that have ended.", ["task", "outcome"])
 TASK_SECONDS = Histogram(
     "innotter_task_seconds",

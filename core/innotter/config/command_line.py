@@ -14,6 +14,7 @@ from django.db import ProgrammingError
 
 from innotter.common.errors import DomainError, Unavailable
 from innotter.common.outages import is_database_away
+from innotter.common.postgresql import connect_directly
 
 REFUSED, WRONG_ARGUMENTS, AWAY = 1, 2, 3
 # A table or a column that is not there.
@@ -34,6 +35,9 @@ def main(argv: list[str]) -> None:
     # The class is no parameter of anything.
     base.CommandParser = OneLineParser  # type: ignore[misc]
     try:
+        # Roles are many, and keep nothing on a connection, but for the relay.
+        if argv[1:2] != ["run"]:
+            connect_directly()
         execute_from_command_line(argv)
     except KeyboardInterrupt:
         sys.exit(128 + signal.SIGINT)

@@ -27,9 +27,12 @@ def api(host: str = "127.0.0.1", port: int = 8000) -> None:
 def relay() -> None:
     """Publishes events from the outbox to RabbitMQ."""
     from innotter.common.metrics import Disk, serve_metrics
+    from innotter.common.postgresql import connect_directly
     from innotter.events.metrics import OutboxFigures, QueueFigures
     from innotter.events.relay import run_relay
 
+    # It listens.
+    connect_directly()
     serve_metrics(OutboxFigures(), QueueFigures(settings.AMQP_URL), Disk())
     stop = Event()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -183,7 +183,8 @@ PATIENCE = {
 }
 # The primary answers for a replica that is gone.
 PATIENCE_WITH_REPLICAS = {**PATIENCE, "connect_timeout": 2, "tcp_user_timeout": 2_000}
-# A compiled read is prepared when a connection first sends it; Django's own queries never are.
+# A compiled read is prepared when a connection first sends it, unless a pooler would forget it;
+# Django's own queries never are.
 PREPARED = {"prepare_threshold": 0}
 
 
@@ -216,6 +217,12 @@ DATABASES = {
     },
 }
 DATABASE_REPLICAS = [alias for alias in DATABASES if alias != "default"]
+# Of the same database, for the relay and for commands: see connect_directly().
+DIRECT_DATABASE = None
+if environment.database_direct_url:
+    DIRECT_DATABASE = _database(environment.database_direct_url)
+    # They live on from one transaction to the next.
+    DATABASES["default"]["DISABLE_SERVER_SIDE_CURSORS"] = True
 
 AUTH_USER_MODEL = "accounts.User"
 # Passwords are checked by accounts.passwords alone.

@@ -66,6 +66,13 @@ WORDS: dict[str | int, tuple[Any, Any]] = {
             "when we are done."
         ),
     ),
+    "unknown_outcome": (
+        gettext_lazy("We don't know whether that was done"),
+        gettext_lazy(
+            "Our database was interrupted while it saved. Look in a moment whether what you sent "
+            "is there, before you send it again."
+        ),
+    ),
     HTTPStatus.BAD_REQUEST: (
         gettext_lazy("That could not be understood"),
         gettext_lazy("The address or the form is not one of ours."),

@@ -67,6 +67,7 @@ KNOWN = frozenset(
         gettext_noop("This uuid is taken."),
         gettext_noop("Too many pictures are being processed. Try again later."),
         gettext_noop("Too many requests."),
+        gettext_noop("Whether this was done is unknown."),
         gettext_noop("Wrong code, or one that was used before."),
         gettext_noop("Wrong password."),
         gettext_noop("You are the last admin. Make somebody else an admin first."),

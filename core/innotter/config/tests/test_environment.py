@@ -89,6 +89,7 @@ NONSENSE = {
     "secret_key_fallbacks": ["k", f"{SECRET},short", f"{SECRET},{DEVELOPMENT}-{SECRET}"],
     "database_url": ["", "innotter", "mysql://db/x", "postgresql://db", *DATABASES],
     "database_replica_urls": ["replica", "postgresql://db", "postgresql://a/x,mysql://b/x"],
+    "database_direct_url": ["innotter", "mysql://db/x", *DATABASES],
     "amqp_url": ["", "broker", "http://broker", "amqp://", "amqp://broker:0", *BROKERS],
     "core_url": ["", *HOSTS, "https://host/path"],
     "cors_origins": [*HOSTS, "https://fine.example,https://host/path", "*"],
