@@ -5,9 +5,11 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import structlog
-from django.db import OperationalError, connection, transaction
+from django.db import Error as DatabaseFailure
+from django.db import connection, transaction
 from django.utils import timezone
 
+from innotter.common.outages import is_passing
 from innotter.mail.message import Outcome
 from innotter.mail.ses import LONGEST_BATCH
 from innotter_contracts.backoff import delay_after
@@ -42,8 +44,9 @@ def persist(write: Callable[[], None]) -> None:
             with transaction.atomic():
                 write()
             return
-        except OperationalError as error:
-            if attempt == PERSIST_ATTEMPTS or connection.in_atomic_block:
+        except DatabaseFailure as error:
+            is_last = attempt == PERSIST_ATTEMPTS or connection.in_atomic_block
+            if is_last or not is_passing(error):
                 raise
             log.warning("persist_again", reason=str(error))
             connection.close_if_unusable_or_obsolete()
