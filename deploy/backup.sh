@@ -1,5 +1,6 @@
 #!/bin/sh
-# Writes the whole database at DATABASE_URL to a file that restore.sh reads.
+# Writes the whole database at DATABASE_URL, or past a pooler at DATABASE_DIRECT_URL, to a file that
+# restore.sh reads.
 #   DATABASE_URL=postgresql://… sh deploy/backup.sh FILE
 # One consistent moment; nobody has to stop meanwhile. The file is there only when it is whole.
 # Needs psql, and pg_dump of the server's version or newer.
@@ -8,7 +9,8 @@ set -eu
 fail() { echo "$1 Nothing was written." >&2; exit 1; }
 
 [ $# = 1 ] || fail "Usage: DATABASE_URL=postgresql://… sh backup.sh FILE."
-[ -n "${DATABASE_URL:-}" ] || fail "DATABASE_URL is not set."
+DATABASE_URL="${DATABASE_DIRECT_URL:-${DATABASE_URL:-}}"
+[ -n "$DATABASE_URL" ] || fail "DATABASE_URL is not set."
 file="$1"
 server=$(psql --dbname="$DATABASE_URL" --no-psqlrc --tuples-only --no-align \
   --command="SELECT current_setting('server_version_num')::int / 10000") || fail "No database."

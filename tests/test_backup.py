@@ -116,10 +116,16 @@ def refused(stack: Stack, script: str, file: Path, *, tools: Path | None = None)
 
 
 def call(stack: Stack, script: str, file: Path, *, tools: Path | None = None) -> None:
+    """Past a pooler, to the second of two hosts: nobody is at the first."""
     path = f"{tools}:{postgres.BINARIES}:{os.environ['PATH']}"
+    direct = stack.env["DATABASE_URL"].replace("@", "@127.0.0.1:1,", 1)
+    urls = {
+        "DATABASE_URL": "postgresql://nobody.invalid/innotter",
+        "DATABASE_DIRECT_URL": f"{direct}?target_session_attrs=read-write",
+    }
     subprocess.run(
         ["sh", ROOT / "deploy" / script, file],
-        env={**stack.env, "PATH": path},
+        env={**stack.env, **urls, "PATH": path},
         check=True,
         stderr=subprocess.PIPE,
         text=True,

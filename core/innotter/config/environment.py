@@ -195,7 +195,7 @@ class Environment(BaseSettings):
     database_url: DatabaseUrl
     # Hot standbys of that server, which answer reads; none: it answers all of them.
     database_replica_urls: Annotated[list[DatabaseUrl], NoDecode, BeforeValidator(listed)] = []
-    # Past the pooler that DATABASE_URL leads to: for whoever keeps something on a connection.
+    # Past the pooler that DATABASE_URL leads to: for what keeps something on a connection.
     database_direct_url: Annotated[DatabaseUrl | None, OrNone] = None
     amqp_url: Annotated[SecretStr, AfterValidator(_amqp_url)]
     core_url: Origin = "http://localhost:8000"

@@ -57,7 +57,7 @@ def another() -> Iterator["psycopg.Connection[Any]"]:
 
 @contextmanager
 def canceling() -> Iterator[None]:
-    """Whoever waits for a replica is told to stop."""
+    """Every commit that waits for a replica is told to stop."""
     stop = Event()
 
     def cancel() -> None:
