@@ -83,7 +83,8 @@ def server(
 def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     """It stands still where nobody moves it by `clock.now`."""
     clock = SimpleNamespace(now=1000.0)
-    monkeypatch.setattr(replica_lag, "time", SimpleNamespace(monotonic=lambda: clock.now))
+    time = SimpleNamespace(monotonic=lambda: clock.now, sleep=lambda _: None)
+    monkeypatch.setattr(replica_lag, "time", time)
     return clock
 
 
