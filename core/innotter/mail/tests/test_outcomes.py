@@ -10,7 +10,7 @@ from innotter.mail import outcomes
 def test_what_ses_has_said_is_written_again_where_the_primary_takes_no_writes(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(outcomes.time, "sleep", lambda _: None)
+    monkeypatch.setattr("innotter.mail.outcomes.time.sleep", lambda _: None)
     new_user("ann")
     with connection.cursor() as cursor:
         cursor.execute("SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY")
