@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from django.db import connection
 
+from innotter.common.errors import ReadOnly
 from innotter.common.models import Maintenance
 from innotter.common.text import visible_line
 
@@ -45,6 +46,12 @@ def maintenance() -> Maintenance | None:
         _known = _Known(_known.found, now)
         _known = _Known(Maintenance.objects.first(), now)
     return _known.found
+
+
+def require_writable() -> None:
+    """For what is long past the check at its beginning, before it writes. Raises ReadOnly."""
+    if maintenance():
+        raise ReadOnly
 
 
 def last_known() -> Maintenance | None:

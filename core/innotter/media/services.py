@@ -20,6 +20,7 @@ from django.db.models import Exists, ManyToOneRel, OuterRef, QuerySet
 from django.utils import timezone
 
 from innotter.common.errors import Invalid, Unavailable
+from innotter.common.maintenance import require_writable
 from innotter.media import storage
 from innotter.media.models import Picture
 
@@ -80,7 +81,8 @@ def store_picture(*, image: "File[Any]") -> str:
     """Stores the avatars made of a file, and returns the picture's name, which a row has to take
     as its `image` within KEPT_UNUSED. Not for use in a transaction: others have to see the claim.
 
-    Raises Invalid for what is no picture that we take; Busy, StorageUnavailable.
+    Raises Invalid for what is no picture that we take; Busy, StorageUnavailable; ReadOnly where
+    maintenance has begun meanwhile.
     """
     kind = KINDS.get(PurePath(image.name or "").suffix.lower())
     if kind is None:
@@ -89,9 +91,12 @@ def store_picture(*, image: "File[Any]") -> str:
         raise TooLarge("image")
     files = _avatars(image.read(), kind)
     name = sha256(b"".join(files)).hexdigest()
+    # Both take seconds: to make the files, and to store them.
+    require_writable()
     _claim(name)
     # However often it has been stored before: a file that was lost is there again.
     storage.put(name, dict(zip(storage.SIZES, files, strict=True)))
+    require_writable()
     return name
 
 

@@ -9,6 +9,7 @@ from django.conf import settings
 from PIL import Image
 
 from innotter.accounts.models import User
+from innotter.common.maintenance import begin
 from innotter.conftest import Api, Events, bad_fields, no_trace, refusal
 from innotter.media import services, storage
 from innotter.media.tests.pictures import png, stored
@@ -33,6 +34,28 @@ def test_a_picture_comes_in_two_sizes_at_the_url_in_the_answer(
         picture = Image.open(io.BytesIO(stored(answer, size)))
         assert (picture.format, picture.size) == ("WEBP", (pixels, pixels))
     assert events() == []
+
+
+@both
+@pytest.mark.parametrize("step", [(services, "_avatars"), (storage, "put")])
+def test_an_upload_that_maintenance_has_overtaken_changes_nothing(
+    api: Api,
+    ann: User,
+    page: Page,
+    monkeypatch: pytest.MonkeyPatch,
+    route: str,
+    step: tuple[Any, str],
+) -> None:
+    module, name = step
+    work = getattr(module, name)
+
+    def meanwhile(*args: Any) -> Any:
+        begin("A new version comes.")
+        return work(*args)
+
+    monkeypatch.setattr(module, name, meanwhile)
+    assert refusal(api(ann).upload(route, png("navy"))) == (503, "maintenance")
+    assert shown(api, route) is None
 
 
 def test_what_is_stored_may_be_kept_for_ever(api: Api, ann: User) -> None:
