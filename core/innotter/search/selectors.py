@@ -7,28 +7,22 @@ that are looked at, so that a word of everybody's costs little more than a rare 
 """
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from functools import reduce
 from typing import Any
 from uuid import UUID
 
 from django.contrib.postgres.fields import ArrayField
-from django.contrib.postgres.search import TrigramSimilarity, TrigramWordSimilarity
 from django.db.models import (
-    BooleanField,
-    F,
-    FloatField,
     Func,
     IntegerField,
-    Q,
+    OuterRef,
     QuerySet,
+    Subquery,
     TextField,
     UUIDField,
     Value,
 )
 from django.db.models.expressions import RawSQL
-from django.db.models.functions import Cast, Concat, Round
 
 from innotter.accounts.models import User
 from innotter.accounts.selectors import Viewer, shown_to
@@ -40,7 +34,7 @@ from innotter.pages.selectors import findable_by, pages_for
 
 # How many candidates one text gives: those that begin with the question, in alphabetical order,
 # so that what is called exactly that is among them; and those that are like it.
-BEGINNING, ALIKE = 500, 3_000
+MOST_BEGINNING, MOST_ALIKE = 500, 3_000
 # Shorter queries have no trigrams and are matched as prefixes only.
 SHORTEST_ALIKE = 3
 # How many of all their trigrams a question and some whole words in a row have to share: six letters
@@ -52,12 +46,17 @@ BEHIND = 1_000
 # `distance:id`, which no column has.
 NEAREST_FIRST = Key("place", is_text=True, newest_first=False)
 
-# The question is compared as the rows' texts are. What sets something has no workers to help, which
-# take longer to start than an answer may take.
-RANKED = """
-WITH beginning (id, distance) AS MATERIALIZED {beginning}, enough AS MATERIALIZED (
+# The question is folded once, as the rows' texts are, and looked up from then on: so PostgreSQL
+# keeps one plan for all questions. What sets something has no workers to help, which take longer to
+# start than an answer may take.
+RANKED = r"""
+WITH question AS MATERIALIZED (
+    SELECT text, text || chr(1114111) AS last,
+        '% ' || regexp_replace(text, '([\\%_])', '\\\1', 'g') || '%' AS within
+    FROM (SELECT {folded} AS text)
+), beginning (id, distance) AS MATERIALIZED ({beginning}), enough AS MATERIALIZED (
     SELECT set_config('pg_trgm.strict_word_similarity_threshold', '{likeness}', true) IS NULL
-        OR count(*) > {most} OR length({text}) < {shortest} AS enough
+        OR count(*) > {most} OR length((SELECT text FROM question)) < {shortest} AS enough
     FROM (SELECT FROM beginning GROUP BY id {after_place}) AS counted
 )
 SELECT id, min(distance) AS distance
@@ -65,7 +64,28 @@ FROM (SELECT * FROM beginning UNION ALL {alike}) AS candidate (id, distance)
 GROUP BY id {after_place} ORDER BY min(distance) {order}, id {order} LIMIT {wanted}
 """
 HAVING = "HAVING (min(distance), id) {sign} ({far}::int, {after})"
-NOT_ENOUGH = RawSQL("NOT (SELECT enough FROM enough)", [], BooleanField())
+# `>= ANY` of one, because the planner takes two plain bounds for a narrow range, and then sorts all
+# of a wide one in place of reading the first of an index.
+BEGINNING = """(
+    SELECT id, round({behind} * (1.0 - similarity(text, (SELECT text FROM question)))::numeric)::int
+    FROM (
+        SELECT id, text FROM {texts} AS each (id, text)
+        WHERE text >= ANY (ARRAY(SELECT text FROM question)) AND text <= (SELECT last FROM question)
+        ORDER BY text, id LIMIT {limit}
+    ) AS near
+)"""
+# OFFSET 0, so that a text is folded once for all that follows.
+ALIKE = """(
+    SELECT id, {behind}
+        + round({behind} * (1.0 - word_similarity((SELECT text FROM question), text))::numeric)::int
+    FROM (
+        SELECT id, text FROM {texts} AS each (id, text)
+        WHERE NOT (SELECT enough FROM enough) AND (
+            text %>> (SELECT text FROM question) OR text LIKE (SELECT within FROM question)
+        ) OFFSET 0
+    ) AS near
+    WHERE NOT starts_with(text, (SELECT text FROM question)) LIMIT {limit}
+)"""
 
 type Rows = QuerySet[Any, Any]
 
@@ -107,8 +127,12 @@ def found(text: str, viewer: Viewer, window: Window, type: str | None = None) ->
 def _pages_found(
     text: str, viewer: Viewer, asked: Range, far: str | None, after: UUID | None
 ) -> With[Any]:
-    pages = Page.objects.filter(findable_by(viewer))
-    texts = [pages.annotate(text=Folded(column)) for column in ("name", "uuid", "tags__name")]
+    # Each page is looked up by itself: of a join the planner may make one of all users.
+    findable = Page.objects.filter(findable_by(viewer)).values(is_findable=Value(True))
+    pages = Page.objects.filter(Subquery(findable.filter(pk=OuterRef("pk"))))
+    tagged = Page.tags.through.objects.filter(Subquery(findable.filter(pk=OuterRef("page"))))
+    texts = [pages.values_list("pk", Folded(column)) for column in ("name", "uuid")]
+    texts += [tagged.values_list("page", Folded("tag__name"))]
     return _nearest(pages_for(viewer), _ranking(texts, text, asked, far, after))
 
 
@@ -117,7 +141,7 @@ def _users_found(
     text: str, viewer: Viewer, asked: Range, far: str | None, after: UUID | None
 ) -> With[Any]:
     users = User.objects.filter(shown_to(viewer))
-    texts = [users.annotate(text=Folded(column)) for column in ("username", "title")]
+    texts = [users.values_list("pk", Folded(column)) for column in ("username", "title")]
     return _nearest(User.objects.all(), _ranking(texts, text, asked, far, after))
 
 
@@ -130,17 +154,17 @@ def _nearest(rows: QuerySet[Any], ranking: Composed) -> With[Any]:
 
 
 def _ranking(texts: list[Rows], text: str, asked: Range, far: Any, after: Any) -> Composed:
-    """The ids and distances of the rows that are asked for, of those that have these texts."""
-    question = Func(text, function="fold_text", output_field=TextField())
+    """The ids and distances of the rows that are asked for, of those that have these texts: each a
+    query for ids and texts."""
     sign = ("<" if asked.backwards else ">") + ("=" if asked.inclusive else "")
     # On the way back the merely alike are met first, and never to be left out.
-    most = BEGINNING * len(texts) if asked.backwards else asked.limit
+    most = MOST_BEGINNING * len(texts) if asked.backwards else asked.limit
     return Composed(
         RANKED,
-        beginning=_union(_beginning(rows, question) for rows in texts),
-        alike=_union(_alike(rows, question) for rows in texts),
+        folded=Func(text, function="fold_text", output_field=TextField()),
+        beginning=_union(BEGINNING, texts, MOST_BEGINNING),
+        alike=_union(ALIKE, texts, MOST_ALIKE),
         after_place="" if far is None else Composed(HAVING, sign=sign, far=far, after=after),
-        text=question,
         likeness=f"{LIKENESS}",
         most=f"{most}",
         shortest=f"{SHORTEST_ALIKE}",
@@ -149,25 +173,10 @@ def _ranking(texts: list[Rows], text: str, asked: Range, far: Any, after: Any) -
     )
 
 
-def _beginning(rows: Rows, question: Any) -> Rows:
-    near = rows.filter(text__startswith=question).order_by("text", "id")
-    return _measured(near, TrigramSimilarity("text", question))[:BEGINNING]
-
-
-def _alike(rows: Rows, question: Any) -> Rows:
-    a_word = Concat(Value(" "), question, output_field=TextField())
-    within = Q(text__contains=a_word) | Q(text__trigram_strict_word_similar=question)
-    near = rows.filter(NOT_ENOUGH, within).exclude(text__startswith=question)
-    return _measured(near, TrigramWordSimilarity(question, "text"), BEHIND)[:ALIKE]
-
-
-def _measured(rows: Rows, similarity: Func, behind: int = 0) -> Rows:
-    far = Round(BEHIND * (Value(1.0, FloatField()) - similarity))
-    return rows.values_list(F("id"), Cast(far, IntegerField()) + behind)
-
-
-def _union(parts: Iterable[Rows]) -> Rows:
-    return reduce(lambda some, more: some.union(more, all=True), parts)
+def _union(template: str, texts: list[Rows], limit: int) -> Composed:
+    parts = [Composed(template, texts=rows, behind=f"{BEHIND}", limit=f"{limit}") for rows in texts]
+    names = {f"part{number}": part for number, part in enumerate(parts)}
+    return Composed(" UNION ALL ".join(f"{{{name}}}" for name in names), **names)
 
 
 def _place(position: object) -> tuple[str | None, UUID | None]:

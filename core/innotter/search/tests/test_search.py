@@ -320,8 +320,8 @@ def test_rows_that_come_and_go_move_nothing(api: Api, ann: User) -> None:
 def test_a_word_of_everybodys_is_cut_off_with_the_best_first(
     api: Api, ann: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(selectors, "BEGINNING", 5)
-    monkeypatch.setattr(selectors, "ALIKE", 5)
+    monkeypatch.setattr(selectors, "MOST_BEGINNING", 5)
+    monkeypatch.setattr(selectors, "MOST_ALIKE", 5)
     Page.objects.bulk_create(Page(owner=ann, name=f"Harbour {n:02}") for n in range(20))
     Page.objects.bulk_create(Page(owner=ann, name=f"My harbour {n:02}") for n in range(20))
     new_page(ann, uuid="the-one", name="Harbour")
@@ -347,6 +347,26 @@ def test_a_full_answer_looks_for_nothing_that_is_merely_alike(api: Api, ann: Use
     for number in alike:
         scan = next(line for line in plan[number::-1] if "->" in line)
         assert "never executed" in scan
+
+
+SEARCHED = ["pages_page_name", "pages_page_uuid", "pages_tag_name"]
+SEARCHED += ["accounts_user_username", "accounts_user_title"]
+
+
+def test_each_text_has_two_indexes_that_the_search_uses(api: Api, page: Page) -> None:
+    with statements() as sent:
+        api().get("/search", q="harbour")
+    assert len(sent) == 2
+    with connection.cursor() as cursor:
+        # Or else so small a table is read as a whole.
+        cursor.execute("SET LOCAL enable_seqscan = off")
+        plan = ""
+        for statement, params in sent:
+            cursor.execute("EXPLAIN " + statement, params)
+            plan += "\n".join(line for (line,) in cursor.fetchall())
+    for text in SEARCHED:
+        assert f"search_{text}_begins" in plan
+        assert f"search_{text}_like" in plan
 
 
 EXACT = [
@@ -390,5 +410,17 @@ def test_no_letter_of_unicode_is_told_by_case_or_composition(db: None) -> None:
             "SELECT a, b FROM unnest(%s::text[], %s::text[]) AS way (a, b)"
             " WHERE fold_text(a) <> fold_text(b)",
             [[a for a, _ in ways], [b for _, b in ways]],
+        )
+        assert cursor.fetchall() == []
+
+
+def test_russian_is_folded_as_all_scripts_are(db: None) -> None:
+    """It has a way of its own through fold_text(), which a character of another script closes."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "WITH letter AS (SELECT chr(n) AS c FROM generate_series(1, 1119) n"
+            " WHERE n < 128 OR n >= 1024)"
+            " SELECT a.c, b.c FROM letter a, letter b"
+            " WHERE fold_text(a.c || b.c) || '中' <> fold_text(a.c || b.c || '中')"
         )
         assert cursor.fetchall() == []
