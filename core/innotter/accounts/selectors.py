@@ -23,10 +23,18 @@ from django.dispatch import Signal
 from django.utils import timezone
 
 from innotter.accounts.models import FormerUsername, Passkey, RefreshToken, Session, Totp, User
-from innotter.common.compiled import ID, Fixed, NewParameter, Shape, compiled, taken_apart
+from innotter.common.compiled import (
+    ID,
+    Fixed,
+    NewParameter,
+    Shape,
+    compiled,
+    now,
+    taken_apart,
+)
 from innotter.common.emails import folded_email
 from innotter.common.errors import NotFound
-from innotter.common.pagination import Slice, Window
+from innotter.common.pagination import NEWEST_FIRST, Range, Slice, Window
 
 # Asked with an `address`; the app mail answers whether it gets no mail.
 suppression = Signal()
@@ -87,13 +95,15 @@ def _users_at(username: str, viewer: Viewer) -> QuerySet[User]:
 
 def user_formerly_at(username: str, viewer: Viewer) -> User:
     """Whose username this was, while it is reserved for them. Raises NotFound."""
-    former = FormerUsername.objects.filter(
-        username=username.lower(), reserved_until__gt=timezone.now()
-    )
-    user = User.objects.filter(shown_to(viewer), pk__in=former.values("user")).first()
-    if user is None:
-        raise NotFound
-    return user
+    for user in _users_formerly_at(username.lower(), viewer):
+        return user
+    raise NotFound
+
+
+@compiled
+def _users_formerly_at(username: str, viewer: Viewer) -> QuerySet[User]:
+    former = FormerUsername.objects.filter(username=username, reserved_until__gt=now())
+    return User.objects.filter(shown_to(viewer), pk__in=former.values("user"))
 
 
 def user_named(username: str) -> User:
@@ -171,15 +181,27 @@ def _writes(session_id: UUID) -> QuerySet[Session, Any]:
 def live_sessions(user: User, window: Window, *, current: UUID | None = None) -> Slice[Session]:
     """Those that can still be used, of programs and browsers, latest login first; of each whether
     it `is_current`."""
-    is_current = ExpressionWrapper(Q(pk__in=[current]), output_field=BooleanField())
-    return window.slice(usable_sessions(user).annotate(is_current=is_current))
+    asked = window.of(NEWEST_FIRST)
+    return asked.slice(_live_sessions(user.pk, timezone.now() - refresh_life(), current, asked))
+
+
+@compiled
+def _live_sessions(
+    user: UUID, used_since: datetime, current: UUID | None, asked: Range
+) -> QuerySet[Session]:
+    is_this = Q(pk=current) if current else Q(pk__in=[])
+    is_current = ExpressionWrapper(is_this, output_field=BooleanField())
+    live = _sessions_used_since(used_since, user).annotate(is_current=is_current)
+    return asked.bound(live)[: asked.limit + 1]
 
 
 def usable_sessions(user: User) -> QuerySet[Session]:
     """For services."""
-    return Session.objects.filter(
-        user=user, ended_at=None, last_used_at__gt=timezone.now() - refresh_life()
-    )
+    return _sessions_used_since(timezone.now() - refresh_life(), user.pk)
+
+
+def _sessions_used_since(moment: datetime, user: UUID) -> QuerySet[Session]:
+    return Session.objects.filter(user=user, ended_at=None, last_used_at__gt=moment)
 
 
 def cookie_session(token: str) -> Session | None:

@@ -20,8 +20,10 @@ from django.db.models import (
     QuerySet,
     Subquery,
     TextField,
+    Value,
 )
 from django.db.models.expressions import DatabaseDefault
+from django.db.models.functions import Concat
 from psycopg.errors import UniqueViolation
 
 from innotter.common.errors import Conflict, Invalid
@@ -78,6 +80,16 @@ class IsOneOf(Func):
     template = "%(expressions)s)"
     arg_joiner = " = ANY("
     output_field = BooleanField()
+
+
+LAST_CHARACTER = "\U0010ffff"
+
+
+def begins_with(column: str, text: Any) -> Q:
+    """By an index in the order of code points. Of LIKE PostgreSQL makes such a range only where it
+    knows the text before it plans."""
+    end = Concat(text, Value(LAST_CHARACTER), output_field=TextField())
+    return Q(**{f"{column}__gte": text, f"{column}__lte": end})
 
 
 class Composed(Expression):

@@ -22,13 +22,12 @@ from django.db.models import (
     When,
 )
 from django.db.models.functions import Coalesce
-from django.utils import timezone
 
 from innotter.accounts.actors import System
 from innotter.accounts.models import User
 from innotter.accounts.selectors import Viewer, hidden, shown_to
 from innotter.common.compiled import compiled, now
-from innotter.common.database import CountOfFirst
+from innotter.common.database import CountOfFirst, begins_with
 from innotter.common.errors import Forbidden, NotFound
 from innotter.common.pagination import (
     MAX_LIMIT,
@@ -148,11 +147,15 @@ def _pages_at(uuid: str, viewer: Viewer) -> QuerySet[Page]:
 def page_formerly_at(uuid: str, viewer: Viewer) -> Page:
     """The page that had this uuid until another one took its place, while it is reserved.
     Raises NotFound."""
-    former = FormerUuid.objects.filter(uuid=uuid.lower(), reserved_until__gt=timezone.now())
-    page = pages_for(viewer).filter(pk__in=former.values("page")).first()
-    if page is None:
-        raise NotFound
-    return page
+    for page in _pages_formerly_at(uuid.lower(), viewer):
+        return page
+    raise NotFound
+
+
+@compiled
+def _pages_formerly_at(uuid: str, viewer: Viewer) -> QuerySet[Page]:
+    former = FormerUuid.objects.filter(uuid=uuid, reserved_until__gt=now())
+    return pages_for(viewer).filter(pk__in=former.values("page"))
 
 
 def open_page_at(uuid: str, viewer: Viewer) -> Page:
@@ -268,9 +271,15 @@ def waiting_for(page: Page, usernames: Collection[str] | None = None) -> QuerySe
 
 def tags_for(viewer: Viewer, window: Window, prefix: str = "") -> Slice[Tag]:
     """The tags of the pages that the viewer may find, each with its `pages_count`, by name."""
+    asked = window.of(BY_NAME)
+    return asked.slice(_tags_for(viewer, normal_tag(prefix), asked))
+
+
+@compiled
+def _tags_for(viewer: Viewer, prefix: str, asked: Range) -> QuerySet[Tag]:
     tagged = Page.tags.through.objects.filter(tag=OuterRef("pk"))
     findable = findable_by(viewer, "page__")
     tags = Tag.objects.filter(
-        Exists(tagged.filter(findable)), name__startswith=normal_tag(prefix)
+        begins_with("name", prefix), Exists(tagged.filter(findable))
     ).annotate(pages_count=CountOfFirst(tagged.order_by("page_id"), findable))
-    return window.slice(tags, BY_NAME)
+    return asked.bound(tags)[: asked.limit + 1]

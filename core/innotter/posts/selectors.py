@@ -4,7 +4,6 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib.postgres.expressions import ArraySubquery
-from django.db import connection
 from django.db.models import (
     BooleanField,
     Case,
@@ -23,7 +22,7 @@ from django.db.models.functions import Coalesce
 
 from innotter.accounts.models import User
 from innotter.accounts.selectors import Viewer
-from innotter.common.compiled import compiled
+from innotter.common.compiled import Statement, compiled
 from innotter.common.database import CountOfFirst, IsOneOf
 from innotter.common.errors import NotFound
 from innotter.common.pagination import NEWEST_FIRST, OLDEST_FIRST, Key, Range, Slice, Window
@@ -189,26 +188,32 @@ def counted(field: str) -> QuerySet[Any]:
 # Of a thread: so many posts above the one that is read, and so many below it.
 MOST_ABOVE = 20
 MOST_BELOW = 100
-# Level by level, so that the limit ends the search; `path` puts each reply below its parent.
-BELOW = """
-    WITH RECURSIVE tree AS (
-        SELECT id, 1 AS depth, ARRAY[id] AS path FROM posts_post WHERE reply_to_id = %(post)s
-        UNION ALL
-        SELECT reply.id, tree.depth + 1, tree.path || reply.id
-        FROM tree JOIN posts_post AS reply ON reply.reply_to_id = tree.id
-    ), found AS (SELECT *, row_number() OVER () AS place FROM (SELECT * FROM tree LIMIT %(limit)s))
-    SELECT id, depth, place FROM found ORDER BY path
-"""
-ABOVE = """
+# Those above have negative depths. Those below are found level by level, so that the limit ends the
+# search; `path` puts each reply below its parent.
+AROUND = Statement(
+    """
     WITH RECURSIVE chain AS (
-        SELECT reply_to_id AS id, 1 AS distance FROM posts_post WHERE id = %(post)s
+        SELECT reply_to_id AS id, 1 AS distance FROM posts_post WHERE id = %s
         UNION ALL
         SELECT parent.reply_to_id, chain.distance + 1
         FROM chain JOIN posts_post AS parent ON parent.id = chain.id
-        WHERE chain.distance < %(limit)s
+        WHERE chain.distance < %s
+    ), tree AS (
+        SELECT id, 1 AS depth, ARRAY[id] AS path FROM posts_post WHERE reply_to_id = %s
+        UNION ALL
+        SELECT reply.id, tree.depth + 1, tree.path || reply.id
+        FROM tree JOIN posts_post AS reply ON reply.reply_to_id = tree.id
+    ), found AS (
+        SELECT *, row_number() OVER () AS place
+        FROM (SELECT * FROM tree LIMIT %s) AS nearest
     )
-    SELECT id FROM chain WHERE id IS NOT NULL ORDER BY distance DESC
-"""
+    SELECT id, -distance AS depth, 0 AS place, NULL AS path FROM chain WHERE id IS NOT NULL
+    UNION ALL SELECT id, depth, place, path FROM found
+    ORDER BY path NULLS FIRST, depth
+    """,
+    order=[0, 1, 0, 2],
+    row=lambda row: row[:3],
+)
 
 
 @dataclass(frozen=True)
@@ -222,21 +227,17 @@ class Thread:
 
 
 def thread_of(post: Post, viewer: Viewer) -> Thread:
-    """What the viewer may see of it. In three statements, however deep it is.
+    """What the viewer may see of it. In two statements, however deep it is.
 
     What they may not see leaves a gap, and what answers it stays where it was.
     """
-    with connection.cursor() as cursor:
-        cursor.execute(ABOVE, {"post": post.id, "limit": MOST_ABOVE})
-        above = [key for (key,) in cursor.fetchall()]
-        cursor.execute(BELOW, {"post": post.id, "limit": MOST_BELOW + 1})
-        found = cursor.fetchall()
+    found = AROUND.rows([post.id, MOST_ABOVE, MOST_BELOW + 1])
     # Of more than are shown, the farthest goes, wherever it would stand.
-    below = [(key, depth) for key, depth, place in found if place <= MOST_BELOW]
-    keys = [*above, *(key for key, _ in below)]
-    seen = {each.id: each for each in posts_among(keys, viewer)}
+    around = [(key, depth) for key, depth, place in found if place <= MOST_BELOW]
+    seen = {each.id: each for each in posts_among([key for key, _ in around], viewer)}
+    shown = [(seen[key], depth) for key, depth in around if key in seen]
     return Thread(
-        above=[seen[key] for key in above if key in seen],
-        below=[(seen[key], depth) for key, depth in below if key in seen],
-        is_cut=len(found) > MOST_BELOW,
+        above=[post for post, depth in shown if depth < 0],
+        below=[(post, depth) for post, depth in shown if depth > 0],
+        is_cut=len(around) < len(found),
     )

@@ -203,6 +203,7 @@ def test_tags_are_one_query(api: Api, django_assert_num_queries: Any) -> None:
         api().get("/tags", q="g")
 
 
+@pytest.mark.usefixtures("recompiled")
 def test_counting_the_pages_of_a_tag_has_an_end(
     api: Api, ann: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:

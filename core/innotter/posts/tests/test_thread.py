@@ -41,14 +41,14 @@ def test_what_a_post_answers_stands_above_it_from_the_first_on(tree: Post, eve: 
     assert below == [("aaa", 1)]
 
 
-def test_it_takes_three_statements_however_deep_it_is(tree: Post, eve: User) -> None:
+def test_it_takes_two_statements_however_deep_it_is(tree: Post, eve: User) -> None:
     last = Post.objects.get(content="aaa")
     for number in range(30):
         last = new_post(tree.page, f"deeper {number}", last)
     for post in (tree, last):
         with CaptureQueriesContext(connection) as queries:
             thread_of(post, eve)
-        assert len(queries) == 3
+        assert len(queries) == 2
 
 
 def test_no_more_is_read_than_is_shown(
