@@ -2,8 +2,8 @@
 
     python bench/load.py PORT CONNECTIONS SECONDS < REQUESTS
 
-REQUESTS: a JSON list of [method, path, body or null, token]. Each connection begins at a place of
-its own. A process of its own, so that its time is nobody else's.
+REQUESTS: a JSON list of [method, path, body or null, token or ""]. Each connection begins at a
+place of its own. A process of its own, so that its time is nobody else's.
 """
 
 import json
@@ -42,7 +42,9 @@ def main() -> None:
 
 def encoded(port: int, method: str, path: str, body: str | None, token: str) -> bytes:
     sent = (body or "").encode()
-    head = [f"{method} {path} HTTP/1.1", f"Host: {HOST}:{port}", f"Authorization: Bearer {token}"]
+    head = [f"{method} {path} HTTP/1.1", f"Host: {HOST}:{port}"]
+    if token:
+        head += [f"Authorization: Bearer {token}"]
     if body is not None:
         head += ["Content-Type: application/json", f"Content-Length: {len(sent)}"]
     return "\r\n".join([*head, "", ""]).encode() + sent

@@ -30,7 +30,8 @@ import psycopg
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from bench.rows import FOLLOWED, fill
+from bench.asked import BARS, Asked, Request, questions
+from bench.rows import fill
 from dev import postgres
 from dev.paths import ROOT
 from dev.ports import HOST, Port
@@ -39,31 +40,10 @@ from dev.stack import manage
 
 SIZE = 1_000_000
 CONNECTIONS, SECONDS, ROUNDS = 8, 3, 3
-# What a request may cost at most, as a multiple of the bare one.
-BARS = {"page": 2.5, "posts": 2.5, "like": 3, "post": 3}
-BAR_OF_FEED = 2
 # Nobody is refused.
 LIMITS = "writes=0/60"
-# Of each feed, the first page and this one.
-DEEP = 100
-# So many pages and posts are asked for, and looked at by the comparison.
-ASKED, COMPARED = 200, 20
-
-PAGES = """SELECT uuid FROM pages_page page JOIN accounts_user owner ON owner.id = owner_id
-    WHERE NOT is_private AND NOT blocked_for_good AND NOT is_blocked AND posts_count > 20
-    ORDER BY md5(uuid) LIMIT %s"""
-POSTS = """SELECT post.id::text FROM posts_post post JOIN pages_page page ON page.id = page_id
-    JOIN accounts_user owner ON owner.id = owner_id
-    WHERE NOT is_private AND NOT blocked_for_good AND NOT is_blocked
-    ORDER BY post.id DESC LIMIT %s"""
-
-# Method, path, body.
-type Request = tuple[str, str, str | None]
-
-
-class Asked(NamedTuple):
-    who: str
-    requests: list[Request]
+# So many requests of a kind are looked at by the comparison.
+COMPARED = 20
 
 
 class Cost(NamedTuple):
@@ -136,7 +116,9 @@ class Rivals:
         self._keys = str(settings.SIGNING_KEYS_FILE)
 
     def token_of(self, username: str) -> str:
-        """Good for ten minutes."""
+        """Good for ten minutes; none of nobody."""
+        if not username:
+            return ""
         from innotter.accounts.models import User  # noqa: PLC0415 # Django comes first
         from innotter.accounts.tokens import mint_access_token  # noqa: PLC0415
 
@@ -153,11 +135,15 @@ class Rivals:
 
 
 def measure(rivals: Rivals, size: int, wanted: list[str] | None) -> None:
-    asked = {name: each for name, each in questions(rivals).items() if not wanted or name in wanted}
+    asked = {
+        name: each
+        for name, each in questions(rivals.database_url).items()
+        if not wanted or name in wanted
+    }
     for name, each in asked.items():
         compare(rivals, name, each)
     print(f"{size:,} posts. Load of the machine: {os.getloadavg()[0]:.1f} on {os.cpu_count()}.")
-    print(f"{'':<10}{'core':>8}{'of it PG':>10}{'bare':>8}{'of it PG':>10}{'ratio':>8}{'bar':>6}")
+    print(f"{'':<12}{'core':>8}{'of it PG':>10}{'bare':>8}{'of it PG':>10}{'ratio':>8}{'bar':>6}")
     for name, each in asked.items():
         core, bare = (costs for costs in by_turns(rivals, each))
         pairs = zip(core, bare, strict=True)
@@ -168,43 +154,8 @@ def measure(rivals: Rivals, size: int, wanted: list[str] | None) -> None:
             for costs in (core, bare)
         )
         wrong = sum(cost.wrong for cost in (*core, *bare))
-        print(f"{name:<10}{figures}{ratio:>8.2f}{BARS.get(name, BAR_OF_FEED):>6}", end="")
+        print(f"{name:<12}{figures}{ratio:>8.2f}{BARS[name]:>6}", end="")
         print(f"  {wrong} wrong answers" if wrong else "", flush=True)
-
-
-def questions(rivals: Rivals) -> dict[str, Asked]:
-    with psycopg.connect(rivals.database_url) as database:
-        pages = [row[0] for row in database.execute(PAGES, [ASKED])]
-        posts = [row[0] for row in database.execute(POSTS, [ASKED])]
-    feed: list[Request] = [("GET", "/api/v1/feed", None)]
-    page_of = "/api/v1/pages/{}".format
-    likes: list[Request] = [
-        (method, f"/api/v1/posts/{post}/like", None)
-        for post in posts
-        for method in ("POST", "DELETE")
-    ]
-    text = json.dumps({"content": "Fog over the water, and a boat."})
-    return {
-        **{f"feed{count}": Asked(f"reader{count}", feed) for count in FOLLOWED},
-        **{f"deep{count}": deep(rivals, f"reader{count}") for count in FOLLOWED},
-        "page": Asked("reader100", [("GET", page_of(page), None) for page in pages]),
-        "posts": Asked("reader100", [("GET", f"{page_of(page)}/posts", None) for page in pages]),
-        "like": Asked("author", likes),
-        "post": Asked("author", [("POST", f"{page_of('authors-page')}/posts", text)]),
-    }
-
-
-def deep(rivals: Rivals, who: str) -> Asked:
-    """The feed's page of that number, or its last."""
-    path = "/api/v1/feed"
-    headers = {"Authorization": f"Bearer {rivals.token_of(who)}"}
-    with httpx.Client(base_url=f"http://localhost:{rivals.port('core')}", headers=headers) as core:
-        for _ in range(DEEP - 1):
-            following = core.get(path).json()["next"]
-            if following is None:
-                break
-            path = httpx.URL(following).raw_path.decode()
-    return Asked(who, [("GET", path, None)])
 
 
 def compare(rivals: Rivals, name: str, asked: Asked) -> None:
@@ -225,7 +176,7 @@ def answer(rivals: Rivals, which: str, who: str, request: Request) -> tuple[int,
         f"http://{HOST}:{rivals.port(which)}{path}",
         content=body,
         headers={
-            "Authorization": f"Bearer {rivals.token_of(who)}",
+            **({"Authorization": f"Bearer {rivals.token_of(who)}"} if who else {}),
             "Host": f"localhost:{rivals.port('core')}",
             "Content-Type": "application/json",
         },

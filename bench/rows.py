@@ -1,21 +1,27 @@
 """An instance to measure: so many posts, and in proportion to them pages, users, likes and follows.
 
 Few pages have most of the posts and followers, as it is everywhere; one in ten is private, some are
-blocked. `reader20`, `reader100`, … follow so many pages; `author` owns `authors-page`. Nothing was
-posted on `silent-page` for half a year. `flooding-page` has the newest posts of all, more than a
-feed looks at, and none of the readers follows it.
+blocked. `reader20`, `reader100`, … follow so many pages; `author` owns `authors-page`,
+and `authors-door`, a private one where people wait. Nothing was posted on `silent-page` for half a
+year. `flooding-page` has the newest posts of all, more than a feed looks at, and none of the
+readers follows it. Names and tags are of bench/names.py.
 
 Ten million posts take minutes: rows are counted before they are written, written once, and indexed
 when all are there.
 """
 
+import random
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import islice
 
 import psycopg
 
+from bench.names import names_of, words_of
+
 POSTS_A_PAGE = 50
 FOLLOWED = (20, 100, 1000, 5000)
+TAGS = 1_000
 # In the order in which their rows need each other. `n` is a row's number, `%(pages)s` how many
 # pages and users there are, `%(posts)s` how many posts, `%(silent)s` and `%(flooding)s` the pages
 # of these names. Popularity is the cube of chance.
@@ -29,9 +35,11 @@ CHOSEN = [
     FROM generate_series(1, %(pages)s) n, (SELECT %(names)s::text[] AS names) x""",
     """CREATE TEMP TABLE page AS
     SELECT n, uuidv7(-interval '740 days' + n * interval '1 minute') AS id,
-        CASE n WHEN 100 THEN cardinality(%(names)s::text[]) ELSE 20 + n %% (%(pages)s - 20) END
-            AS owner
+        CASE WHEN n IN (100, 101) THEN cardinality(%(names)s::text[])
+            ELSE 20 + n %% (%(pages)s - 20) END AS owner
     FROM generate_series(1, %(pages)s) n""",
+    """CREATE TEMP TABLE called AS
+    SELECT * FROM unnest(%(called)s::text[]) WITH ORDINALITY each (name, n)""",
     """CREATE TEMP TABLE post AS
     SELECT row_number() OVER (ORDER BY id) AS n, id, chance, page
     FROM (
@@ -66,24 +74,32 @@ CHOSEN = [
     JOIN person USING (n), LATERAL (SELECT page.n FROM page WHERE page.n <> %(flooding)s
         ORDER BY page.n = %(silent)s DESC, power(random(), 2) * page.n + wanted.n * 0
         LIMIT wanted.pages) chosen""",
-    "ANALYZE person, page, post, reply, liked, followed",
+    "DELETE FROM followed WHERE page = 101",
+    "ANALYZE person, page, called, post, reply, liked, followed",
 ]
 WRITTEN = [
     """INSERT INTO accounts_user (id, created_at, updated_at, password, username, email, title,
         role, is_blocked, email_notifications, language)
-    SELECT id, now(), now(), '', name, name || '@example.com', initcap(name), 'user',
-        n > 20 AND n %% 200 = 0, 'off', 'en' FROM person""",
+    SELECT id, now(), now(), '', person.name, person.name || '@example.com', called.name, 'user',
+        n > 20 AND n %% 200 = 0, 'off', 'en' FROM person JOIN called USING (n)""",
     """INSERT INTO pages_page (id, created_at, updated_at, uuid, name, description, is_private,
         blocked_for_good, followers_count, posts_count, owner_id)
     SELECT page.id, now(), now(),
-        CASE page.n WHEN 100 THEN 'authors-page' WHEN %(silent)s THEN 'silent-page'
-            WHEN %(flooding)s THEN 'flooding-page' ELSE 'page' || page.n END,
-        'Page ' || page.n, repeat('words and things ', 1 + page.n %% 12), page.n %% 10 = 3,
-        page.n %% 200 = 7, coalesce(followers.count, 0), coalesce(posts.count, 0), person.id
-    FROM page JOIN person ON person.n = page.owner
+        CASE page.n WHEN 100 THEN 'authors-page' WHEN 101 THEN 'authors-door'
+            WHEN %(silent)s THEN 'silent-page' WHEN %(flooding)s THEN 'flooding-page' ELSE 'page' || page.n END,
+        called.name, repeat('words and things ', 1 + page.n %% 12),
+        page.n = 101 OR page.n %% 10 = 3, page.n %% 200 = 7,
+        coalesce(followers.count, 0), coalesce(posts.count, 0), person.id
+    FROM page JOIN person ON person.n = page.owner JOIN called ON called.n = page.n + %(pages)s
     LEFT JOIN (SELECT page, count(*) FROM post GROUP BY 1) posts ON posts.page = page.n
     LEFT JOIN (SELECT page, count(*) FROM followed GROUP BY 1) followers
         ON followers.page = page.n""",
+    """INSERT INTO pages_tag (id, created_at, updated_at, name)
+    SELECT uuidv7(), now(), now(), name FROM unnest(%(tags)s::text[]) name""",
+    """INSERT INTO pages_page_tags (page_id, tag_id)
+    SELECT DISTINCT page.id, tag.id
+    FROM page, generate_series(1, 2) k, (SELECT id, row_number() OVER () AS n FROM pages_tag) tag
+    WHERE tag.n = 1 + page.n * k * 31 %% cardinality(%(tags)s::text[])""",
     """INSERT INTO posts_post (id, created_at, updated_at, content, likes_count, replies_count,
         page_id, reply_to_id, reply_to_page_id)
     SELECT post.id, uuid_extract_timestamp(post.id), uuid_extract_timestamp(post.id),
@@ -101,6 +117,9 @@ WRITTEN = [
     """INSERT INTO pages_follow (id, created_at, updated_at, accepted_at, user_id, page_id)
     SELECT uuidv7(), now(), now(), now(), person.id, page.id
     FROM followed JOIN page ON page.n = followed.page JOIN person ON person.n = followed.person""",
+    """INSERT INTO pages_follow (id, created_at, updated_at, user_id, page_id)
+    SELECT uuidv7(), now(), now(), person.id, page.id
+    FROM person, page WHERE person.n BETWEEN 21 AND 60 AND page.n = 101""",
 ]
 TABLES = ["accounts_user", "pages_page", "posts_post", "posts_like", "pages_follow"]
 # Their indexes and foreign keys, as statements that drop them and that make them. What is a key of
@@ -117,10 +136,14 @@ INDEXES = """SELECT format('DROP INDEX %%s', indexrelid::regclass), pg_get_index
 def fill(database_url: str, posts: int) -> None:
     """An empty, migrated database."""
     pages = max(posts // POSTS_A_PAGE, 2 * FOLLOWED[0])
+    rng = random.Random(1)  # noqa: S311 # data to look at, no secret
+    words = words_of(rng)
     known = {
         "posts": posts,
         "pages": pages,
         "followed": list(FOLLOWED),
+        "called": list(islice(names_of(rng, words), 2 * pages)),
+        "tags": words[:TAGS],
         "names": [*(f"reader{count}" for count in FOLLOWED), "author"],
         # Public ones, of owners who are not blocked.
         "silent": pages // 2 + 1,

@@ -11,9 +11,7 @@ import random
 import statistics
 import sys
 import time
-from collections.abc import Iterator
 from datetime import UTC, datetime
-from itertools import accumulate
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -21,22 +19,13 @@ from uuid import UUID
 import django
 from django.db import connection
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from bench.names import QUESTIONS, WORDS, names_of, words_of
+
 SIZE = 200_000
-WORDS = 20_000
 TIMES = 9
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
-# Beginnings, middles and ends of syllables.
-LETTERS = {
-    "latin": ("bcdfghjklmnprstvwz", "aeiou", ("", "", "n", "r", "s", "l", "t", "m")),
-    "cyrillic": ("бвгджзклмнпрстфхцчш", "аеёиоуыюя", ("", "", "н", "р", "с", "л", "т", "й")),
-}
-# Each of these is in one of `of` names; `the` shows the cost of a word without meaning.
-KNOWN = {"the": 4, "photo": 20, "harbour": 200, "гавань": 200, "lighthouse": 2_000, "ёжик": 20_000}
-QUESTIONS = [
-    "harbour", "harbor", "harbuor", "гавань", "гвань", "lighthouse", "lighthuose", "ежик",
-    "harbour lighthouse", "kalomi", "person100000", "zzzzqqq", "photo", "the", "har", "ha", "h",
-    "га", "к", "%", "_", "🔥",
-]  # fmt: skip
 
 
 def main() -> None:
@@ -55,8 +44,8 @@ def main() -> None:
 def fill(rng: random.Random) -> None:
     users, pages = [_id(0, n) for n in range(SIZE)], [_id(1, n) for n in range(SIZE)]
     tags = [_id(2, n) for n in range(WORDS)]
-    words = _words(rng)
-    names = _names(rng, words)
+    words = words_of(rng)
+    names = names_of(rng, words)
     copy("accounts_user", users, lambda n: {
         "password": "", "username": f"person{n}", "email": f"person{n}@example.com",
         "title": next(names), "role": "user", "is_blocked": n % 100 == 0,
@@ -103,24 +92,6 @@ def measure() -> None:
         found = [row.get("page", row.get("user")) for row in answer.json()["results"]]
         first = ", ".join(row.get("name", row.get("title")) for row in found[:3])
         print(f"{question:<20} {statistics.median(times):>10.1f} {max(times):>6.1f}  {first}")
-
-
-def _words(rng: random.Random) -> list[str]:
-    words: set[str] = set()
-    while len(words) < WORDS:
-        letters = LETTERS["latin" if len(words) % 2 else "cyrillic"]
-        syllables = range(rng.randint(2, 4))
-        words.add("".join(rng.choice(part) for _ in syllables for part in letters))
-    return sorted(words, key=lambda word: rng.random())
-
-
-def _names(rng: random.Random, words: list[str]) -> Iterator[str]:
-    """One to three words, some of them often and most of them seldom."""
-    weights = list(accumulate(1 / (n + 10) for n in range(len(words))))
-    while True:
-        name = rng.choices(words, cum_weights=weights, k=rng.randint(1, 3))
-        name = [word for word, of in KNOWN.items() if rng.randrange(of) == 0] + name
-        yield " ".join(name)[:100].capitalize()
 
 
 def _often_first(rng: random.Random, tags: list[UUID]) -> UUID:

@@ -131,8 +131,8 @@ def _pages_found(
     findable = Page.objects.filter(findable_by(viewer)).values(is_findable=Value(True))
     pages = Page.objects.filter(Subquery(findable.filter(pk=OuterRef("pk"))))
     tagged = Page.tags.through.objects.filter(Subquery(findable.filter(pk=OuterRef("page"))))
-    texts = [pages.values_list("pk", Folded(column)) for column in ("name", "uuid")]
-    texts += [tagged.values_list("page", Folded("tag__name"))]
+    texts: list[Rows] = [pages.values_list("pk", Folded(each)) for each in ("name", "uuid")]
+    texts.append(tagged.values_list("page", Folded("tag__name")))
     return _nearest(pages_for(viewer), _ranking(texts, text, asked, far, after))
 
 
@@ -174,9 +174,11 @@ def _ranking(texts: list[Rows], text: str, asked: Range, far: Any, after: Any) -
 
 
 def _union(template: str, texts: list[Rows], limit: int) -> Composed:
-    parts = [Composed(template, texts=rows, behind=f"{BEHIND}", limit=f"{limit}") for rows in texts]
-    names = {f"part{number}": part for number, part in enumerate(parts)}
-    return Composed(" UNION ALL ".join(f"{{{name}}}" for name in names), **names)
+    parts: dict[str, Any] = {
+        f"part{number}": Composed(template, texts=rows, behind=f"{BEHIND}", limit=f"{limit}")
+        for number, rows in enumerate(texts)
+    }
+    return Composed(" UNION ALL ".join(f"{{{name}}}" for name in parts), **parts)
 
 
 def _place(position: object) -> tuple[str | None, UUID | None]:
