@@ -86,7 +86,8 @@ WRITTEN = [
         blocked_for_good, followers_count, posts_count, owner_id)
     SELECT page.id, now(), now(),
         CASE page.n WHEN 100 THEN 'authors-page' WHEN 101 THEN 'authors-door'
-            WHEN %(silent)s THEN 'silent-page' WHEN %(flooding)s THEN 'flooding-page' ELSE 'page' || page.n END,
+            WHEN %(silent)s THEN 'silent-page' WHEN %(flooding)s THEN 'flooding-page'
+            ELSE 'page' || page.n END,
         called.name, repeat('words and things ', 1 + page.n %% 12),
         page.n = 101 OR page.n %% 10 = 3, page.n %% 200 = 7,
         coalesce(followers.count, 0), coalesce(posts.count, 0), person.id
