@@ -4,13 +4,14 @@ Without them the same pages are links and forms, which tests/test_site.py goes t
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import httpx
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 from dev.assertions import wait_until
 from dev.browser import PATIENCE, Tabs
@@ -62,10 +63,16 @@ type Opens = Callable[[str], Page]
 
 
 @pytest.fixture
-def bobs(stack: Stack, town: Town, open_tab: Tabs) -> Opens:
-    """`bobs("/")`: that page on Bob's phone."""
+def bobs_tab(stack: Stack, town: Town, open_tab: Tabs) -> Page:
     tab = open_tab(viewport=PHONE, locale="en", base_url=stack.core_url)
     tab.context.add_cookies(town.cookies)
+    return tab
+
+
+@pytest.fixture
+def bobs(bobs_tab: Page) -> Opens:
+    """`bobs("/")`: that page on Bob's phone."""
+    tab = bobs_tab
 
     def opens(path: str) -> Page:
         tab.goto(path)
@@ -99,6 +106,53 @@ def test_what_is_painted_waits_for_no_htmx_and_other_pages_have_none(bobs: Opens
     tab = bobs("/about")
     tab.wait_for_load_state("networkidle")
     assert tab.locator("script[src*=htmx]").count() == 0
+
+
+@contextmanager
+def opened_without_its_styles(tab: Page) -> Iterator[None]:
+    """The feed, whose script has run and which nobody sees yet: it is painted afterwards."""
+    styles: list[Route] = []
+
+    def hold(route: Route) -> None:
+        styles.append(route)
+
+    tab.route(re.compile(r"\.css$"), hold, times=1)
+    tab.goto("/", wait_until="commit")
+    try:
+        # Not at each frame: there is none.
+        tab.wait_for_function("typeof begin === 'function'", polling=50)
+        yield
+    finally:
+        for route in styles:
+            route.continue_()
+
+
+def test_a_script_that_is_there_before_the_paint_leaves_page_and_storage_alone(
+    bobs_tab: Page,
+) -> None:
+    tab = bobs_tab
+    tab.add_init_script(
+        "window.reads = 0;"
+        "const { getItem } = Storage.prototype;"
+        "Storage.prototype.getItem = function (name) {"
+        " reads += 1; return getItem.call(this, name); };"
+    )
+    with opened_without_its_styles(tab):
+        assert tab.evaluate("performance.getEntriesByType('paint').length") == 0
+        assert tab.evaluate("reads") == 0
+        assert tab.evaluate("document.querySelector('[data-open-keys]').hidden")
+    expect(tab.get_by_role("button", name="Keyboard shortcuts")).to_be_visible()
+    expect(tab.locator(".counter")).to_have_text("180")
+    assert tab.evaluate("reads") > 0
+
+
+def test_what_is_written_before_the_paint_is_a_draft_too(bobs_tab: Page) -> None:
+    tab = bobs_tab
+    with opened_without_its_styles(tab):
+        tab.evaluate("document.querySelector('.composer textarea').value = 'Early words.'")
+    expect(tab.locator(".counter")).to_have_text("168")
+    tab.reload()
+    expect(tab.get_by_label("What is new?")).to_have_value("Early words.")
 
 
 def test_a_like_and_a_follow_change_their_own_part(bobs: Opens, town: Town) -> None:

@@ -1,7 +1,12 @@
 // What makes the site better where scripts run. Without them every link and form works as it is.
 // One file, so that it is one request: writing, keys, live and times. No module: it runs as soon as it is
-// there, and nothing that is painted waits for it.
+// there, and nothing that is painted waits for it. What it finds on the page it looks for after the first
+// paint, in `begin`: what it changes is not laid out before.
 "use strict";
+
+const first = (selector, root = document) => root.querySelector(selector);
+const all = (selector) => document.querySelectorAll(selector);
+const loaded = (act) => (document.readyState === "complete" ? act() : addEventListener("load", act));
 
 // Counting, keeping and clearing what is being written. A second press of the button makes no second
 // post: the form's key says so to the server.
@@ -23,47 +28,51 @@ function count(field) {
 
 function keep(form) {
   const name = `${KEPT}${user}:${form.dataset.draft}`;
-  const field = form.querySelector("textarea");
-  if (!field.value) field.value = localStorage.getItem(name) ?? "";
-  count(field);
-  field.addEventListener("input", () => {
+  const field = first("textarea", form);
+  const store = () => {
     if (field.value) localStorage.setItem(name, field.value);
     else localStorage.removeItem(name);
-  });
+  };
+  // Some write before this runs.
+  if (field.value !== field.defaultValue) store();
+  else if (!field.value) field.value = localStorage.getItem(name) ?? "";
+  count(field);
+  field.addEventListener("input", store);
   form.addEventListener("submit", () => {
     sessionStorage.setItem("sent", name);
   });
 }
 
-for (const field of document.querySelectorAll("textarea[data-limit]")) {
-  count(field);
-  field.addEventListener("input", () => count(field));
+function help() {
+  for (const field of all("textarea[data-limit]")) {
+    count(field);
+    field.addEventListener("input", () => count(field));
+  }
+  // A draft goes when the server says that it has taken it: not on a refusal, not at a login.
+  if (first(".note.success")) {
+    localStorage.removeItem(sessionStorage.getItem("sent"));
+    sessionStorage.removeItem("sent");
+  }
+  for (const form of all("form[data-draft]")) keep(form);
+  for (const field of all('input[type="file"][accept^="image"]')) preview(field);
 }
-
-// A draft goes when the server says that it has taken it: not on a refusal, not at a login.
-if (document.querySelector(".note.success")) {
-  localStorage.removeItem(sessionStorage.getItem("sent"));
-  sessionStorage.removeItem("sent");
-}
-
-for (const form of document.querySelectorAll("form[data-draft]")) keep(form);
 
 // Nothing of a session stays behind, once the server has ended it: what it refuses stays at /logout.
-document.querySelector('form[action="/logout"]')?.addEventListener("submit", () => {
-  sessionStorage.setItem("left", "1");
+document.addEventListener("submit", ({ target }) => {
+  if (target.matches('[action="/logout"]')) sessionStorage.setItem("left", "1");
 });
 
-if (sessionStorage.getItem("left")) {
+function forget() {
+  if (!sessionStorage.getItem("left")) return;
   sessionStorage.removeItem("left");
-  if (!user && location.pathname !== "/logout") {
-    for (const name of Object.keys(localStorage)) {
-      if (name.startsWith(KEPT)) localStorage.removeItem(name);
-    }
+  if (user || location.pathname === "/logout") return;
+  for (const name of Object.keys(localStorage)) {
+    if (name.startsWith(KEPT)) localStorage.removeItem(name);
   }
 }
 
 // A picture is seen before it is sent.
-for (const field of document.querySelectorAll('input[type="file"][accept^="image"]')) {
+function preview(field) {
   const image = document.createElement("img");
   image.className = "preview";
   image.alt = "";
@@ -79,14 +88,13 @@ for (const field of document.querySelectorAll('input[type="file"][accept^="image
 // The dialog #keys lists them.
 
 const OFF = "keys:off";
-const first = (selector, root = document) => root.querySelector(selector);
-const posts = () => [...document.querySelectorAll("article.post:not(.quoted)")];
+const posts = () => [...all("article.post:not(.quoted)")];
 const current = () => document.activeElement?.closest("article.post");
 
 function step(by) {
-  const all = posts();
-  const at = all.indexOf(current());
-  const next = all[at < 0 ? 0 : Math.min(Math.max(at + by, 0), all.length - 1)];
+  const list = posts();
+  const at = list.indexOf(current());
+  const next = list[at < 0 ? 0 : Math.min(Math.max(at + by, 0), list.length - 1)];
   if (!next) return;
   next.tabIndex = -1;
   next.focus({ preventScroll: true });
@@ -118,7 +126,7 @@ document.addEventListener("keydown", (event) => {
   act();
 });
 
-for (const box of document.querySelectorAll("input[data-keys]")) {
+function offer(box) {
   box.closest("[hidden]")?.removeAttribute("hidden");
   box.checked = !localStorage.getItem(OFF);
   box.addEventListener("change", () => {
@@ -130,12 +138,15 @@ for (const box of document.querySelectorAll("input[data-keys]")) {
 // The post's own page has what `r` leads to.
 // The browser goes to a fragment first, and takes the focus from elsewhere.
 const toReply = () => setTimeout(() => first("#reply textarea")?.focus());
-if (location.hash === "#reply") addEventListener("load", toReply);
-first('a.reply[href="#reply"]')?.addEventListener("click", toReply);
-const keysOpener = first("[data-open-keys]");
-if (keysOpener) {
-  keysOpener.hidden = false;
-  keysOpener.addEventListener("click", () => first("#keys").showModal());
+
+function listen() {
+  for (const box of all("input[data-keys]")) offer(box);
+  if (location.hash === "#reply") loaded(toReply);
+  first('a.reply[href="#reply"]')?.addEventListener("click", toReply);
+  const opener = first("[data-open-keys]");
+  if (!opener) return;
+  opener.hidden = false;
+  opener.addEventListener("click", () => first("#keys").showModal());
 }
 
 // New posts announce themselves, older ones are swapped in, and going back finds the same place.
@@ -157,9 +168,6 @@ function watch(fresh) {
   document.addEventListener("visibilitychange", ask);
 }
 
-const fresh = document.querySelector("#fresh[data-poll]");
-if (fresh) watch(fresh);
-
 // After older rows: the focus goes to the first of them, their number is said, and the place in the
 // list that each stands at is remembered for the way back.
 let asked = null;
@@ -171,7 +179,7 @@ document.addEventListener("htmx:afterSettle", () => {
   if (!asked) return;
   const added = [...asked.list.children].filter((each) => !asked.before.has(each) && !each.matches(".older"));
   for (const each of added) each.dataset.at = asked.url;
-  const said = document.querySelector("#said");
+  const said = first("#said");
   said.textContent = `${said.dataset.more} ${added.length}`;
   const [next] = added;
   if (next) {
@@ -190,53 +198,58 @@ document.addEventListener("click", ({ target }) => {
 
 // What never reached the server is said; nothing was changed.
 document.addEventListener("htmx:sendError", () => {
-  const said = document.querySelector("#said");
+  const said = first("#said");
   said.textContent = said.dataset.failed;
   said.classList.remove("visually-hidden");
   setTimeout(() => said.classList.add("visually-hidden"), 6000);
 });
 document.addEventListener("htmx:beforeRequest", () => {
-  document.querySelector("#said").textContent = "";
+  first("#said").textContent = "";
 });
 
 // Times in the reader's own zone: those that are written out at once, the others when they are pointed at.
-for (const field of document.querySelectorAll("[data-time-zone]")) {
-  field.value = new Intl.DateTimeFormat().resolvedOptions().timeZone ?? "";
-}
-
 function inFull(time) {
   const full = new Intl.DateTimeFormat(document.documentElement.lang, { dateStyle: "long", timeStyle: "short" });
   return full.format(new Date(time.dateTime));
 }
 
-for (const time of document.querySelectorAll("time[data-exact]")) time.textContent = inFull(time);
+function tellTimes() {
+  for (const field of all("[data-time-zone]")) field.value = new Intl.DateTimeFormat().resolvedOptions().timeZone ?? "";
+  for (const time of all("time[data-exact]")) time.textContent = inFull(time);
+}
+
 document.addEventListener("pointerover", ({ target }) => {
   const time = target.closest("time[datetime*='T']");
   if (time) time.title = inFull(time);
 });
 
 document.addEventListener("keydown", ({ key }) => {
-  if (key === "Escape") document.querySelector("#suggestions")?.replaceChildren();
+  if (key === "Escape") first("#suggestions")?.replaceChildren();
 });
 
 // What a part of the page can't say, the form says as a page: a refusal, or the way to the login.
 document.addEventListener("htmx:responseError", (event) => event.detail.elt.closest("form")?.submit());
 
-// Nothing that is shown waits for htmx: it is fetched after the first paint, and only where something asks
-// for it. Until it is there, links and forms work as they are. It takes up its work by itself where it
-// finds the page loaded.
+// htmx is fetched only where something asks for it. Until it is there, links and forms work as they are. It
+// takes up its work by itself where it finds the page loaded.
 function enhance() {
   const script = document.createElement("script");
   script.src = first("script[data-htmx]").dataset.htmx;
   document.head.append(script);
 }
 
-function afterPaint(act) {
-  const watcher = new PerformanceObserver(() => {
-    watcher.disconnect();
-    act();
-  });
-  watcher.observe({ type: "paint", buffered: true });
+function begin() {
+  forget();
+  help();
+  listen();
+  tellTimes();
+  const fresh = first("#fresh[data-poll]");
+  if (fresh) watch(fresh);
+  if (first("[hx-get], [hx-post]")) loaded(enhance);
 }
 
-if (first("[hx-get], [hx-post]")) addEventListener("load", () => afterPaint(enhance));
+const painted = new PerformanceObserver(() => {
+  painted.disconnect();
+  begin();
+});
+painted.observe({ type: "paint", buffered: true });
