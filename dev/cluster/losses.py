@@ -11,7 +11,7 @@ from innotter_contracts.events import MAIL_QUEUE
 
 # Seconds for which each is away; a host for longer than its replacement may take.
 HOST_AWAY, BROKER_AWAY, APPLICATION_AWAY, NETWORK_AWAY = 50, 20, 30, 30
-# Seconds after which whoever runs the hosts starts the scheduler elsewhere.
+# Seconds after which those who run the hosts start the scheduler elsewhere.
 MOVED = 10
 # In their order.
 NAMES = ("primary", "broker", "application", "network", "update")
