@@ -19,6 +19,7 @@ from innotter.common.errors import (
     NotFound,
     ReadOnly,
     Throttled,
+    UnknownOutcome,
 )
 from innotter.common.examples import REQUESTS
 from innotter.common.problems import status_of
@@ -141,7 +142,9 @@ class Schema(AutoSchema):
             usual.add(HTTPStatus.TOO_MANY_REQUESTS)
         problems = {status: [DETAILS[status]] for status in usual}
         if self.method != "GET":
-            problems[HTTPStatus.SERVICE_UNAVAILABLE].append((ReadOnly.code, ReadOnly.detail))
+            problems[HTTPStatus.SERVICE_UNAVAILABLE] += [
+                (error.code, error.detail) for error in (ReadOnly, UnknownOutcome)
+            ]
         if self.method == "PUT" and any(
             isinstance(parser, MultiPartParser) for parser in self.view.get_parsers()
         ):
