@@ -58,7 +58,7 @@ def questions(database_url: str) -> dict[str, Asked]:
             if (found := database.execute(LAST_SEEN, [who]).fetchall())
         }
     page_of, post_of = "/api/v1/pages/{}".format, "/api/v1/posts/{}".format
-    door = page_of("authors-door")
+    private = page_of("authors-private")
     text = json.dumps({"content": "Fog over the water, and a boat."})
     asked = [urlencode({"q": question}) for question in QUESTIONS]
     return {
@@ -72,7 +72,7 @@ def questions(database_url: str) -> dict[str, Asked]:
         ),
         "likes": Asked("reader100", reads(["/api/v1/users/me/likes"])),
         "followers": Asked("reader100", reads(f"{page_of(page)}/followers" for page in pages)),
-        "requests": Asked("author", reads([f"{door}/follow-requests"])),
+        "requests": Asked("author", reads([f"{private}/follow-requests"])),
         "like": Asked("author", there_and_back(f"{post_of(post)}/like" for post in posts)),
         "follow": Asked("author", there_and_back(f"{page_of(page)}/follow" for page in pages)),
         "post": Asked("author", [("POST", f"{page_of('authors-page')}/posts", text)]),

@@ -1,9 +1,9 @@
 """An instance to measure: so many posts, and in proportion to them pages, users, likes and follows.
 
 Few pages have most of the posts and followers, as it is everywhere; one in ten is private, some are
-blocked. `reader20`, `reader100`, … follow so many pages; `author` owns `authors-page`,
-and `authors-door`, a private one where people wait. Nothing was posted on `silent-page` for half a
-year. `flooding-page` has the newest posts of all, more than a feed looks at, and none of the
+blocked. `reader20`, `reader100`, … follow so many pages; `author` owns `authors-page`, and
+`authors-private`, where people wait to follow. Nothing was posted on `silent-page` for half a year.
+`flooding-page` has the newest posts of all, more than a feed looks at, and none of the
 readers follows it. Names and tags are of bench/names.py.
 
 Ten million posts take minutes: rows are counted before they are written, written once, and indexed
@@ -85,7 +85,7 @@ WRITTEN = [
     """INSERT INTO pages_page (id, created_at, updated_at, uuid, name, description, is_private,
         blocked_for_good, followers_count, posts_count, owner_id)
     SELECT page.id, now(), now(),
-        CASE page.n WHEN 100 THEN 'authors-page' WHEN 101 THEN 'authors-door'
+        CASE page.n WHEN 100 THEN 'authors-page' WHEN 101 THEN 'authors-private'
             WHEN %(silent)s THEN 'silent-page' WHEN %(flooding)s THEN 'flooding-page'
             ELSE 'page' || page.n END,
         called.name, repeat('words and things ', 1 + page.n %% 12),
