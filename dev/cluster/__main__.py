@@ -13,7 +13,7 @@ from dev.cluster.rehearsal import FOLDER, rehearse
 from dev.errors import Failed
 from dev.locks import locked
 
-NEEDED = ("ip", "unshare", "setpriv", "apt-get")
+NEEDED = ("ip", "sysctl", "unshare", "setpriv", "apt-get")
 # What the rehearsal runs in: a network, mounts and process ids of its own. Its first process is a
 # shell, which collects the dead; with the first process the kernel ends all others, and with them
 # networks and mounts.

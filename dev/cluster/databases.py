@@ -62,9 +62,7 @@ class Databases:
         file = host.folder / "patroni.json"
         text = json.dumps(patroni(host.name, str(host.folder / "postgres"), self._password))
         file.write_text(text)
-        # A standby that asks a silent primary begins anew: TCP's own next try may be far off when
-        # the network is back.
-        env = {**os.environ, "HOME": str(host.folder), "PGCONNECT_TIMEOUT": "3"}
+        env = {**os.environ, "HOME": str(host.folder)}
         # PostgreSQL refuses root, and Patroni starts it.
         host.processes.start("patroni", [*unprivileged(), tools.patroni(), file], env=env)
 

@@ -72,8 +72,9 @@ class _Rehearsal:
         with step("The end of the load"):
             self._outside.by_name["load"].stop()
             written = truth.written(LOGS)
+        amqp_url = self._brokers.url(plan.DATABASES[0])
         with step("Rest"):
-            owed = truth.wait_until_quiet(self._databases.url())
+            owed = truth.wait_until_quiet(self._databases.url(), amqp_url)
         audited = self._audit()
         found = truth.look(self._databases.url())
         mails = truth.mails_in(truth.inbox(self._env["AWS_ENDPOINT_URL"]))

@@ -12,9 +12,12 @@ import httpx
 import psycopg
 
 from dev.inbox import messages_url
+from dev.topology import waiting
+from innotter_contracts.events import DELAYS, QUEUES
 
-# Seconds until all that is owed has left.
-QUIET_SECONDS = 120
+# Seconds until all that is owed has left: a task that failed may wait for a minute. And how often
+# nothing must be owed, a second apart.
+QUIET_SECONDS, LOOKS = 180, 3
 OWED = """
     SELECT (SELECT count(*) FROM events_outboxevent WHERE published_at IS NULL)
          + (SELECT count(*) FROM mail_delivery WHERE state IN ('waiting', 'sending'))
@@ -92,15 +95,23 @@ def compare(written: Mapping[str, Any], found: Found, mails: Counter[tuple[str, 
     )
 
 
-def wait_until_quiet(database_url: str) -> int:
+def wait_until_quiet(database_url: str, amqp_url: str) -> int:
     """How much is still owed when the time is over."""
-    deadline = time.monotonic() + QUIET_SECONDS
+    deadline, quiet = time.monotonic() + QUIET_SECONDS, 0
     while True:
-        with psycopg.connect(database_url) as database:
-            [owed] = database.execute(OWED).fetchone() or [0]
-        if not owed or time.monotonic() > deadline:
-            return int(owed)
+        owed = _owed(database_url, amqp_url)
+        # What a worker has in hand is in no queue, and not yet in a row.
+        quiet = 0 if owed else quiet + 1
+        if quiet == LOOKS or time.monotonic() > deadline:
+            return owed
         time.sleep(1)
+
+
+def _owed(database_url: str, amqp_url: str) -> int:
+    """Events that nobody has published, messages that nobody has read, mails that have not left."""
+    with psycopg.connect(database_url) as database:
+        [rows] = database.execute(OWED).fetchone() or [0]
+    return int(rows) + sum(waiting(amqp_url, queue) for queue in (*QUEUES, *DELAYS))
 
 
 def look(database_url: str) -> Found:
