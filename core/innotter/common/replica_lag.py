@@ -27,7 +27,7 @@ LOOK_EVERY = 0.5
 MOST_BEHIND = 1
 # Seconds after which what was seen of a replica says nothing: it doesn't answer.
 TRUSTED = 3
-# Seconds for which the replicas that had everything go on when the primary is away: nothing new is
+# Seconds for which the replicas that were not late go on when the primary is away: nothing new is
 # written there, as far as we can know. By then another primary has taken over.
 MOST_AWAY = 60
 # For a lag of so many minutes it is known how long it is.
@@ -63,6 +63,7 @@ class Watch:
         self._seen: dict[str, Seen] = {}
         self._lock = Lock()
         self._is_begun = False
+        self._is_primary_away = False
 
     def fresh(self) -> list[str]:
         """The replicas that may answer those who wrote nothing themselves."""
@@ -84,7 +85,13 @@ class Watch:
     def look_at_primary(self) -> None:
         """Raises what says that it is away."""
         moment = time.monotonic()
-        self._places.append(Place(moment, _place(DEFAULT_DB_ALIAS, WRITTEN)))
+        try:
+            written = _place(DEFAULT_DB_ALIAS, WRITTEN)
+        except DatabaseFailure:
+            self._is_primary_away = True
+            raise
+        self._is_primary_away = False
+        self._places.append(Place(moment, written))
 
     def look_at(self, replica: str) -> None:
         """Raises what says that it is away; nobody asks it then."""
@@ -100,7 +107,10 @@ class Watch:
         if newest_first and replayed >= newest_first[0].bytes:
             return 0
         reached = (place.moment for place in newest_first if place.bytes <= replayed)
-        return time.monotonic() - next(reached, -math.inf)
+        # A primary that is away writes nothing, but its last words may have reached nobody.
+        is_over = newest_first and self._is_primary_away
+        now = newest_first[0].moment if is_over else time.monotonic()
+        return now - next(reached, -math.inf)
 
     def _note(self, replica: str, behind: float) -> None:
         self._seen[replica] = Seen(time.monotonic(), behind)

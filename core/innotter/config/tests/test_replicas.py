@@ -2,8 +2,9 @@
 replica says, and one that is late or gone is not noticed."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from types import SimpleNamespace
@@ -353,15 +354,10 @@ def test_strangers_read_on_for_a_minute_while_the_primary_is_away(
 ) -> None:
     with paused(replica, watch):
         assert Client().get("/api/v1/pages/ann").status_code == 200
-        port = connection.settings_dict["PORT"]
-        connection.close()
-        monkeypatch.setitem(connection.settings_dict, "PORT", 1)
-        try:
+        with primary_away(monkeypatch):
             stranger = Client(raise_request_exception=False)
             for _ in range(MOST_AWAY):
-                with pytest.raises(OperationalError):
-                    watch.look_at_primary()
-                watch.look_at(REPLICA)
+                look_in_vain(watch)
                 assert stranger.get("/api/v1/pages/ann").status_code == 200
                 clock.now += 1
             clock.now += 1
@@ -369,8 +365,40 @@ def test_strangers_read_on_for_a_minute_while_the_primary_is_away(
             assert refusal(stranger.get("/api/v1/pages/ann")) == (503, "database_unavailable")
             # A session is read on the primary alone.
             assert refusal(author.get("/pages/ann")) == (503, "database_unavailable")
-        finally:
-            connection.settings_dict["PORT"] = port
+
+
+def test_so_they_do_where_its_last_moment_reached_no_replica(
+    replica: Replica,
+    watch: Watch,
+    clock: SimpleNamespace,
+    author: Person,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with paused(replica, watch):
+        author.post("/pages/ann/posts", {"content": "News"})
+        clock.now += MOST_BEHIND
+        flushed(watch)
+        with primary_away(monkeypatch):
+            clock.now += 10
+            look_in_vain(watch)
+            assert contents(Client().get("/api/v1/pages/ann/posts")) == ["Hello, world"]
+
+
+@contextmanager
+def primary_away(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    port = connection.settings_dict["PORT"]
+    connection.close()
+    monkeypatch.setitem(connection.settings_dict, "PORT", 1)
+    try:
+        yield
+    finally:
+        connection.settings_dict["PORT"] = port
+
+
+def look_in_vain(watch: Watch) -> None:
+    with pytest.raises(OperationalError):
+        watch.look_at_primary()
+    watch.look_at(REPLICA)
 
 
 def test_each_server_has_a_thread_from_the_first_request_on(
