@@ -11,12 +11,9 @@ from dev.cluster.hosts import Host
 from dev.gateway import CADDYFILE
 from dev.ports import Port
 from dev.processes import Processes
-from dev.stack import command, manage
+from dev.stack import SERVICES, command, manage
 from innotter.accounts.keys import create_signing_keys
 
-# Those of each host. There is one scheduler in all, which is moved when its host is lost.
-CORE_ROLES = ("core", "relay", "worker", "housekeeper")
-STATS_ROLES = ("stats", "consumer")
 READY_SECONDS = 120
 # What the gateway's file says more where a service is on several hosts: one that is silent is left
 # out until it answers. Whether a host is `ready` is no question for it: without a database none is,
@@ -63,8 +60,6 @@ class Application:
 
     def __init__(self, hosts: Sequence[Host], gateway: Host, env: Mapping[str, str]) -> None:
         self.hosts = hosts
-        # The host of the scheduler.
-        self.clock = hosts[0]
         self._gateway = gateway
         self._env = env
 
@@ -72,27 +67,13 @@ class Application:
         processes.run("migrate", manage("migrate"), env=self._env, seconds=300)
         for host in self.hosts:
             self.start_host(host)
-        self._start_scheduler()
         self.start_gateway()
         self.wait_until_ready()
 
     def start_host(self, host: Host) -> None:
-        for name, roles, port in (
-            ("core", CORE_ROLES, plan.CORE),
-            ("stats", STATS_ROLES, plan.STATS),
-        ):
-            words = command(roles, {name: port}, host="0.0.0.0")  # noqa: S104 (its namespace's)
+        for name, port in (("core", plan.CORE), ("stats", plan.STATS)):
+            words = command(SERVICES[name], {name: port}, host="0.0.0.0")  # noqa: S104 (its namespace's)
             host.processes.start(name, words, env=self._env)
-
-    def move_scheduler(self) -> None:
-        """To another host: there may be only one."""
-        self.clock.processes.by_name["scheduler"].stop()
-        self.clock = next(host for host in self.hosts if host is not self.clock)
-        self._start_scheduler()
-
-    def _start_scheduler(self) -> None:
-        words = command(["scheduler"], {})
-        self.clock.processes.start("scheduler", words, env=self._env)
 
     def start_gateway(self) -> None:
         file = self._gateway.folder / "Caddyfile"

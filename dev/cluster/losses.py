@@ -11,8 +11,6 @@ from innotter_contracts.events import MAIL_QUEUE
 
 # Seconds for which each is away; a host for longer than its replacement may take.
 HOST_AWAY, BROKER_AWAY, APPLICATION_AWAY, NETWORK_AWAY = 50, 20, 30, 30
-# Seconds after which those who run the hosts start the scheduler elsewhere.
-MOVED = 10
 # In their order.
 NAMES = ("primary", "broker", "application", "network", "update")
 
@@ -62,12 +60,10 @@ class Losses:
         self._brokers.wait_until_healthy()
 
     def application_host(self) -> None:
-        """The one with the scheduler."""
-        host = self._application.clock
+        """Without a word, and with the scheduler if the lease is there."""
+        host = self._application.hosts[0]
         host.lose()
-        time.sleep(MOVED)
-        self._application.move_scheduler()
-        time.sleep(APPLICATION_AWAY - MOVED)
+        time.sleep(APPLICATION_AWAY)
         host.connect()
         self._application.start_host(host)
         self._application.wait_until_ready()
@@ -88,8 +84,6 @@ class Losses:
                 self._databases.switch_over()
             self._update_database(self._hosts[name])
         for host in self._application.hosts:
-            if host is self._application.clock:
-                self._application.move_scheduler()
             self._application.stop(host)
             self._application.start_host(host)
             self._application.wait_until_ready()

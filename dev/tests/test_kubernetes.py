@@ -147,10 +147,8 @@ def test_each_deployment_knows_its_pods_and_how_many_there_are() -> None:
         assert deployment["spec"]["selector"]["matchLabels"] == labels == {COMPONENT: name}
 
 
-def test_there_is_only_one_scheduler() -> None:
-    spec = DEPLOYMENTS["scheduler"]["spec"]
-    assert spec["replicas"] == 1
-    assert spec["strategy"] == {"type": "Recreate"}
+def test_another_scheduler_waits_to_take_over() -> None:
+    assert DEPLOYMENTS["scheduler"]["spec"]["replicas"] == 2
 
 
 def test_only_what_is_named_may_talk() -> None:

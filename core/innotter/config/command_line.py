@@ -35,7 +35,7 @@ def main(argv: list[str]) -> None:
     # The class is no parameter of anything.
     base.CommandParser = OneLineParser  # type: ignore[misc]
     try:
-        # Roles are many, and keep nothing on a connection, but for the relay.
+        # Roles are many, and keep nothing on a connection; those that do see to it themselves.
         if argv[1:2] != ["run"]:
             connect_directly()
         execute_from_command_line(argv)

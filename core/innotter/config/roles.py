@@ -56,9 +56,12 @@ def housekeeper() -> None:
 
 
 def scheduler() -> None:
-    """Is the clock. There may be only one."""
+    """Is the clock. Of several, one calls for tasks, and the others wait to take its place."""
+    from innotter.common.postgresql import connect_directly
     from innotter.config.celery import keep_time
 
+    # It keeps a lock.
+    connect_directly()
     keep_time()
 
 

@@ -1,7 +1,7 @@
 """What happens by the clock, on one page: the name of a task, and how often it is run.
 
 The scheduler remembers nothing, and begins each interval anew when it starts: an hour at most, and
-what is due once a day asks at each run whether it is time. Two schedulers run each task twice.
+what is due once a day asks at each run whether it is time. Of several schedulers one calls.
 """
 
 from datetime import timedelta

@@ -1,6 +1,7 @@
 """Celery's clock, as it runs here.
 
-It keeps its state in memory and writes no file.
+It keeps its state in memory and writes no file. Of all that run, the one that holds the lease calls
+for tasks; the others wait to take it over.
 """
 
 import os
@@ -22,6 +23,7 @@ from prometheus_client.registry import Collector
 from innotter.common.celery import reason_of
 from innotter.common.metrics import serve_metrics
 from innotter.common.outages import end_if_refused
+from innotter.common.postgresql.lease import Lease
 from innotter.config.schedule import EVERY
 from innotter.exports.models import Export
 from innotter.mail.selectors import is_mail_due
@@ -31,6 +33,13 @@ HAS_WORK: dict[str, Callable[[], bool]] = {
     "innotter.mail.send_due": is_mail_due,
     "innotter.exports.make_exports": lambda: Export.unclaimed(timezone.now()).exists(),
 }
+
+# The lease's number among the locks of the database.
+CLOCK = 157
+# Seconds after which one is given up that doesn't ask for it: the tasks come more often.
+LEASE_SECONDS = 20
+# Seconds until who hasn't got it tries again.
+TRY_EVERY = 5
 
 SENT = Counter("innotter_scheduled", "Tasks that the clock has called for.", ["task"])
 for task in EVERY:
@@ -58,6 +67,17 @@ class Scheduler(beat.Scheduler):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.sent_at = time.monotonic()
+        self._lease = Lease(CLOCK, seconds=LEASE_SECONDS)
+
+    def tick(self, *args: Any, **kwargs: Any) -> float:
+        """Who takes over finds everything due that has not run for its interval."""
+        if not self._lease.is_held and not self._lease.hold():
+            return TRY_EVERY
+        return super().tick(*args, **kwargs)
+
+    def close(self) -> None:
+        super().close()
+        self._lease.release()
 
     def _ensure_connected(self) -> Any:
         try:
@@ -69,7 +89,7 @@ class Scheduler(beat.Scheduler):
     def apply_entry(self, entry: Any, producer: Any = None) -> None:
         """One that can't be sent leaves one line in the log, where Celery leaves two tracebacks.
         The next turn is another."""
-        if not _has_work(entry.task):
+        if not self._lease.hold() or not _has_work(entry.task):
             return
         try:
             self.apply_async(entry, producer=producer, advance=False)
@@ -98,5 +118,8 @@ def _end_if_refused(error: BaseException) -> None:
 
 
 @beat_init.connect
-def _serve_metrics(sender: Any, **_: Any) -> None:
+def _begin(sender: Any, **_: Any) -> None:
     serve_metrics(Idleness(sender.scheduler))
+    # Who waits for the lease is told at once, too, that the broker refuses it.
+    sender.scheduler._ensure_connected()
+    sender.scheduler.close()

@@ -17,6 +17,7 @@ from django.db import DEFAULT_DB_ALIAS, connection, connections
 
 from innotter.common.compiled import fetched
 from innotter.common.postgresql import connect_directly
+from innotter.common.postgresql.lease import HOLD
 from innotter.config import roles
 
 CORE = Path(__file__).parents[2]
@@ -36,9 +37,9 @@ def statements() -> Iterator[tuple[str, str]]:
                     yield file.relative_to(CORE).as_posix(), node.value
 
 
-def test_the_relay_alone_keeps_something_on_its_connection() -> None:
+def test_only_the_relay_and_the_scheduler_keep_something_on_a_connection() -> None:
     found = {(file, text.strip()) for file, text in statements() if STATE.search(text)}
-    assert found == {("events/relay.py", "LISTEN")}
+    assert found == {("events/relay.py", "LISTEN"), ("common/postgresql/lease.py", HOLD.strip())}
 
 
 @pytest.fixture
@@ -63,6 +64,18 @@ def test_the_relay_goes_past_the_pooler(
     monkeypatch.setattr("signal.signal", lambda *_: None)
     roles.relay()
     assert hosts == ["direct", "direct"]
+
+
+def test_so_does_the_scheduler_which_keeps_a_lock(
+    another_server: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hosts: list[str] = []
+    monkeypatch.setattr(
+        "innotter.config.celery.keep_time",
+        lambda: hosts.append(connections.settings[DEFAULT_DB_ALIAS]["HOST"]),
+    )
+    roles.scheduler()
+    assert hosts == ["direct"]
 
 
 def test_without_a_direct_url_nothing_changes(settings: Any) -> None:

@@ -1,6 +1,7 @@
 """What happens by the clock: each is an existing task, called for where it has something to do."""
 
 import socket
+from contextlib import closing
 from datetime import datetime, timedelta
 from unittest.mock import Mock, patch
 
@@ -45,23 +46,25 @@ def test_mail_has_a_queue_of_its_own_and_everything_else_is_housekeeping() -> No
     assert queue("innotter.another.task") == HOUSEKEEPING_QUEUE
 
 
-def test_a_turn_that_cannot_be_sent_is_one_line_in_the_log(log: Log) -> None:
+def test_a_turn_that_cannot_be_sent_is_one_line_in_the_log(db: None, log: Log) -> None:
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))
         broker = f"amqp://127.0.0.1:{nobody.getsockname()[1]}//"
         lonely = Celery(broker=broker, set_as_current=False)
         every = ScheduleEntry("a turn", "no.such.task", schedule=schedule(1), app=lonely)
-        with lonely.producer_pool.acquire() as producer:
-            Scheduler(lonely, schedule={}, lazy=True).apply_entry(every, producer)
-    [line] = log()
+        clock = Scheduler(lonely, schedule={}, lazy=True)
+        with closing(clock), lonely.producer_pool.acquire() as producer:
+            clock.apply_entry(every, producer)
+    _, line = log()
     assert (line["event"], line["level"], line["task"]) == ("unsent", "warning", "no.such.task")
     assert "exception" not in line
 
 
 def is_called_for(task: str) -> bool:
     entry = ScheduleEntry(task, task, schedule=schedule(3), app=app)  # type: ignore[arg-type]
-    with patch.object(beat.Scheduler, "apply_async") as send:
-        Scheduler(app, schedule={}, lazy=True).apply_entry(entry)
+    clock = Scheduler(app, schedule={}, lazy=True)
+    with closing(clock), patch.object(beat.Scheduler, "apply_async") as send:
+        clock.apply_entry(entry)
     return send.called
 
 
