@@ -74,6 +74,7 @@ WITHOUT_ACTOR = {
     "accounts.is_password": "a part of every service that asks for a password",
     "accounts.require_strong": "a part of register and edit_user",
     "accounts.renew_hash": "a part of log_in",
+    "accounts.count_write": "the last part of every request that writes",
     "accounts.change_password": "a part of every service that sets a password",
     "accounts.log_in": "finds out who it is",
     "accounts.finish_login": "the challenge says whose it is",
