@@ -3,6 +3,7 @@ from typing import Any
 from rest_framework import serializers
 
 from innotter.accounts.serializers import UserSerializer
+from innotter.common.rendering import shows
 from innotter.common.serializers import NfcField
 from innotter.pages.models import LONGEST_NAME
 from innotter.pages.serializers import PageSerializer
@@ -26,5 +27,5 @@ class HitSerializer(serializers.Serializer[Hit]):
     user = UserSerializer(required=False)
 
     def to_representation(self, instance: Hit) -> dict[str, Any]:
-        shown: Any = {"type": instance.type, instance.type: instance.row}
-        return super().to_representation(shown)
+        shown: Any = type(self.fields[instance.type])
+        return {"type": instance.type, instance.type: shows(shown)(instance.row)}
