@@ -13,6 +13,7 @@ from django.db.models import (
     Count,
     Exists,
     ExpressionWrapper,
+    Model,
     OuterRef,
     Q,
     QuerySet,
@@ -40,6 +41,23 @@ from innotter.common.pagination import NEWEST_FIRST, Range, Slice, Window
 suppression = Signal()
 
 type Viewer = User | AnonymousUser
+
+# What a user's profile has nothing of, so that a read for others needs none of it.
+PRIVATE = (
+    "password",
+    "last_login",
+    "revision",
+    "email",
+    "pending_email",
+    "pending_since",
+    "links_void_before",
+    "email_notifications",
+    "language",
+    "time_zone",
+    "digest_hour",
+    "login_notifications",
+    "has_second_factor",
+)
 
 
 @dataclass(frozen=True)
@@ -81,6 +99,11 @@ def hidden(user: str = "") -> Q:
     return Q(**{f"{user}is_blocked": True}) | Q(**{f"{user}deletes_at__isnull": False})
 
 
+def with_profile_of[M: Model](rows: QuerySet[M], user: str) -> QuerySet[M]:
+    """The rows with the users that `user` leads to, without what is private of them."""
+    return rows.select_related(user).defer(*(f"{user}__{column}" for column in PRIVATE))
+
+
 def user_at(username: str, viewer: Viewer) -> User:
     """The profile under a username, in any case. Raises NotFound."""
     for user in _users_at(username.lower(), viewer):
@@ -90,7 +113,7 @@ def user_at(username: str, viewer: Viewer) -> User:
 
 @compiled
 def _users_at(username: str, viewer: Viewer) -> QuerySet[User]:
-    return User.objects.filter(shown_to(viewer), username__lower=username)
+    return User.objects.filter(shown_to(viewer), username__lower=username).defer(*PRIVATE)
 
 
 def user_formerly_at(username: str, viewer: Viewer) -> User:
@@ -103,7 +126,8 @@ def user_formerly_at(username: str, viewer: Viewer) -> User:
 @compiled
 def _users_formerly_at(username: str, viewer: Viewer) -> QuerySet[User]:
     former = FormerUsername.objects.filter(username=username, reserved_until__gt=now())
-    return User.objects.filter(shown_to(viewer), pk__in=former.values("user"))
+    shown = User.objects.filter(shown_to(viewer), pk__in=former.values("user"))
+    return shown.defer(*PRIVATE)
 
 
 def user_named(username: str) -> User:

@@ -2,18 +2,19 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from innotter.accounts.models import Invitation, Registration
+from innotter.accounts.selectors import with_profile_of
 from innotter.common.errors import NotFound
 from innotter.common.pagination import OLDEST_FIRST, Slice, Window
 
 
 def invitations(window: Window) -> Slice[Invitation]:
     """Those that have not expired, with who made them, newest first."""
-    return window.slice(_usable().select_related("made_by"))
+    return window.slice(with_profile_of(_usable(), "made_by"))
 
 
 def invitation_at(code: str) -> Invitation:
     """Raises NotFound."""
-    invitation = _usable().select_related("made_by").filter(code=code).first()
+    invitation = with_profile_of(_usable(), "made_by").filter(code=code).first()
     if invitation is None:
         raise NotFound
     return invitation

@@ -1,6 +1,7 @@
 """Reading pages, and the one place where it is written who may see what."""
 
 from collections.abc import Collection
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -13,7 +14,6 @@ from django.db.models import (
     Exists,
     ExpressionWrapper,
     F,
-    FilteredRelation,
     OuterRef,
     Q,
     QuerySet,
@@ -25,9 +25,9 @@ from django.db.models.functions import Coalesce
 
 from innotter.accounts.actors import System
 from innotter.accounts.models import User
-from innotter.accounts.selectors import Viewer, hidden, shown_to
+from innotter.accounts.selectors import Viewer, hidden, shown_to, with_profile_of
 from innotter.common.compiled import compiled, now
-from innotter.common.database import CountOfFirst, begins_with
+from innotter.common.database import CountOfFirst, IsOneOf, begins_with
 from innotter.common.errors import Forbidden, NotFound
 from innotter.common.pagination import (
     MAX_LIMIT,
@@ -124,7 +124,7 @@ def with_profile(pages: QuerySet[Page], viewer: Viewer) -> QuerySet[Page]:
         mine = Follow.objects.filter(page=OuterRef("pk"), user=viewer.pk).values(state=state)
         follow = Coalesce(Subquery(mine), Value("none"), output_field=CharField())
     tags = Tag.objects.filter(pages=OuterRef("pk")).order_by("name")
-    return pages.select_related("owner").annotate(  # type: ignore[no-redef] # a model says what it is
+    return with_profile_of(pages, "owner").annotate(  # type: ignore[no-redef] # a model says what it is
         viewer_follow=follow,
         viewer_is_owner=is_owner,
         tag_names=ArraySubquery(tags.values("name")),
@@ -214,50 +214,69 @@ def followed_pages(user: User, window: Window) -> Slice[Page]:
 
 @compiled
 def _followed_pages(user: User, asked: Range) -> QuerySet[Page]:
-    followed = Q(follows__user=user.pk, follows__accepted_at__isnull=False)
-    pages = (
-        pages_for(user)
-        .annotate(followed=FilteredRelation("follows", condition=followed))
-        .filter(followed__isnull=False)
-        .annotate(follow_id=F("followed__id"))
-    )
-    return asked.bound(pages)[: asked.limit + 1]
+    findable = Page.objects.filter(findable_by(user), pk=OuterRef("page"))
+    by_follow = replace(asked, key=NEWEST_FIRST)
+    ids = _first_of(by_follow, "user", User.objects.filter(pk=user.pk), findable)
+    followed = with_profile(Page.objects.filter(IsOneOf("follows", ids)), user)
+    return asked.ordered(followed.annotate(follow_id=F("follows__id")))
 
 
-def followers_of(page: Page, viewer: Viewer, window: Window) -> Slice[User]:
-    """Latest follow first; none where the viewer may not see what is on the page."""
-    asked = window.of(LATEST_FOLLOW_FIRST)
-    return asked.slice(_followers_of(page.pk, viewer, asked))
+def followers_of(uuid: str, viewer: Viewer, window: Window) -> Slice[User]:
+    """Of the page at this uuid, latest follow first. Raises NotFound, PagePrivate."""
+    asked = window.of(NEWEST_FIRST)
+    found = _followers_of(uuid.lower(), viewer, asked)
+    if not found:
+        open_page_at(uuid, viewer)
+    follows = asked.slice(found)
+    return Slice([follow.user for follow in follows], follows.next, follows.previous)
 
 
 @compiled
-def _followers_of(page: UUID, viewer: Viewer, asked: Range) -> QuerySet[User]:
-    following = Q(follows__page=page, follows__accepted_at__isnull=False)
-    visible = Page.objects.filter(visible_to(viewer), pk=page)
-    followers = (
-        User.objects.annotate(following=FilteredRelation("follows", condition=following))
-        .filter(shown_to(viewer), Exists(visible), following__isnull=False)
-        .annotate(follow_id=F("following__id"))
-    )
-    return asked.bound(followers)[: asked.limit + 1]
+def _followers_of(uuid: str, viewer: Viewer, asked: Range) -> QuerySet[Follow]:
+    page = Page.objects.filter(visible_to(viewer), uuid__lower=uuid)
+    people = User.objects.filter(shown_to(viewer), pk=OuterRef("user"))
+    return _with_users(asked, _first_of(asked, "page", page, people))
 
 
-def requests_of(page: Page, viewer: Viewer, window: Window) -> Slice[Follow]:
-    """The requests to follow the page, oldest first, each with its `user`.
+def requests_of(uuid: str, viewer: User, window: Window) -> Slice[Follow]:
+    """The requests to follow the page at this uuid, oldest first, each with its `user`.
 
-    Raises Forbidden for others than its owner.
+    Raises NotFound, and Forbidden for others than its owner.
     """
-    if page.owner_id != viewer.pk:
-        raise Forbidden
     asked = window.of(OLDEST_FIRST)
-    return asked.slice(_requests_of(page.pk, asked))
+    found = _requests_of(uuid.lower(), viewer.pk, asked)
+    if not found and page_at(uuid, viewer).owner_id != viewer.pk:
+        raise Forbidden
+    return asked.slice(found)
 
 
 @compiled
-def _requests_of(page: UUID, asked: Range) -> QuerySet[Follow]:
-    waiting = Follow.objects.filter(page=page, accepted_at__isnull=True)
-    shown = waiting.exclude(hidden("user__")).select_related("user")
-    return asked.bound(shown)[: asked.limit + 1]
+def _requests_of(uuid: str, owner: UUID, asked: Range) -> QuerySet[Follow]:
+    page = Page.objects.filter(owner=owner, uuid__lower=uuid)
+    people = User.objects.filter(~hidden(), pk=OuterRef("user"))
+    return _with_users(asked, _first_of(asked, "page", page, people, waiting=True))
+
+
+def _with_users(asked: Range, ids: ArraySubquery) -> QuerySet[Follow]:
+    return asked.ordered(with_profile_of(Follow.objects.filter(IsOneOf("id", ids)), "user"))
+
+
+def _first_of(
+    asked: Range, side: str, one: QuerySet[Any], other: QuerySet[Any], *, waiting: bool = False
+) -> ArraySubquery:
+    """The ids of the follows that are asked for and one more: of `one` page or user, as `side`
+    says, where there is the `other`, which refers to the follow.
+
+    In the order of an index, and each other looked up by itself: the planner knows nothing of the
+    one, and would read all of its follows, and all users or pages.
+    """
+    ids = ArraySubquery(one.values("pk")[:1])
+    exists = Subquery(other.values(exists=Value(True)))
+    follows = Follow.objects.filter(IsOneOf(side, ids), exists, accepted_at__isnull=waiting)
+    follows = asked.bound(follows)
+    by_side = f"-{side}_id" if asked.backwards else f"{side}_id"
+    in_order = follows.order_by(by_side, *follows.query.order_by)
+    return ArraySubquery(in_order.values("id")[: asked.limit + 1])
 
 
 def waiting_for(page: Page, usernames: Collection[str] | None = None) -> QuerySet[Follow]:

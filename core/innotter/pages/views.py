@@ -146,8 +146,7 @@ class PageViewSet(BaseViewSet):
     @action(detail=True, serializer_class=UserSerializer)
     def followers(self, request: Request, uuid: str) -> HttpResponse:
         """Who follows the page, latest first. Open to those who may see its posts."""
-        page = selectors.open_page_at(uuid, request.user)
-        return self.listed(selectors.followers_of(page, request.user, self.window()))
+        return self.listed(selectors.followers_of(uuid, request.user, self.window()))
 
     @refuses(Forbidden)
     @extend_schema(responses={204: None})
@@ -204,8 +203,7 @@ class FollowRequestViewSet(BaseViewSet):
     @refuses(Forbidden)
     def list(self, request: Request, uuid: str) -> HttpResponse:
         """Who waits to follow your page, oldest first."""
-        page = selectors.page_at(uuid, request.user)
-        return self.listed(selectors.requests_of(page, request.user, self.window()))
+        return self.listed(selectors.requests_of(uuid, current_user(request), self.window()))
 
     @refuses(Forbidden)
     @extend_schema(request=AnswerRequestsSerializer, responses=CountSerializer)

@@ -25,7 +25,7 @@ from django.db.models import (
 from django.db.models.expressions import RawSQL
 
 from innotter.accounts.models import User
-from innotter.accounts.selectors import Viewer, shown_to
+from innotter.accounts.selectors import PRIVATE, Viewer, shown_to
 from innotter.common.compiled import With, compiled
 from innotter.common.database import Composed, Folded, IsOneOf
 from innotter.common.pagination import InvalidCursor, Key, Range, Slice, Window
@@ -142,7 +142,7 @@ def _users_found(
 ) -> With[Any]:
     users = User.objects.filter(shown_to(viewer))
     texts = [users.values_list("pk", Folded(column)) for column in ("username", "title")]
-    return _nearest(User.objects.all(), _ranking(texts, text, asked, far, after))
+    return _nearest(User.objects.defer(*PRIVATE), _ranking(texts, text, asked, far, after))
 
 
 def _nearest(rows: QuerySet[Any], ranking: Composed) -> With[Any]:

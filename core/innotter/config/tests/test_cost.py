@@ -1,15 +1,31 @@
 """What lists cost: they ask no more of the database when there is more to show."""
 
+import random
+from functools import partial
+
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from innotter.accounts.logins import log_in
 from innotter.accounts.models import User
+from innotter.accounts.selectors import PRIVATE
+from innotter.common.pagination import AFTER, BEFORE, Window, encode
 from innotter.config.tests.account_rows import OF_MODERATORS, add_account_rows
 from innotter.config.tests.routes import LISTS, NEEDED
-from innotter.conftest import CLIENT, PASSWORD, Api, make_follower, new_page, new_post, new_user
-from innotter.pages.models import Page
+from innotter.conftest import (
+    CLIENT,
+    PASSWORD,
+    Api,
+    make_follower,
+    new_page,
+    new_post,
+    new_user,
+    statements,
+)
+from innotter.feed.tests.test_cost import plan_of, rows_read
+from innotter.pages.models import Follow, Page
+from innotter.pages.selectors import followed_pages, followers_of
 from innotter.pages.services import follow
 from innotter.posts.models import Post
 from innotter.posts.services import like
@@ -63,7 +79,8 @@ STATEMENTS = {
     "/feed": 2,
     "/pages/ann": 2,
     "/pages/ann/posts": 2,
-    "/pages/ann/followers": 3,
+    "/pages/ann/followers": 2,
+    "/pages/bob-private/follow-requests": 2,
     "/pages": 2,
     "/posts/{id}": 2,
     "/posts/{id}/replies": 2,
@@ -77,7 +94,38 @@ STATEMENTS = {
 @pytest.mark.parametrize("path", STATEMENTS)
 def test_a_read_asks_no_more_than_it_must(api: Api, bob: User, post: Post, path: str) -> None:
     like(actor=bob, post=new_post(post.page, reply_to=post))
+    make_follower(bob, post.page)
+    follow(actor=new_user("dora"), page=new_page(bob, uuid="bob-private", is_private=True))
     caller = api(bob)
     with CaptureQueriesContext(connection) as queries:
         assert caller.get(path.format(id=post.id)).status_code == 200
     assert len(queries) == STATEMENTS[path]
+    # Nor what is nobody else's, after the caller's own row.
+    private = {f'"accounts_user"."{column}"' for column in PRIVATE}
+    assert not any(
+        column in query["sql"] for query in queries.captured_queries[1:] for column in private
+    )
+
+
+def test_of_many_follows_a_list_looks_at_those_it_shows(ann: User, bob: User) -> None:
+    """Of the followers of a page with many, and the pages of a user who follows many."""
+    people = User.objects.bulk_create(User(username=f"user-{n}", title="x") for n in range(300))
+    pages = Page.objects.bulk_create(Page(owner=ann, name="x") for _ in range(200))
+    pairs = [(user, pages[(n + 7 * k) % 199]) for n, user in enumerate(people) for k in range(24)]
+    pairs += [(user, pages[199]) for user in people] + [(bob, page) for page in pages]
+    # As people come: what is one's doesn't lie together.
+    random.Random(1).shuffle(pairs)
+    follows = Follow.objects.bulk_create(
+        Follow(user=user, page=page, accepted_at=page.created_at) for user, page in pairs
+    )
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE")
+    middle = follows[len(follows) // 2].id
+    for place in (None, encode(AFTER, middle), encode(BEFORE, middle)):
+        window = Window(20, place)
+        for read in (partial(followers_of, pages[199].uuid, ann), partial(followed_pages, bob)):
+            with statements() as sent:
+                assert len(read(window)) == 20
+            [plan] = [plan_of(*each) for each in sent]
+            # To choose them, to show them, and to say that the viewer follows a page.
+            assert 0 < sum(rows_read(plan, Follow._meta.db_table)) <= 3 * 21

@@ -10,7 +10,7 @@ from innotter.common.errors import Forbidden
 from innotter.common.pagination import Window
 from innotter.conftest import Api, make_follower, new_page, new_user, refusal
 from innotter.pages.models import Page
-from innotter.pages.selectors import followers_of, requests_of
+from innotter.pages.selectors import PagePrivate, followers_of, requests_of
 
 
 @pytest.fixture
@@ -220,12 +220,13 @@ def test_followers_are_told_to_those_who_see_the_posts(
     private_page: Page, bob: User, eve: User, moderator: User
 ) -> None:
     for viewer in (bob, private_page.owner, moderator):
-        assert list(followers_of(private_page, viewer, Window())) == [bob]
-    assert list(followers_of(private_page, eve, Window())) == []
+        assert list(followers_of(private_page.uuid, viewer, Window())) == [bob]
+    with pytest.raises(PagePrivate):
+        followers_of(private_page.uuid, eve, Window())
 
 
 def test_requests_are_told_to_the_owner(private_page: Page, bob: User, moderator: User) -> None:
-    assert list(requests_of(private_page, private_page.owner, Window())) == []
+    assert list(requests_of(private_page.uuid, private_page.owner, Window())) == []
     for viewer in (bob, moderator):
         with pytest.raises(Forbidden):
-            requests_of(private_page, viewer, Window())
+            requests_of(private_page.uuid, viewer, Window())

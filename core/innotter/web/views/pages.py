@@ -134,7 +134,7 @@ def unfollow(request: HttpRequest, uuid: str) -> HttpResponse:
 @leads_on
 def followers(request: HttpRequest, uuid: str) -> HttpResponse:
     found = selectors.open_page_at(uuid, request.user)
-    people = listing(request, lambda w: selectors.followers_of(found, request.user, w))
+    people = listing(request, lambda w: selectors.followers_of(uuid, request.user, w))
     return render(request, "web/followers.html", {"page": found, "listing": people})
 
 
@@ -160,7 +160,7 @@ def requests(request: HttpRequest, uuid: str) -> HttpResponse:
             count = service(actor=member(request), page=found, usernames=names)
             _tell(request, count, accepts=accepts)
         return see_other(request.path)
-    rows = listing(request, lambda w: selectors.requests_of(found, request.user, w))
+    rows = listing(request, lambda w: selectors.requests_of(uuid, member(request), w))
     return render(request, "web/requests.html", {"page": found, "listing": rows})
 
 
