@@ -3,8 +3,8 @@
 Few pages have most of the posts and followers, as it is everywhere; one in ten is private, some are
 blocked. `reader20`, `reader100`, … follow so many pages; `author` owns `authors-page`, and
 `authors-private`, where people wait to follow. Nothing was posted on `silent-page` for half a year.
-`flooding-page` has the newest posts of all, more than a feed looks at, and none of the
-readers follows it. Names and tags are of bench/names.py.
+`flooding-page` has the newest posts of all, more than a feed of 100 follows looks at, and none of
+the readers follows it. Names and tags are of bench/names.py.
 
 Ten million posts take minutes: rows are counted before they are written, written once, and indexed
 when all are there.

@@ -9,11 +9,9 @@ import pytest
 from django.db import connection
 
 from innotter.accounts.models import User
-from innotter.common.compiled import statement_for
 from innotter.common.pagination import AFTER, BEFORE, Window, encode
 from innotter.conftest import new_user, statements
-from innotter.feed import selectors
-from innotter.feed.selectors import LOOKED_AT, feed_of, new_in_feed
+from innotter.feed.selectors import LOOKED_AT, NEAR_POSTS_A_PAGE, feed_of, new_in_feed
 from innotter.pages.models import Follow, Page
 from innotter.posts.models import Post
 
@@ -55,31 +53,25 @@ def test_the_feed_reads_few_of_many_posts(reader: User) -> None:
     cursors = [None, *(encode(AFTER, where) for where in (newest, middle))]
     cursors += [encode(BEFORE, where) for where in (oldest, middle)]
     for cursor in cursors:
-        with statements() as queries:
-            assert len(feed_of(reader, Window(20, cursor))) == 20
-        plans = [plan_of(*query) for query in queries]
-        read = sum(sum(rows_read(plan, Post._meta.db_table)) for plan in plans)
-        assert 0 < read <= FOLLOWED + 2 * 21**2
+        (plan,) = plans_of_feed(reader, cursor)
+        read = sum(rows_read(plan, Post._meta.db_table))
+        assert 0 < read <= (NEAR_POSTS_A_PAGE + 1) * FOLLOWED + 2 * 21**2
 
 
-def test_of_many_follows_the_newest_posts_of_all_are_mostly_enough(
-    reader: User, monkeypatch: pytest.MonkeyPatch, recompiled: None
+@pytest.mark.parametrize("flood", [0, 1000, OTHERS * POSTS_EACH])
+def test_a_flood_of_others_posts_costs_one_look_at_each_and_no_look_at_their_pages(
+    reader: User, flood: int
 ) -> None:
-    """Where they are not, they cost themselves; where few pages wrote them, nothing."""
-    monkeypatch.setattr(selectors, "MANY_FOLLOWS", FOLLOWED)
-    newest, middle = UUID("01900003" + "0" * 24), UUID("01900002" + "0" * 24)
-    heads = FOLLOWED + 2 * 21**2
-    for position, few_pages, most in [
-        (middle, 10, 100 + 3 * 21),
-        (newest, 10, 100 + 2000 + heads),
-        (newest, OTHERS + 1, 100 + heads),
-    ]:
-        monkeypatch.setattr(selectors, "FEW_PAGES", few_pages)
-        statement_for.cache_clear()
-        with statements() as sent:
-            assert len(feed_of(reader, Window(20, encode(AFTER, position)))) == 20
-        read = sum(sum(rows_read(plan_of(*each), Post._meta.db_table)) for each in sent)
-        assert 0 < read <= most
+    """Of the newest posts of all, which are mostly enough, only those are looked at further that
+    the reader follows. Where the flood is too high, each followed page is asked."""
+    others = Post.objects.filter(page__name="other", id__gt=UUID("01900002" + "0" * 24))
+    last = [*others.order_by("id").values_list("id", flat=True), UUID(int=2**128 - 1)][flood]
+    (plan,) = plans_of_feed(reader, encode(AFTER, last))
+    asked = FOLLOWED + 2 * 21**2 if flood > NEAR_POSTS_A_PAGE * FOLLOWED else 0
+    near = min(flood, NEAR_POSTS_A_PAGE * FOLLOWED)
+    assert near < sum(rows_read(plan, Post._meta.db_table)) <= near + 3 * 21 + asked
+    # The planner may read the few pages there are once, to show the posts.
+    assert 0 < sum(rows_read(plan, Page._meta.db_table)) <= FOLLOWED + OTHERS + 2 * 21
 
 
 def test_asking_for_new_posts_costs_less_than_a_tenth_of_the_feed(reader: User) -> None:
@@ -104,6 +96,12 @@ def test_many_new_posts_of_others_hide_none(reader: User) -> None:
     assert new_in_feed(reader, Window(20, encode(BEFORE, followed[0].id))) == 0
     assert new_in_feed(reader, Window(20, encode(BEFORE, followed[3].id))) == 3
     assert new_in_feed(reader, Window(20, encode(BEFORE, followed[30].id))) == 20
+
+
+def plans_of_feed(reader: User, cursor: str | None) -> list[dict[str, Any]]:
+    with statements() as sent:
+        assert len(feed_of(reader, Window(20, cursor))) == 20
+    return [plan_of(*each) for each in sent]
 
 
 def blocks_read(plan: dict[str, Any]) -> int:

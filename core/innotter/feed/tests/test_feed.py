@@ -49,16 +49,14 @@ pages = st.builds(
 )
 
 
-@pytest.fixture(params=["few follows", "many follows"])
+@pytest.fixture(params=[0, 2])
 def shape(
     request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, recompiled: None
 ) -> None:
     """Both ways to find the feed, the second with so few of the nearest posts that often both are
     gone."""
-    if request.param == "many follows":
-        monkeypatch.setattr(selectors, "MANY_FOLLOWS", 1)
-        monkeypatch.setattr(selectors, "NEAR_POSTS", 6)
-        monkeypatch.setattr(selectors, "FEW_PAGES", 2)
+    monkeypatch.setattr(selectors, "NEAR_POSTS_A_PAGE", request.param)
+    monkeypatch.setattr(selectors, "MOST_NEAR_POSTS", 6)
 
 
 @pytest.mark.usefixtures("shape")
