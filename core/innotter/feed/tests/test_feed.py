@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from django.db import transaction
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from innotter.accounts.models import User
@@ -67,6 +67,16 @@ def shape(
     posts=st.lists(st.integers(0, 7), max_size=30),
     role=st.sampled_from(["user", "user", "moderator", "admin"]),
     limit=st.integers(1, 5),
+)
+# The nearest posts hold one of the feed's, and not all that are asked for.
+@example(
+    plan=[
+        PlannedPage("somebody", "following", is_private=False, block="none"),
+        PlannedPage("somebody", "none", is_private=False, block="none"),
+    ],
+    posts=[0, 0, 0, 1],
+    role="user",
+    limit=2,
 )
 def test_the_feed_is_what_the_rule_says_both_ways(
     *, api: Api, db: None, plan: list[PlannedPage], posts: list[int], role: str, limit: int
