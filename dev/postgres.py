@@ -4,6 +4,7 @@ import os
 import shutil
 import signal
 import subprocess
+import time
 from functools import cache
 from importlib.metadata import distribution
 from pathlib import Path
@@ -30,12 +31,17 @@ FORGETFUL = {
     "synchronous_commit": "off",
     "full_page_writes": "off",
     "max_connections": "300",
+    # Of what is being copied for a standby, and of one that is paused, while others write.
+    "wal_keep_size": "2GB",
 }
 
 
 # For one that a test kills. What PostgreSQL has written is the kernel's, which goes on: fsync and
 # whole pages are for a crash of the machine. A commit has to be written before it is acknowledged.
 KILLABLE = {**FORGETFUL, "synchronous_commit": "on"}
+
+
+CATCH_UP_SECONDS = 30
 
 
 def url(port: Port, password: str, database: str = DATABASE) -> str:
@@ -64,6 +70,23 @@ def start_replica(
     replica = urlunsplit(server._replace(netloc=at))
     _serve(processes, "replica", data, {"port": str(port.release()), **options}, replica)
     return replica
+
+
+def catch_up(primary: str, replica: str) -> None:
+    """Returns when the one at the URL `replica` has replayed what is committed at the other."""
+    with psycopg.connect(primary, autocommit=True) as connection:
+        connection.execute("SET synchronous_commit = on")
+        connection.execute("SELECT pg_logical_emit_message(true, 'catch_up', '')")
+        [here] = connection.execute("SELECT pg_current_wal_lsn()::text").fetchone() or [None]
+    deadline = time.monotonic() + CATCH_UP_SECONDS
+    with psycopg.connect(replica, autocommit=True) as connection:
+        while True:
+            query = "SELECT pg_last_wal_replay_lsn() >= %s::pg_lsn"
+            if connection.execute(query, [here]).fetchone() == (True,):
+                return
+            if time.monotonic() > deadline:
+                raise Failed(f"A replica has not caught up within {CATCH_UP_SECONDS} seconds.")
+            time.sleep(0.01)
 
 
 def _serve(

@@ -233,16 +233,16 @@ def test_what_is_wrong_is_found_and_counted_anew(stack: Stack) -> None:
     eventually(lambda: totals(ann, uuid), lambda counts: counts.get("likes") == 1)
 
     spoil(stack, page["id"])
-    code, said = run(stack, "audit_statistics", "--page", uuid.upper(), "--wait", "0")
+    code, said = run(stack, "audit_statistics", f"--page={uuid.upper()}", "--wait", "0")
     assert code == 1
     assert f"page {page['id']}: likes in total is 6, not 1" in said
     assert "likes before" in said
 
-    code, said = run(stack, "replay_statistics", "--page", uuid)
+    code, said = run(stack, "replay_statistics", f"--page={uuid}")
     assert (code, said) == (0, "1 pages are on their way to statistics\n")
     # Life goes on, on top of it.
     bob.post(f"/pages/{uuid}/follow")
     eventually(lambda: totals(ann, uuid), lambda counts: counts["likes"] == 1)
     eventually(lambda: totals(ann, uuid), lambda counts: counts["followers"] == 1)
-    code, said = run(stack, "audit_statistics", "--page", uuid, "--wait", "30")
+    code, said = run(stack, "audit_statistics", f"--page={uuid}", "--wait", "30")
     assert (code, said) == (0, "1 pages, 0 differences\n")

@@ -38,11 +38,7 @@ class Replica:
 
     def catch_up(self) -> None:
         """Has what is committed by now."""
-        with psycopg.connect(os.environ["DATABASE_URL"], autocommit=True) as primary:
-            primary.execute("SET synchronous_commit = on")
-            primary.execute("SELECT pg_logical_emit_message(true, 'test', 'so far')")
-            [here] = primary.execute("SELECT pg_current_wal_lsn()").fetchone() or [None]
-        wait_for(lambda: self.ask(f"SELECT pg_last_wal_replay_lsn() >= '{here}'") == (True,))
+        postgres.catch_up(os.environ["DATABASE_URL"], self.url)
 
     def pause(self) -> None:
         """With all that is committed by now. What comes later it has, and doesn't show."""
@@ -69,7 +65,8 @@ def server(
     """A hot standby of the tests' server: its URL, and its process."""
     folder = tmp_path_factory.mktemp("replica")
     processes = Processes(folder / "logs")
-    data = Path(os.environ["TEST_LOGS"]).parent / f"replica-{folder.name}"
+    # Each process of the tests has one of its own.
+    data = Path(os.environ["TEST_LOGS"]).parent / f"replica-{os.getpid()}"
     try:
         # It looks for its primary anew without waiting for five seconds.
         options = {**postgres.FORGETFUL, "wal_retrieve_retry_interval": "100ms"}

@@ -55,6 +55,9 @@ from innotter.posts.services import create_post
 from innotter.web.tests import test_routes
 from innotter.web.tests.test_routes import cast
 
+# One copy of the tests' server will do.
+pytestmark = pytest.mark.xdist_group("replica")
+
 __all__ = ["cast", "clock", "replica", "server", "watch"]  # fixtures
 
 

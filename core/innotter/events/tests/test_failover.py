@@ -89,6 +89,7 @@ def test_writes_go_to_the_new_primary_and_the_relay_listens_there(
         with running(amqp_url):
             assert post("At the first.").status_code == 201
             until(lambda: waiting() == 0)
+            postgres.catch_up(first, second)
             servers.ask(second, PROMOTE)
             servers.ask(first, DEMOTE, "SELECT pg_reload_conf()")
             until(lambda: not takes_writes(first))

@@ -39,7 +39,10 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
-            "--page", nargs="+", metavar="UUID", help="these; otherwise all, and users"
+            "--page",
+            nargs="+",
+            metavar="UUID",
+            help="these; otherwise all, and users. One that begins with a hyphen: --page=-UUID",
         )
         parser.add_argument(
             "--wait",

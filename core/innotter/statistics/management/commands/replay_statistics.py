@@ -27,7 +27,12 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         which = parser.add_mutually_exclusive_group(required=True)
-        which.add_argument("--page", nargs="+", metavar="UUID")
+        which.add_argument(
+            "--page",
+            nargs="+",
+            metavar="UUID",
+            help="these. One that begins with a hyphen: --page=-UUID",
+        )
         which.add_argument(
             "--all",
             action="store_true",
