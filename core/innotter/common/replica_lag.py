@@ -63,7 +63,6 @@ class Watch:
         self._seen: dict[str, Seen] = {}
         self._lock = Lock()
         self._is_begun = False
-        self._is_primary_away = False
 
     def fresh(self) -> list[str]:
         """The replicas that may answer those who wrote nothing themselves."""
@@ -85,13 +84,7 @@ class Watch:
     def look_at_primary(self) -> None:
         """Raises what says that it is away."""
         moment = time.monotonic()
-        try:
-            written = _place(DEFAULT_DB_ALIAS, WRITTEN)
-        except DatabaseFailure:
-            self._is_primary_away = True
-            raise
-        self._is_primary_away = False
-        self._places.append(Place(moment, written))
+        self._places.append(Place(moment, _place(DEFAULT_DB_ALIAS, WRITTEN)))
 
     def look_at(self, replica: str) -> None:
         """Raises what says that it is away; nobody asks it then."""
@@ -107,9 +100,10 @@ class Watch:
         if newest_first and replayed >= newest_first[0].bytes:
             return 0
         reached = (place.moment for place in newest_first if place.bytes <= replayed)
-        # A primary that is away writes nothing, but its last words may have reached nobody.
-        is_over = newest_first and self._is_primary_away
-        now = newest_first[0].moment if is_over else time.monotonic()
+        now = time.monotonic()
+        if newest_first and newest_first[0].moment < now - MOST_BEHIND:
+            # A primary that is silent writes nothing, but its last words may have reached nobody.
+            now = newest_first[0].moment
         return now - next(reached, -math.inf)
 
     def _note(self, replica: str, behind: float) -> None:
