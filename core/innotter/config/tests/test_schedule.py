@@ -2,7 +2,7 @@
 
 import socket
 from contextlib import closing
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from unittest.mock import Mock, patch
 
 from celery import Celery, beat
@@ -58,6 +58,18 @@ def test_a_turn_that_cannot_be_sent_is_one_line_in_the_log(db: None, log: Log) -
     _, line = log()
     assert (line["event"], line["level"], line["task"]) == ("unsent", "warning", "no.such.task")
     assert "exception" not in line
+
+
+def test_nobody_looks_at_the_clock_again_and_again_until_it_is_time(db: None) -> None:
+    now = datetime(2026, 11, 27, tzinfo=UTC)
+    every = schedule(timedelta(seconds=3), nowfun=lambda: now, app=app)  # type: ignore[arg-type]
+    turn = ScheduleEntry("turn", "no.such.task", last_run_at=now, schedule=every, app=app)  # type: ignore[arg-type]
+    with closing(Scheduler(app, schedule={"turn": turn}, lazy=True)) as clock:
+        vars(clock)["producer"] = None
+        with patch.object(clock, "apply_entry") as call:
+            for _ in range(3):
+                now += timedelta(seconds=clock.tick())
+    assert call.called
 
 
 def is_called_for(task: str) -> bool:
