@@ -76,8 +76,8 @@ class Scheduler(beat.Scheduler):
         return super().tick(*args, **kwargs)
 
     def adjust(self, n: Any, drift: float = 0) -> Any:
-        """Celery's wakes ten milliseconds early, and asks without a pause until they are over: two
-        thirds of what a clock without work took."""
+        """Celery's wakes ten milliseconds early, and asks without a pause until they are over: most
+        of what a clock without work took."""
         return super().adjust(n, drift)
 
     def close(self) -> None:
