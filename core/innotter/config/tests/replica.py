@@ -2,8 +2,7 @@
 knows of it, which looks when a test says so."""
 
 import os
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +16,7 @@ from django.db import connection, connections
 from psycopg.conninfo import conninfo_to_dict
 
 from dev import postgres
+from dev.assertions import wait_until
 from dev.ports import Port
 from dev.processes import Process, Processes
 from innotter.common import replica_lag, replicas
@@ -44,18 +44,13 @@ class Replica:
         """With all that is committed by now. What comes later it has, and doesn't show."""
         self.catch_up()
         self.ask("SELECT pg_wal_replay_pause()")
-        wait_for(lambda: self.ask("SELECT pg_get_wal_replay_pause_state()") == ("paused",))
+        wait_until(
+            lambda: self.ask("SELECT pg_get_wal_replay_pause_state()") == ("paused",), seconds=30
+        )
 
     def go_on(self) -> None:
         self.ask("SELECT pg_wal_replay_resume()")
         self.catch_up()
-
-
-def wait_for(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ from django.db import OperationalError, connection, connections, transaction
 from django.test import Client
 
 from dev import postgres
-from dev.assertions import assert_none
+from dev.assertions import assert_none, wait_until
 from dev.testing import kill
 from innotter.accounts.logins import log_in
 from innotter.accounts.models import Session, User
@@ -32,7 +32,6 @@ from innotter.config.tests.replica import (
     paused,
     replica,
     server,
-    wait_for,
     watch,
 )
 from innotter.config.tests.routes import LISTS, NEEDED, routes
@@ -184,7 +183,7 @@ def test_two_sessions_may_end_each_other_at_once(author: Person) -> None:
                 threads.submit(in_a_thread, partial(who.api.delete, f"{SESSIONS}/{whose.pk}"))
                 for who, whose in ((author, theirs), (other, api))
             ]
-            wait_for(lambda: number_of_waiting() == len(ends))
+            wait_until(lambda: number_of_waiting() == len(ends), seconds=30)
         assert sorted(end.result() for end in ends) == [204, 204]
 
 
@@ -458,7 +457,7 @@ def test_no_read_fails_while_a_replica_dies_and_comes_back(
         watch.look_at(REPLICA)
     assert watch._seen[REPLICA].behind == math.inf
     replica.process.start()
-    wait_for(lambda: postgres.answers(replica.url))
+    wait_until(lambda: postgres.answers(replica.url), seconds=30)
     replica.catch_up()
     look(watch)
     replica.answered.clear()
