@@ -132,7 +132,8 @@ class Bench:
         return {name: count for name, count in counts.items() if count}
 
     def dead(self, queue: str = MAIL_QUEUE) -> list[DeadLetter]:
-        return dead_letters(self.amqp_url, queue)
+        _, letters = dead_letters(self.amqp_url, queue)
+        return letters
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,6 @@ from innotter.common.admin import SEARCHED_ROWS, ReadOnlyAdmin, newest, with_id
 from innotter.common.errors import DomainError
 from innotter.events.dead_letters import (
     BrokerUnavailable,
-    count_dead_letters,
     dead_letters,
     discard,
     replay,
@@ -82,8 +81,8 @@ class OutboxEventAdmin(ReadOnlyAdmin):
         queues = []
         try:
             for queue in QUEUES:
-                letters = dead_letters(settings.AMQP_URL, queue, limit=DEAD_LETTERS_SHOWN)
-                queues.append((queue, count_dead_letters(settings.AMQP_URL, queue), letters))
+                found = dead_letters(settings.AMQP_URL, queue, limit=DEAD_LETTERS_SHOWN)
+                queues.append((queue, *found))
         except BrokerUnavailable as error:
             self.message_user(request, str(error), messages.ERROR)
         context = {

@@ -66,16 +66,12 @@ class DeadLetter:
         )
 
 
-def dead_letters(amqp_url: str, queue: str, *, limit: int = 100) -> list[DeadLetter]:
-    """Those of the queue, oldest first. They stay where they are. Raises BrokerUnavailable."""
+def dead_letters(amqp_url: str, queue: str, *, limit: int = 100) -> tuple[int, list[DeadLetter]]:
+    """How many the queue has, and the oldest of them. They stay where they are. Raises
+    BrokerUnavailable."""
     with _channel(amqp_url) as channel:
-        return [DeadLetter.of(message) for message in _take(channel, queue, limit)]
-
-
-def count_dead_letters(amqp_url: str, queue: str) -> int:
-    """Raises BrokerUnavailable."""
-    with _channel(amqp_url) as channel:
-        return _count(channel, queue)
+        taken = list(_take(channel, queue, limit))
+        return len(taken) + _count(channel, queue), [DeadLetter.of(message) for message in taken]
 
 
 def replay(amqp_url: str, queue: str, *, message_id: str | None = None) -> int:
@@ -118,14 +114,20 @@ def discard(
 
 @contextmanager
 def _channel(amqp_url: str) -> Iterator[Any]:
-    """What was taken there and not acknowledged is given back at its end."""
+    """What was taken there and not acknowledged is given back at its end: at once, and not when
+    the server notices that we have left, so that the next call finds it."""
     options = {"confirm_publish": True, "read_timeout": PATIENCE, "write_timeout": PATIENCE}
     try:
         with Connection(
             amqp_url, connect_timeout=PATIENCE, transport_options=options
         ) as connection:
             connection.ensure_connection(max_retries=1, interval_start=0)
-            yield connection.default_channel
+            channel: Any = connection.default_channel
+            try:
+                yield channel
+            finally:
+                if channel.is_open:
+                    channel.basic_recover(requeue=True)
     except ChannelError as error:
         raise BrokerUnavailable(f"RabbitMQ refuses: {error}") from None
     except (AMQPError, KombuError, OSError) as error:
@@ -153,9 +155,15 @@ def _count(channel: Any, queue: str) -> int:
 
 
 def _take(channel: Any, queue: str, limit: int | None = None) -> Iterator[Message]:
-    count = _count(channel, queue)
+    """Those that are there now. To take is a command to a quorum queue, and comes after what was
+    given back before it; a count alone may not know of that yet."""
     dead = Queue(queue + DEAD, channel=channel)
-    for _ in range(count if limit is None else min(count, limit)):
+    first = dead.get()
+    if first is None:
+        return
+    others = _count(channel, queue)
+    yield first
+    for _ in range(others if limit is None else min(others, limit - 1)):
         message = dead.get()
         if message is None:
             return

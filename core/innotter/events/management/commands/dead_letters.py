@@ -3,7 +3,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from innotter.events.dead_letters import count_dead_letters, dead_letters, discard, replay
+from innotter.events.dead_letters import dead_letters, discard, replay
 from innotter_contracts.events import QUEUES
 
 
@@ -32,9 +32,10 @@ class Command(BaseCommand):
                 self.stdout.write(f"{count} discarded.")
 
     def list(self, queue: str, limit: int) -> None:
-        for letter in dead_letters(settings.AMQP_URL, queue, limit=limit):
+        count, letters = dead_letters(settings.AMQP_URL, queue, limit=limit)
+        for letter in letters:
             since = f"{letter.since:%Y-%m-%d %H:%M:%S}" if letter.since else "-"
             self.stdout.write(f"{letter.id}  {letter.type}")
             self.stdout.write(f"    {letter.reason}, {letter.count} times, since {since} UTC")
             self.stdout.write(f"    {letter.body}")
-        self.stdout.write(f"{count_dead_letters(settings.AMQP_URL, queue)} in all.")
+        self.stdout.write(f"{count} in all.")
