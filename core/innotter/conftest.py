@@ -37,8 +37,9 @@ from innotter.common import clients, maintenance
 from innotter.common.compiled import statement_for
 from innotter.common.models import Usage
 from innotter.events.models import OutboxEvent
+from innotter.pages.follows import accept_requests, follow
 from innotter.pages.models import Page
-from innotter.pages.services import accept_requests, create_page, follow
+from innotter.pages.services import create_page
 from innotter.posts.models import Post
 from innotter.posts.services import create_post
 from innotter_contracts.logs import configure_logs

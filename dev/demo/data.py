@@ -23,8 +23,9 @@ from dev.demo.texts import PageText, PersonText, read_people, replies_in
 from innotter.accounts.encryption import encrypted
 from innotter.accounts.models import Totp, User
 from innotter.accounts.services import register
+from innotter.pages.follows import follow
 from innotter.pages.models import Follow, Page
-from innotter.pages.services import create_page, follow
+from innotter.pages.services import create_page
 from innotter.posts.models import Like, Post
 from innotter.posts.services import create_post, like
 

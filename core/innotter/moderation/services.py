@@ -25,9 +25,9 @@ from innotter.moderation.policies import (
     require_may_unblock,
     require_moderator,
 )
+from innotter.pages.locks import locked as locked_page
+from innotter.pages.locks import locked_profile
 from innotter.pages.models import Page
-from innotter.pages.services import locked as locked_page
-from innotter.pages.services import locked_profile
 from innotter.posts.models import Post
 from innotter_contracts.events import UserBlocked, UserState, UserUnblocked
 

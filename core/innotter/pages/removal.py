@@ -7,8 +7,9 @@ from django.db.models import Exists, F, OuterRef
 
 from innotter.accounts.models import User
 from innotter.events.services import record
+from innotter.pages.locks import lock
 from innotter.pages.models import Follow, Page, Tag
-from innotter.pages.services import lock, remove_page
+from innotter.pages.services import remove_page
 from innotter_contracts.events import FollowRequestWithdrawn, PageAndUser, PageUnfollowed
 
 

@@ -1,49 +1,36 @@
-from collections.abc import Collection, Iterable
-from contextlib import suppress
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
-from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import QuerySet
 from django.dispatch import Signal
-from django.utils import timezone
 
 from innotter.accounts.actions import action
 from innotter.accounts.models import User
-from innotter.accounts.selectors import Viewer
-from innotter.common.compiled import compiled
-from innotter.common.database import assign, checked, conflicts, insertion, known_fields
-from innotter.common.errors import Conflict, Invalid, NotFound
+from innotter.common.database import assign, checked, conflicts, known_fields
+from innotter.common.errors import Conflict, Invalid
 from innotter.common.text import bounded, visible_line
 from innotter.events.services import record
 from innotter.media.services import store_picture
-from innotter.pages import statements
+from innotter.pages.follows import accept
+from innotter.pages.locks import locked, locked_profile, unlocked
 from innotter.pages.models import (
     LONGEST_DESCRIPTION,
     LONGEST_NAME,
     LONGEST_TAG,
     MAX_TAGS,
-    Follow,
     Page,
     Tag,
     new_uuid,
     normal_tag,
 )
 from innotter.pages.names import UuidTaken, claim_uuid, give_up_uuid
-from innotter.pages.policies import require_findable, require_not_owner, require_owner
-from innotter.pages.selectors import waiting_for, with_profile
+from innotter.pages.policies import require_owner
+from innotter.pages.selectors import waiting_for
 from innotter_contracts.events import (
-    FollowRequestAccepted,
-    FollowRequested,
-    FollowRequestRejected,
-    FollowRequestWithdrawn,
-    PageAndUser,
     PageChanged,
     PageCreated,
     PageDeleted,
-    PageFollowed,
-    PageUnfollowed,
 )
 
 if TYPE_CHECKING:
@@ -140,7 +127,7 @@ def edit_page(*, actor: User, page: Page | str, **changes: Unpack[PageChanges]) 
         )
         record(PageChanged(actor=actor.id, payload=payload))
     if "is_private" in changed and not page.is_private:
-        _accept(page, waiting_for(page))
+        accept(page, waiting_for(page))
     return page
 
 
@@ -154,7 +141,7 @@ def set_image(*, actor: User, page: Page | str, image: "File[Any] | None") -> Pa
         return _take_image(actor, page, None)
     # Asked here too, so that nothing is stored for others than the owner; not in a transaction,
     # which would wait for the storage.
-    require_owner(actor, _one(_which(page).select_related("owner")))
+    require_owner(actor, unlocked(page))
     return _take_image(actor, page, store_picture(image=image))
 
 
@@ -197,131 +184,6 @@ def remove_page(*, page: Page, actor: User) -> None:
     page.delete()
 
 
-@action
-@transaction.atomic
-def follow(*, actor: User, page: Page | str) -> Page:
-    """Follows a public page, or asks to follow a private one. Repeating it changes nothing.
-    The page with its `viewer_follow`. Raises NotFound, OwnPage.
-    """
-    page = locked(page)
-    require_findable(actor, page)
-    require_not_owner(actor, page)
-    now = timezone.now()
-    new = Follow(page=page, user=actor, accepted_at=None if page.is_private else now)
-    tells = FollowRequested if page.is_private else PageFollowed
-    event = tells(actor=actor.id, occurred_at=now, payload=_both(page, actor))
-    is_new = statements.follow(insertion(new), event)
-    follow = new if is_new else Follow.objects.get(page=page, user=actor)
-    page.viewer_follow = "following" if follow.accepted_at else "requested"
-    return page
-
-
-@action
-@transaction.atomic
-def unfollow(*, actor: User, page: Page | str) -> None:
-    """Stops following, or withdraws the request. Nothing when there is neither, whether or not
-    the actor may find the page, or there is one (decision 44). Raises OwnPage.
-    """
-    with suppress(NotFound):
-        page = locked(page)
-        require_not_owner(actor, page)
-        _end_follow(page, actor, actor=actor)
-
-
-@action
-@transaction.atomic
-def remove_follower(*, actor: User, page: Page | str, username: str) -> None:
-    """Nothing when nobody of that name follows the page. Who is removed may follow it again.
-
-    Raises NotFound, Forbidden.
-    """
-    page = locked(page)
-    require_owner(actor, page)
-    user = User.objects.filter(username__lower=username.lower()).first()
-    if user is not None:
-        _end_follow(page, user, actor=actor, request_too=False)
-
-
-@action
-@transaction.atomic
-def accept_requests(
-    *, actor: User, page: Page | str, usernames: Collection[str] | None = None
-) -> int:
-    """Of these users or, without names, of all who wait; how many there were.
-
-    Raises NotFound, Forbidden.
-    """
-    page = locked(page)
-    require_owner(actor, page)
-    return _accept(page, waiting_for(page, usernames))
-
-
-@action
-@transaction.atomic
-def reject_requests(
-    *, actor: User, page: Page | str, usernames: Collection[str] | None = None
-) -> int:
-    """Of these users or, without names, of all who wait; how many there were.
-
-    Raises NotFound, Forbidden.
-    """
-    page = locked(page)
-    require_owner(actor, page)
-    requests = waiting_for(page, usernames)
-    answered = _answered(FollowRequestRejected, page, requests)
-    requests.delete()
-    return answered
-
-
-def locked(page: Page | str) -> Page:
-    """The page of a row or a uuid as it is now, with its owner, locked: each change of its
-    profile, tags, followers or posts waits here for the others. Raises NotFound."""
-    found = _to_lock_by(page.pk) if isinstance(page, Page) else _to_lock_at(page.lower())
-    if not found:
-        raise NotFound
-    return found[0]
-
-
-def locked_profile(page: Page | str, viewer: Viewer) -> Page:
-    """The same, with all that a profile shows. Raises NotFound."""
-    found = lock(with_profile(_which(page), viewer))
-    # As they are now: what a statement looks up beside the row that it waited for is older.
-    found.tag_names = list(found.tags.order_by("name").values_list("name", flat=True))
-    return found
-
-
-def lock(pages: QuerySet[Page]) -> Page:
-    """The one page among these, as locked() gives it. Raises NotFound."""
-    return _one(_for_update(pages))
-
-
-@compiled
-def _to_lock_by(id: UUID) -> QuerySet[Page]:
-    return _for_update(Page.objects.filter(pk=id))
-
-
-@compiled
-def _to_lock_at(uuid: str) -> QuerySet[Page]:
-    return _for_update(Page.objects.filter(uuid__lower=uuid))
-
-
-def _for_update(pages: QuerySet[Page]) -> QuerySet[Page]:
-    return pages.select_for_update(no_key=True, of=("self",)).select_related("owner")
-
-
-def _which(page: Page | str) -> QuerySet[Page]:
-    if isinstance(page, Page):
-        return Page.objects.filter(pk=page.pk)
-    return Page.objects.filter(uuid__lower=page.lower())
-
-
-def _one(pages: QuerySet[Page]) -> Page:
-    found = pages.first()
-    if found is None:
-        raise NotFound
-    return found
-
-
 @transaction.atomic
 def _take_image(actor: User, page: Page | str, image: str | None) -> Page:
     page = locked_profile(page, actor)
@@ -344,46 +206,6 @@ def _rename(page: Page, uuid: str) -> None:
     if checked(Page, "uuid", uuid).lower() != page.uuid.lower():
         claim_uuid(uuid, owner=page.owner)
         give_up_uuid(page, page.uuid)
-
-
-def _accept(page: Page, requests: QuerySet[Follow]) -> int:
-    answered = _answered(FollowRequestAccepted, page, requests)
-    now = timezone.now()
-    requests.update(accepted_at=now, updated_at=now)
-    _count_followers(page, answered)
-    return answered
-
-
-def _answered(
-    event: type[FollowRequestAccepted] | type[FollowRequestRejected],
-    page: Page,
-    requests: QuerySet[Follow],
-) -> int:
-    """Tells each of the requests its answer, as the owner; how many there are."""
-    payloads = [
-        PageAndUser(page_id=page.id, user_id=user_id)
-        for user_id in requests.order_by("id").values_list("user_id", flat=True)
-    ]
-    record(*(event(actor=page.owner_id, payload=payload) for payload in payloads))
-    return len(payloads)
-
-
-def _end_follow(page: Page, user: User, *, actor: User, request_too: bool = True) -> None:
-    """Of what the user has of the page, which is locked."""
-    was_following = statements.end_follow(page, user, request_too=request_too)
-    if was_following is not None:
-        tells = PageUnfollowed if was_following else FollowRequestWithdrawn
-        record(tells(actor=actor.id, payload=_both(page, user)))
-
-
-def _count_followers(page: Page, change: int) -> None:
-    """Under the page's lock, so that the number in hand is the truth."""
-    page.followers_count += change
-    page.save(update_fields=["followers_count"])
-
-
-def _both(page: Page, user: User) -> PageAndUser:
-    return PageAndUser(page_id=page.id, user_id=user.id)
 
 
 def _change_tags(page: Page, names: Iterable[str]) -> None:

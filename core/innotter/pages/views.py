@@ -20,7 +20,7 @@ from innotter.common.schema import refuses
 from innotter.common.views import BaseViewSet
 from innotter.media.parsers import PictureParser
 from innotter.media.serializers import PictureSerializer
-from innotter.pages import policies, selectors, services
+from innotter.pages import follows, policies, selectors, services
 from innotter.pages.names import UuidTaken
 from innotter.pages.serializers import (
     AnswerRequestsSerializer,
@@ -129,7 +129,7 @@ class PageViewSet(BaseViewSet):
     @action(detail=True, methods=["post"])
     def follow(self, request: Request, uuid: str) -> Response:
         """Follow a page; of a private one, ask to. Repeating it changes nothing."""
-        page = services.follow(actor=current_user(request), page=uuid)
+        page = follows.follow(actor=current_user(request), page=uuid)
         return Response({"follow": page.viewer_follow})
 
     @refuses(policies.OwnPage)
@@ -138,7 +138,7 @@ class PageViewSet(BaseViewSet):
     def unfollow(self, request: Request, uuid: str) -> Response:
         """Stop following, or withdraw the request. The answer is the same where there is neither,
         where the page is hidden from you, and where there is no such page."""
-        services.unfollow(actor=current_user(request), page=uuid)
+        follows.unfollow(actor=current_user(request), page=uuid)
         return Response(status=HTTPStatus.NO_CONTENT)
 
     @refuses(selectors.PagePrivate)
@@ -154,7 +154,7 @@ class PageViewSet(BaseViewSet):
     def remove_follower(self, request: Request, uuid: str, username: str) -> Response:
         """Remove a follower from your page. Nothing changes where they don't follow it. They may
         follow it again; a private one, ask to."""
-        services.remove_follower(actor=current_user(request), page=uuid, username=username)
+        follows.remove_follower(actor=current_user(request), page=uuid, username=username)
         return Response(status=HTTPStatus.NO_CONTENT)
 
     def _require_owner(self, uuid: str) -> None:
@@ -210,7 +210,7 @@ class FollowRequestViewSet(BaseViewSet):
     @action(detail=False, methods=["post"])
     def accept(self, request: Request, uuid: str) -> Response:
         """Accept the requests of some users or of all. Who does not wait is passed over."""
-        count = services.accept_requests(
+        count = follows.accept_requests(
             actor=current_user(request), page=uuid, usernames=self._usernames(uuid)
         )
         return Response({"count": count})
@@ -220,7 +220,7 @@ class FollowRequestViewSet(BaseViewSet):
     @action(detail=False, methods=["post"])
     def reject(self, request: Request, uuid: str) -> Response:
         """Reject the requests of some users or of all. Who does not wait is passed over."""
-        count = services.reject_requests(
+        count = follows.reject_requests(
             actor=current_user(request), page=uuid, usernames=self._usernames(uuid)
         )
         return Response({"count": count})

@@ -8,8 +8,8 @@ from django.db.models import Exists, F, OuterRef, Q
 
 from innotter.accounts.models import User
 from innotter.events.services import record
+from innotter.pages.locks import lock
 from innotter.pages.models import Page
-from innotter.pages.services import lock
 from innotter.posts.models import Like, Post
 from innotter.posts.services import deletion_of, lock_posts
 from innotter_contracts.events import PostAndUser, PostUnliked

@@ -18,11 +18,11 @@ from innotter.common.database import delete_in_steps, insertion
 from innotter.common.errors import Conflict, DomainError, Invalid, NotFound
 from innotter.common.text import visible_text
 from innotter.events.services import record
+from innotter.pages.locks import lock
+from innotter.pages.locks import locked as locked_page
 from innotter.pages.models import Page
 from innotter.pages.policies import is_owner, require_owner, require_readable
 from innotter.pages.selectors import PagePrivate
-from innotter.pages.services import lock
-from innotter.pages.services import locked as locked_page
 from innotter.posts import statements
 from innotter.posts.models import MAX_LENGTH, IdempotencyKey, Like, Post
 from innotter.posts.policies import (

@@ -10,8 +10,8 @@ from django.db import transaction
 from innotter.accounts.models import User
 from innotter.common.models import milliseconds_now
 from innotter.events.services import begin_epoch, patience, record
+from innotter.pages.locks import lock
 from innotter.pages.models import Page
-from innotter.pages.services import lock
 from innotter.statistics.selectors import days_of
 from innotter.statistics.stored import Stored
 from innotter_contracts.events import (

@@ -32,8 +32,8 @@ from innotter.conftest import (
     rolled_back,
 )
 from innotter.moderation.services import block_page, block_user
+from innotter.pages.follows import follow
 from innotter.pages.models import Page
-from innotter.pages.services import follow
 from innotter.posts.models import Post
 
 # The files of an app that hold what it does; see the layers in pyproject.toml.
@@ -55,6 +55,7 @@ SERVICES = {
     "challenges",
     "queueing",
     "suppressions",
+    "follows",
 }
 
 # What takes no actor.
@@ -164,12 +165,10 @@ WITHOUT_ACTOR = {
     "moderation.log_post_deletion": "a part of delete_post",
     "moderation.log_user_deletion": "a part of delete_user",
     "moderation.log_action": "a part of every service of moderators",
-    "pages.lock": "a part of every service of a page",
+    "pages.accept": "a part of those that let followers in",
     "pages.remove_page": "a part of delete_page",
     "posts.deletion_of": "a part of delete_post",
     "posts.lock_posts": "a part of delete_post",
-    "pages.locked": "a part of every service of a page",
-    "pages.locked_profile": "a part of every service of a page",
     "posts.correct_count": "the operator's: a command",
     "posts.delete_posts_of": "a part of delete_page",
     "statistics.recount": "the operator's: a command",

@@ -45,7 +45,7 @@ from innotter.conftest import (
 )
 from innotter.mail.tokens import unsubscribe_token
 from innotter.moderation.services import block_page
-from innotter.pages.services import follow
+from innotter.pages.follows import follow
 
 WRITING = [route for route in routes() if route.method != "GET"]
 WITH_FILE = [route for route in WRITING if str(route) in files()]

@@ -24,9 +24,9 @@ from innotter.conftest import (
     statements,
 )
 from innotter.feed.tests.test_cost import plan_of, rows_read
+from innotter.pages.follows import follow
 from innotter.pages.models import Follow, Page
 from innotter.pages.selectors import followed_pages, followers_of
-from innotter.pages.services import follow
 from innotter.posts.models import Post
 from innotter.posts.services import like
 

@@ -19,8 +19,9 @@ from innotter.conftest import CLIENT, PASSWORD, make_follower, new_page, new_pos
 from innotter.deletion.services import delete_account
 from innotter.events.models import OutboxEvent
 from innotter.moderation.services import block_user, unblock_user
+from innotter.pages.follows import follow, reject_requests, unfollow
 from innotter.pages.models import Page
-from innotter.pages.services import delete_page, edit_page, follow, reject_requests, unfollow
+from innotter.pages.services import delete_page, edit_page
 from innotter.posts.models import Post
 from innotter.posts.services import delete_post, like, unlike
 from innotter.statistics.services import recount, restate

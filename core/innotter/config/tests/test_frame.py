@@ -13,7 +13,7 @@ from innotter.config.tests.account_rows import add_account_rows
 from innotter.config.tests.routes import NEEDED, Route, bodies, files, routes
 from innotter.conftest import CLIENT, PASSWORD, Caller, new_page, new_post, new_user
 from innotter.mail.tokens import unsubscribe_token
-from innotter.pages.services import follow
+from innotter.pages.follows import follow
 
 READING = [route for route in routes() if route.method == "GET"]
 # They describe the API.

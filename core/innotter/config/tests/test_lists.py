@@ -13,8 +13,8 @@ from innotter.common.models import Record
 from innotter.config.tests.account_rows import OF_MODERATORS, add_account_rows
 from innotter.config.tests.routes import LISTS, NEEDED
 from innotter.conftest import CLIENT, PASSWORD, Caller, make_follower, new_page, new_post, new_user
+from innotter.pages.follows import follow
 from innotter.pages.models import Follow, Page, Tag
-from innotter.pages.services import follow
 from innotter.posts.models import Like, Post
 from innotter.posts.services import like
 

@@ -32,7 +32,7 @@ from innotter.conftest import (
     new_user,
     rolled_back,
 )
-from innotter.pages.services import follow
+from innotter.pages.follows import follow
 
 SOMEBODY = "01900000-0000-7000-8000-000000000000"
 FOREIGN: dict[str, Any] = {

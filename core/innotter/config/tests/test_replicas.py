@@ -47,8 +47,9 @@ from innotter.conftest import (
     signed_in,
 )
 from innotter.moderation.services import block_user
+from innotter.pages.follows import follow
 from innotter.pages.models import Page
-from innotter.pages.services import edit_page, follow
+from innotter.pages.services import edit_page
 from innotter.posts.models import Post
 from innotter.posts.services import create_post
 from innotter.web.tests import test_routes

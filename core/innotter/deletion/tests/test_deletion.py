@@ -41,8 +41,8 @@ from innotter.media.storage import StorageUnavailable
 from innotter.media.tests.pictures import png
 from innotter.moderation.models import ModerationAction
 from innotter.moderation.services import block_page, block_user, unblock_user
+from innotter.pages.follows import follow
 from innotter.pages.models import Page, Tag
-from innotter.pages.services import follow
 from innotter.posts.models import Post
 from innotter.posts.selectors import wrong_counts
 from innotter.posts.services import create_post, delete_post, like

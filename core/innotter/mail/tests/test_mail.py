@@ -22,8 +22,8 @@ from innotter.mail.subscriptions import stop_mails
 from innotter.mail.suppressions import lift_suppressions
 from innotter.mail.tasks import notify_followers
 from innotter.mail.tests.conftest import SENT, Ses
+from innotter.pages.follows import follow, unfollow
 from innotter.pages.models import Follow, Page
-from innotter.pages.services import follow, unfollow
 from innotter.posts.models import Post
 
 State = Delivery.State

@@ -11,8 +11,8 @@ from innotter.conftest import Api, make_follower, new_page, no_trace, refusal
 from innotter.mail.selectors import subscription_of
 from innotter.mail.subscriptions import resume_mails, stop_mails
 from innotter.mail.tokens import unsubscribe_token
+from innotter.pages.follows import follow, unfollow
 from innotter.pages.models import Follow, Page
-from innotter.pages.services import follow, unfollow
 
 
 @pytest.fixture

@@ -17,8 +17,8 @@ from innotter.conftest import (
     refusal,
 )
 from innotter.events.models import OutboxEvent
+from innotter.pages.follows import follow
 from innotter.pages.models import Follow, Page
-from innotter.pages.services import follow
 
 REQUESTS = "/pages/ann-private/follow-requests"
 

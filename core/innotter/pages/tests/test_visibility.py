@@ -9,8 +9,8 @@ import time_machine
 
 from innotter.accounts.models import User
 from innotter.conftest import Api, new_user, refusal
+from innotter.pages.follows import follow
 from innotter.pages.models import Page
-from innotter.pages.services import follow
 from innotter.posts.models import Post
 
 NOW = datetime.now(UTC)

@@ -4,8 +4,8 @@ import pytest
 
 from innotter.accounts.models import User
 from innotter.conftest import Api, make_follower, new_page, new_post, refusal
+from innotter.pages.follows import unfollow
 from innotter.pages.models import Page
-from innotter.pages.services import unfollow
 from innotter.posts.models import Post
 from innotter.posts.services import like, unlike
 

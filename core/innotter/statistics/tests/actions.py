@@ -9,8 +9,9 @@ from innotter.accounts.models import User
 from innotter.common.errors import Conflict, Forbidden, Invalid, NotFound
 from innotter.conftest import new_post
 from innotter.events.models import OutboxEvent
+from innotter.pages.follows import accept_requests, follow, reject_requests, unfollow
 from innotter.pages.models import Page
-from innotter.pages.services import accept_requests, edit_page, follow, reject_requests, unfollow
+from innotter.pages.services import edit_page
 from innotter.posts.models import Post
 from innotter.posts.services import delete_post, like, unlike
 from innotter_contracts.events import Event, parse_event

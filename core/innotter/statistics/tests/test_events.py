@@ -19,8 +19,9 @@ from innotter.conftest import CLIENT, PASSWORD, at_once, new_page, new_post, new
 from innotter.events.models import Epoch, OutboxEvent
 from innotter.events.services import Busy, record
 from innotter.moderation.services import block_user, unblock_user
+from innotter.pages.locks import lock
 from innotter.pages.models import Page
-from innotter.pages.services import delete_page, edit_page, lock
+from innotter.pages.services import delete_page, edit_page
 from innotter.posts.models import Post
 from innotter.posts.services import delete_post, like
 from innotter.statistics.selectors import changes_since, days_of, totals_of

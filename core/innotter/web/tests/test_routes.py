@@ -35,8 +35,8 @@ from innotter.conftest import (
 )
 from innotter.mail.tokens import unsubscribe_token
 from innotter.moderation.services import block_page, block_user
+from innotter.pages.follows import follow
 from innotter.pages.models import Page
-from innotter.pages.services import follow
 from innotter.posts.models import Post
 from innotter.web import urls
 

@@ -8,7 +8,7 @@ from django.utils.translation import ngettext
 
 from innotter.common.errors import Invalid, Unavailable
 from innotter.common.pagination import MAX_LIMIT, Window
-from innotter.pages import selectors, services
+from innotter.pages import follows, selectors, services
 from innotter.pages.models import Page
 from innotter.pages.policies import require_owner
 from innotter.posts.selectors import posts_of
@@ -118,7 +118,7 @@ def delete(request: HttpRequest, uuid: str) -> HttpResponse:
 @form_only
 @members_only
 def follow(request: HttpRequest, uuid: str) -> HttpResponse:
-    services.follow(actor=member(request), page=uuid)
+    follows.follow(actor=member(request), page=uuid)
     return _followed(request, uuid)
 
 
@@ -126,7 +126,7 @@ def follow(request: HttpRequest, uuid: str) -> HttpResponse:
 @members_only
 def unfollow(request: HttpRequest, uuid: str) -> HttpResponse:
     """Also a page that is hidden by now; the answer tells nothing of it."""
-    services.unfollow(actor=member(request), page=uuid)
+    follows.unfollow(actor=member(request), page=uuid)
     return _followed(request, uuid)
 
 
@@ -141,7 +141,7 @@ def followers(request: HttpRequest, uuid: str) -> HttpResponse:
 @form_only
 @members_only
 def remove_follower(request: HttpRequest, uuid: str, username: str) -> HttpResponse:
-    services.remove_follower(actor=member(request), page=uuid, username=username)
+    follows.remove_follower(actor=member(request), page=uuid, username=username)
     messages.success(request, _("The follower is removed."))
     return see_other(f"/@{uuid}/followers")
 
@@ -156,7 +156,7 @@ def requests(request: HttpRequest, uuid: str) -> HttpResponse:
         names = None if answer.endswith("_all") else request.POST.getlist("username")
         if names is None or names:
             accepts = answer.startswith("accept")
-            service = services.accept_requests if accepts else services.reject_requests
+            service = follows.accept_requests if accepts else follows.reject_requests
             count = service(actor=member(request), page=found, usernames=names)
             _tell(request, count, accepts=accepts)
         return see_other(request.path)
