@@ -5,38 +5,11 @@ from typing import Any
 
 from django.utils import timezone
 
-from innotter.accounts.models import AccountMail, User
-from innotter.common.database import delete_in_steps
+from innotter.accounts.models import AccountMail, FormerMailbox, MailToken, User
+from innotter.common.pruning import prune
 
 # So long it is kept what became of a mail.
 KEPT = timedelta(days=30)
-# So many in one transaction, and so many transactions of each kind in one run.
-PRUNED_AT_ONCE = 5_000
-PRUNINGS = 20
-PRUNE_MAIL = """
-    DELETE FROM accounts_accountmail WHERE id = ANY(ARRAY(
-        SELECT id FROM accounts_accountmail
-        WHERE updated_at < %s AND state <> 'waiting'
-        ORDER BY updated_at LIMIT %s
-        FOR UPDATE SKIP LOCKED
-    ))
-"""
-PRUNE_TOKENS = """
-    DELETE FROM accounts_mailtoken WHERE id = ANY(ARRAY(
-        SELECT id FROM accounts_mailtoken
-        WHERE expires_at < %s
-        ORDER BY expires_at LIMIT %s
-        FOR UPDATE SKIP LOCKED
-    ))
-"""
-PRUNE_MAILBOXES = """
-    DELETE FROM accounts_formermailbox WHERE id = ANY(ARRAY(
-        SELECT id FROM accounts_formermailbox
-        WHERE reserved_until < %s
-        ORDER BY reserved_until LIMIT %s
-        FOR UPDATE SKIP LOCKED
-    ))
-"""
 
 
 def owe_mail(
@@ -69,8 +42,11 @@ def prune_account_mail() -> int:
     """Deletes mails that ended long ago, tokens that have expired, and reservations of former
     mailboxes that are over; how many rows together."""
     now = timezone.now()
-    statements = [(PRUNE_MAIL, now - KEPT), (PRUNE_TOKENS, now), (PRUNE_MAILBOXES, now)]
+    ended = AccountMail.objects.filter(updated_at__lt=now - KEPT)
     return sum(
-        delete_in_steps(statement, [until], at_once=PRUNED_AT_ONCE, steps=PRUNINGS)
-        for statement, until in statements
+        (
+            prune(ended.exclude(state=AccountMail.State.WAITING), by="updated_at"),
+            prune(MailToken.objects.filter(expires_at__lt=now), by="expires_at"),
+            prune(FormerMailbox.objects.filter(reserved_until__lt=now), by="reserved_until"),
+        )
     )

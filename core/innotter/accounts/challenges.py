@@ -8,33 +8,14 @@ from django.utils import timezone
 
 from innotter.accounts.models import Challenge, Totp, User
 from innotter.accounts.selectors import digest
-from innotter.common.database import delete_in_steps
 from innotter.common.errors import Unauthenticated
+from innotter.common.pruning import prune
 
 CHALLENGE_LIFE = timedelta(minutes=5)
 MOST_TRIES = 5
 # In which an authenticator app that was shown its secret has to give a first code.
 SETUP_LIFE = timedelta(hours=1)
 
-# So many in one transaction, and so many transactions in one run.
-PRUNED_AT_ONCE = 5_000
-PRUNINGS = 20
-PRUNE = """
-    DELETE FROM accounts_challenge WHERE id = ANY(ARRAY(
-        SELECT id FROM accounts_challenge
-        WHERE expires_at < %s
-        ORDER BY expires_at LIMIT %s
-        FOR UPDATE SKIP LOCKED
-    ))
-"""
-PRUNE_SETUPS = """
-    DELETE FROM accounts_totp WHERE id = ANY(ARRAY(
-        SELECT id FROM accounts_totp
-        WHERE confirmed_at IS NULL AND created_at < %s
-        ORDER BY created_at LIMIT %s
-        FOR UPDATE SKIP LOCKED
-    ))
-"""
 
 Purpose = Challenge.Purpose
 
@@ -97,7 +78,7 @@ def prune_challenges() -> int:
     """Deletes those that are over, and secrets that no app has confirmed in time; how many rows
     together."""
     now = timezone.now()
-    return sum(
-        delete_in_steps(statement, [over], at_once=PRUNED_AT_ONCE, steps=PRUNINGS)
-        for statement, over in ((PRUNE, now), (PRUNE_SETUPS, now - SETUP_LIFE))
+    setups = Totp.objects.filter(confirmed_at=None, created_at__lt=now - SETUP_LIFE)
+    return prune(Challenge.objects.filter(expires_at__lt=now), by="expires_at") + prune(
+        setups, by="created_at"
     )

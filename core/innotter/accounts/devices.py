@@ -7,26 +7,14 @@ from django.utils import timezone, translation
 
 from innotter.accounts.models import KnownDevice, User
 from innotter.common.clients import Client
-from innotter.common.database import delete_in_steps
 from innotter.common.devices import device_name
+from innotter.common.pruning import prune
 from innotter.common.throttling import keyed_id
 
 # How long a device is known after a login.
 KNOWN_FOR = timedelta(days=90)
 # An account that is so young is still with its maker.
 SETTLING = timedelta(hours=1)
-
-# So many in one transaction, and so many transactions in one run.
-PRUNED_AT_ONCE = 5_000
-PRUNINGS = 20
-PRUNE = """
-    DELETE FROM accounts_knowndevice WHERE id = ANY(ARRAY(
-        SELECT id FROM accounts_knowndevice
-        WHERE updated_at < %s
-        ORDER BY updated_at LIMIT %s
-        FOR UPDATE SKIP LOCKED
-    ))
-"""
 
 
 def remember_device(user: User, client: Client) -> bool:
@@ -46,8 +34,8 @@ def remember_device(user: User, client: Client) -> bool:
 
 def prune_devices() -> int:
     """Deletes those that are known no longer; how many."""
-    since = timezone.now() - KNOWN_FOR
-    return delete_in_steps(PRUNE, [since], at_once=PRUNED_AT_ONCE, steps=PRUNINGS)
+    forgotten = KnownDevice.objects.filter(updated_at__lt=timezone.now() - KNOWN_FOR)
+    return prune(forgotten, by="updated_at")
 
 
 def _device_id(user: User, client: Client) -> UUID:

@@ -3,8 +3,9 @@
 from django.utils import timezone
 
 from innotter.accounts.models import FormerUsername, Registration, User
-from innotter.common.database import delete_in_steps, lock_names
+from innotter.common.database import lock_names
 from innotter.common.errors import Conflict
+from innotter.common.pruning import prune
 from innotter.common.reserved import (
     MOST_FORMER,
     RESERVED_FOR,
@@ -12,18 +13,6 @@ from innotter.common.reserved import (
     TooManyNames,
     is_reserved,
 )
-
-# So many in one transaction, and so many transactions in one run.
-PRUNED_AT_ONCE = 5_000
-PRUNINGS = 20
-PRUNE = """
-    DELETE FROM accounts_formerusername WHERE id = ANY(ARRAY(
-        SELECT id FROM accounts_formerusername
-        WHERE reserved_until < %s
-        ORDER BY reserved_until LIMIT %s
-        FOR UPDATE SKIP LOCKED
-    ))
-"""
 
 
 class UsernameTaken(Conflict):
@@ -75,4 +64,5 @@ def reserve_username(username: str, *, user: User | None) -> None:
 
 def prune_names() -> int:
     """Deletes reservations that are over; how many."""
-    return delete_in_steps(PRUNE, [timezone.now()], at_once=PRUNED_AT_ONCE, steps=PRUNINGS)
+    over = FormerUsername.objects.filter(reserved_until__lt=timezone.now())
+    return prune(over, by="reserved_until")

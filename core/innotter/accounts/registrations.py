@@ -20,8 +20,9 @@ from innotter.accounts.names import UsernameTaken, claim_username
 from innotter.accounts.selectors import hidden
 from innotter.accounts.services import Newcomer, checked_newcomer, make_account
 from innotter.common.clients import Client
-from innotter.common.database import conflicts, delete_in_steps, lock_names
+from innotter.common.database import conflicts, lock_names
 from innotter.common.errors import Conflict, Forbidden, Invalid
+from innotter.common.pruning import prune
 
 Kind = AccountMail.Kind
 
@@ -30,17 +31,6 @@ CONFIRMED_WITHIN = timedelta(days=1)
 # And so long one that moderators don't decide about.
 DECIDED_WITHIN = timedelta(days=30)
 
-# So many in one transaction, and so many transactions of each kind in one run.
-PRUNED_AT_ONCE = 5_000
-PRUNINGS = 20
-PRUNE = """
-    DELETE FROM {table} WHERE id = ANY(ARRAY(
-        SELECT id FROM {table}
-        WHERE expires_at < %s
-        ORDER BY expires_at LIMIT %s
-        FOR UPDATE SKIP LOCKED
-    ))
-"""
 SALT = "innotter.accounts.registration"
 
 
@@ -181,12 +171,7 @@ def prune_registrations() -> int:
     """Deletes claims and invitations that are over; how many."""
     now = timezone.now()
     return sum(
-        delete_in_steps(
-            PRUNE.format(table=model._meta.db_table),
-            [now],
-            at_once=PRUNED_AT_ONCE,
-            steps=PRUNINGS,
-        )
+        prune(model._default_manager.filter(expires_at__lt=now), by="expires_at")
         for model in (Registration, Invitation)
     )
 

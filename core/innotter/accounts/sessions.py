@@ -1,7 +1,6 @@
 import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 from uuid import UUID
 
 import structlog
@@ -13,7 +12,7 @@ from django.utils import timezone
 from innotter.accounts.actions import account_action
 from innotter.accounts.challenges import void_challenges
 from innotter.accounts.limits import IP_KNOWN_FOR, limit_refreshes
-from innotter.accounts.models import RefreshToken, Session, User
+from innotter.accounts.models import KnownIP, RefreshToken, Session, User
 from innotter.accounts.passwords import WrongCredentials, WrongPassword, is_password
 from innotter.accounts.selectors import (
     digest,
@@ -25,9 +24,9 @@ from innotter.accounts.selectors import (
 from innotter.accounts.tokens import mint_access_token
 from innotter.common.clients import Client
 from innotter.common.compiled import fetched
-from innotter.common.database import delete_in_steps
 from innotter.common.errors import NotFound, Unauthenticated
 from innotter.common.maintenance import maintenance
+from innotter.common.pruning import prune
 from innotter_contracts.tokens import LEEWAY
 
 log = structlog.get_logger(__name__)
@@ -38,38 +37,9 @@ USE_WRITTEN_EVERY = timedelta(hours=1)
 PASSWORD_FRESH_FOR = timedelta(hours=8)
 # A refresh token that comes back so soon after it was spent comes from another tab.
 TABS_TOGETHER = timedelta(seconds=10)
-
-# So many in one transaction, and so many transactions of each kind in one run.
-PRUNED_AT_ONCE = 5_000
-PRUNINGS = 20
-PRUNE_TOKENS = """
-    DELETE FROM accounts_refreshtoken WHERE id = ANY(ARRAY(
-        SELECT id FROM accounts_refreshtoken
-        WHERE expires_at < %s
-        ORDER BY expires_at LIMIT %s
-        FOR UPDATE SKIP LOCKED
-    ))
-"""
-PRUNE_SESSIONS = """
-    WITH over AS MATERIALIZED (
-        SELECT id FROM accounts_session
-        WHERE {since} < %s
-        ORDER BY {since} LIMIT %s
-        FOR UPDATE SKIP LOCKED
-    ), tokens AS (
-        DELETE FROM accounts_refreshtoken WHERE session_id = ANY(ARRAY(SELECT id FROM over))
-    )
-    DELETE FROM accounts_session WHERE id = ANY(ARRAY(SELECT id FROM over))
-"""
+# By the operator, so many in one transaction.
+ENDED_AT_ONCE = 5_000
 RAISE = "UPDATE accounts_session SET writes = writes + 1 WHERE id = %s RETURNING writes"
-PRUNE_IPS = """
-    DELETE FROM accounts_knownip WHERE id = ANY(ARRAY(
-        SELECT id FROM accounts_knownip
-        WHERE updated_at < %s
-        ORDER BY updated_at LIMIT %s
-        FOR UPDATE SKIP LOCKED
-    ))
-"""
 
 
 class WrongRefreshToken(Unauthenticated):
@@ -184,7 +154,7 @@ def end_sessions_of(username: str | None) -> int:
     many. Raises NotFound."""
     whose = {} if username is None else {"user": user_named(username)}
     ended = 0
-    while ids := Session.objects.filter(ended_at=None, **whose).values("pk")[:PRUNED_AT_ONCE]:
+    while ids := Session.objects.filter(ended_at=None, **whose).values("pk")[:ENDED_AT_ONCE]:
         ended += _end_sessions(Session.objects.filter(pk__in=[each["pk"] for each in ids]))
     log.warning("sessions_ended", of=str(whose["user"].pk) if whose else "everybody", count=ended)
     return ended
@@ -211,15 +181,13 @@ def prune_sessions() -> int:
     now = timezone.now()
     idle = now - refresh_life()
     ended = now - timedelta(seconds=settings.ACCESS_TOKEN_SECONDS + LEEWAY)
-    statements: list[tuple[str, list[Any]]] = [
-        (PRUNE_TOKENS, [now]),
-        (PRUNE_SESSIONS.format(since="ended_at"), [ended]),
-        (PRUNE_SESSIONS.format(since="last_used_at"), [idle]),
-        (PRUNE_IPS, [now - IP_KNOWN_FOR]),
-    ]
     return sum(
-        delete_in_steps(statement, values, at_once=PRUNED_AT_ONCE, steps=PRUNINGS)
-        for statement, values in statements
+        (
+            prune(RefreshToken.objects.filter(expires_at__lt=now), by="expires_at"),
+            prune(Session.objects.filter(ended_at__lt=ended), by="ended_at"),
+            prune(Session.objects.filter(last_used_at__lt=idle), by="last_used_at"),
+            prune(KnownIP.objects.filter(updated_at__lt=now - IP_KNOWN_FOR), by="updated_at"),
+        )
     )
 
 

@@ -1,4 +1,4 @@
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
 from string import Formatter
@@ -166,19 +166,6 @@ def checked(model: type[Model], field: str, value: Any) -> Any:
         return model._meta.get_field(field).clean(value, None)  # type: ignore[union-attr]
     except ValidationError as error:
         raise Invalid(field, " ".join(error.messages)) from None
-
-
-def delete_in_steps(statement: str, values: Sequence[Any], *, at_once: int, steps: int) -> int:
-    """Runs a DELETE that takes a limit as its last value, until it finds fewer rows than that or
-    has run so many times; how many rows are gone. Several at once share the work."""
-    deleted = 0
-    for _ in range(steps):
-        with connection.cursor() as cursor:
-            cursor.execute(statement, [*values, at_once])
-            deleted += cursor.rowcount
-            if cursor.rowcount < at_once:
-                break
-    return deleted
 
 
 class Folded(Func):

@@ -13,11 +13,13 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import connection, transaction
+from django.db.models.functions import Now
 
 from innotter.common.compiled import fetched
-from innotter.common.database import delete_in_steps
 from innotter.common.errors import Throttled
 from innotter.common.metrics import THROTTLED
+from innotter.common.models import Usage
+from innotter.common.pruning import prune
 
 # In the order of ids, so that of two statements at once neither waits for the other for ever.
 COUNT = """
@@ -29,17 +31,6 @@ COUNT = """
         used = greatest(CASE WHEN known.until > now() THEN known.used ELSE 0 END + %s, 0),
         until = CASE WHEN known.until > now() THEN known.until ELSE excluded.until END
     RETURNING id, used, extract(epoch FROM until - now())
-"""
-# So many in one transaction, and so many transactions in one run.
-PRUNED_AT_ONCE = 5_000
-PRUNINGS = 20
-PRUNE = """
-    DELETE FROM common_usage WHERE id = ANY(ARRAY(
-        SELECT id FROM common_usage
-        WHERE until < now()
-        ORDER BY until LIMIT %s
-        FOR UPDATE SKIP LOCKED
-    ))
 """
 
 
@@ -92,7 +83,7 @@ def refuse(over: dict[Use, float]) -> None:
 
 def prune_usage() -> int:
     """Deletes what no limit looks at any more; how many rows."""
-    return delete_in_steps(PRUNE, [], at_once=PRUNED_AT_ONCE, steps=PRUNINGS)
+    return prune(Usage.objects.filter(until__lt=Now()), by="until")
 
 
 def keyed_id(text: str) -> UUID:

@@ -20,6 +20,7 @@ EVERY = {
     "innotter.accounts.prune_devices": timedelta(minutes=1),
     "innotter.accounts.prune_names": timedelta(minutes=1),
     "innotter.accounts.prune_registrations": timedelta(minutes=1),
+    "innotter.posts.prune_keys": timedelta(minutes=1),
     "innotter.pages.prune_uuids": timedelta(minutes=1),
     "innotter.accounts.prune_account_mail": timedelta(minutes=1),
     "innotter.accounts.prune_challenges": timedelta(minutes=1),

@@ -11,7 +11,7 @@ from django.utils import timezone
 from psycopg.errors import LockNotAvailable
 
 from innotter.common.compiled import fetched
-from innotter.common.database import delete_in_steps
+from innotter.common.pruning import prune
 from innotter.events.models import OutboxEvent
 from innotter_contracts.counting import deltas
 from innotter_contracts.events import Event
@@ -20,22 +20,10 @@ from innotter_contracts.logs import current_request_id
 
 # The relay listens here.
 CHANNEL = "innotter_outbox"
-# Published events are kept for those who ask where one stands, and then deleted: so many in one
-# transaction, and so many transactions in one run.
+# Published events are kept for those who ask where one stands.
 KEPT = timedelta(days=7)
-PRUNED_AT_ONCE = 5_000
-PRUNINGS = 20
-# Ids sort by their moment: what is too young is never looked at. An array, because a subquery with
-# a lock and a limit is run once a row in some plans, and then has no limit.
-PRUNE = """
-    DELETE FROM events_outboxevent WHERE id = ANY(ARRAY(
-        SELECT id FROM events_outboxevent
-        WHERE id < %s AND published_at < %s
-        ORDER BY id LIMIT %s
-        FOR UPDATE SKIP LOCKED
-    ))
-"""
 MARK_PUBLISHED = "UPDATE events_outboxevent SET published_at = %s WHERE id = ANY(%s)"
+# An array, because in some plans a subquery is run once a row, and then has no limit.
 REQUEUE_DUE = """
     UPDATE events_outboxevent SET next_attempt_at = NULL WHERE id = ANY(ARRAY(
         SELECT id FROM events_outboxevent
@@ -134,8 +122,9 @@ def requeue_due(*, limit: int) -> int:
 def prune_outbox() -> int:
     """Deletes what was published more than KEPT ago, oldest first; how many events."""
     until = timezone.now() - KEPT
-    values = [first_id_of(until), until]
-    return delete_in_steps(PRUNE, values, at_once=PRUNED_AT_ONCE, steps=PRUNINGS)
+    # Ids sort by their moment: what is too young is never looked at.
+    old = OutboxEvent.objects.filter(id__lt=first_id_of(until), published_at__lt=until)
+    return prune(old, by="id")
 
 
 def _wake_relay() -> None:

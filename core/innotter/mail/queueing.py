@@ -9,7 +9,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from innotter.accounts.models import User
-from innotter.common.database import delete_in_steps
+from innotter.common.pruning import prune
 from innotter.mail.models import Delivery, due_after, due_to
 from innotter_contracts.ids import first_id_of
 
@@ -85,19 +85,8 @@ DIGESTS = """
 BEFORE_ALL = UUID(int=0)
 
 # A delivery says that its mail must not be sent again, for as long as a task about its post may
-# still come back from a dead-letter queue. So many in one transaction, and so many in one run.
+# still come back from a dead-letter queue.
 KEPT = timedelta(days=60)
-PRUNED_AT_ONCE = 5_000
-PRUNINGS = 20
-# Ids sort by their moment: what is too young is never looked at.
-PRUNE = """
-    DELETE FROM mail_delivery WHERE id = ANY(ARRAY(
-        SELECT id FROM mail_delivery
-        WHERE id < %s AND updated_at < %s AND state NOT IN ('waiting', 'sending')
-        ORDER BY id LIMIT %s
-        FOR UPDATE SKIP LOCKED
-    ))
-"""
 
 
 def queue_deliveries(post_id: UUID) -> int:
@@ -179,5 +168,6 @@ def prune_deliveries() -> int:
     """Deletes what ended more than KEPT ago, oldest first; how many deliveries. What failed or has
     an unknown outcome is no exception: nobody has looked at it for so long."""
     until = timezone.now() - KEPT
-    values = [first_id_of(until), until]
-    return delete_in_steps(PRUNE, values, at_once=PRUNED_AT_ONCE, steps=PRUNINGS)
+    # Ids sort by their moment: what is too young is never looked at.
+    old = Delivery.objects.filter(id__lt=first_id_of(until), updated_at__lt=until)
+    return prune(old.exclude(state__in=[State.WAITING, State.SENDING]), by="id")

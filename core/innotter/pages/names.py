@@ -3,8 +3,9 @@
 from django.utils import timezone
 
 from innotter.accounts.models import User
-from innotter.common.database import delete_in_steps, lock_names
+from innotter.common.database import lock_names
 from innotter.common.errors import Conflict
+from innotter.common.pruning import prune
 from innotter.common.reserved import (
     MOST_FORMER,
     RESERVED_FOR,
@@ -13,18 +14,6 @@ from innotter.common.reserved import (
     is_reserved,
 )
 from innotter.pages.models import FormerUuid, Page
-
-# So many in one transaction, and so many transactions in one run.
-PRUNED_AT_ONCE = 5_000
-PRUNINGS = 20
-PRUNE = """
-    DELETE FROM pages_formeruuid WHERE id = ANY(ARRAY(
-        SELECT id FROM pages_formeruuid
-        WHERE reserved_until < %s
-        ORDER BY reserved_until LIMIT %s
-        FOR UPDATE SKIP LOCKED
-    ))
-"""
 
 
 class UuidTaken(Conflict):
@@ -66,4 +55,5 @@ def give_up_uuid(page: Page, uuid: str) -> None:
 
 def prune_uuids() -> int:
     """Deletes reservations that are over; how many."""
-    return delete_in_steps(PRUNE, [timezone.now()], at_once=PRUNED_AT_ONCE, steps=PRUNINGS)
+    over = FormerUuid.objects.filter(reserved_until__lt=timezone.now())
+    return prune(over, by="reserved_until")

@@ -14,8 +14,9 @@ from django.utils import timezone
 from innotter.accounts.actions import action
 from innotter.accounts.models import User
 from innotter.common.compiled import compiled
-from innotter.common.database import delete_in_steps, insertion
+from innotter.common.database import insertion
 from innotter.common.errors import Conflict, DomainError, Invalid, NotFound
+from innotter.common.pruning import prune
 from innotter.common.text import visible_text
 from innotter.events.services import record
 from innotter.pages.locks import lock
@@ -42,18 +43,8 @@ from innotter_contracts.events import (
 )
 from innotter_contracts.ids import new_id
 
-# Kept for at least as long; and how many of those that are older one call clears away.
+# Kept for at least as long.
 KEY_LIFETIME = timedelta(hours=24)
-KEYS_CLEARED = 100
-# An array, because in some plans a subquery is run once a row, and then has no limit.
-CLEAR_KEYS = """
-    DELETE FROM posts_idempotencykey WHERE id = ANY(ARRAY(
-        SELECT id FROM posts_idempotencykey
-        WHERE created_at < %s
-        ORDER BY created_at LIMIT %s
-        FOR UPDATE SKIP LOCKED
-    ))
-"""
 
 
 class KeyReused(Conflict):
@@ -81,8 +72,6 @@ def create_post(
     Raises NotFound, Forbidden, PageBlocked, Invalid, KeyReused.
     """
     parent_id = _id(reply_to) if reply_to else None
-    if idempotency_key is not None:
-        _clear_old_keys()
     with transaction.atomic():
         page = locked_page(page)
         make = partial(_create_post, actor, page, content=content, reply_to=parent_id)
@@ -185,11 +174,10 @@ def correct_count(*, wrong: WrongCount) -> None:
     counted(wrong.field).filter(pk=row.pk).update(**{wrong.field: F("truth")})
 
 
-def _clear_old_keys() -> None:
-    """In a transaction of its own, and without waiting: it can stand in nobody's way."""
-    with transaction.atomic():
-        old = timezone.now() - KEY_LIFETIME
-        delete_in_steps(CLEAR_KEYS, [old], at_once=KEYS_CLEARED, steps=1)
+def prune_keys() -> int:
+    """Deletes keys that nobody asks with again; how many."""
+    over = IdempotencyKey.objects.filter(created_at__lt=timezone.now() - KEY_LIFETIME)
+    return prune(over, by="created_at")
 
 
 def _create_idempotently(user: User, key: str, asked: str, make: Callable[[UUID], Post]) -> Post:

@@ -142,6 +142,7 @@ WITHOUT_ACTOR = {
     "mail.send_due": "a task's",
     "mail.give_up_claims": "the scheduler's",
     "mail.prune_deliveries": "the scheduler's",
+    "posts.prune_keys": "the scheduler's",
     "mail.send_again": "the operator's: the admin panel",
     "mail.stop_mails": "the mail's token says whose it is",
     "mail.resume_mails": "the mail's token says whose it is",

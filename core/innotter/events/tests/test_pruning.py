@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 from django.utils import timezone
 
-from innotter.events import services
+from innotter.common import pruning
 from innotter.events.models import OutboxEvent
 from innotter.events.services import KEPT, prune_outbox
 from innotter_contracts.ids import first_id_of
@@ -43,8 +43,8 @@ def test_only_what_was_published_long_ago_goes() -> None:
 
 
 def test_one_run_deletes_no_more_than_so_many(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(services, "PRUNED_AT_ONCE", 2)
-    monkeypatch.setattr(services, "PRUNINGS", 2)
+    monkeypatch.setattr(pruning, "AT_ONCE", 2)
+    monkeypatch.setattr(pruning, "STEPS", 2)
     old = KEPT + A_MINUTE
     for _ in range(5):
         event_of(old, published=old)

@@ -7,8 +7,8 @@ from uuid import UUID
 import pytest
 from django.utils import timezone
 
+from innotter.common import pruning
 from innotter.conftest import new_user
-from innotter.mail import queueing
 from innotter.mail.models import Delivery
 from innotter.mail.queueing import KEPT, prune_deliveries
 from innotter.posts.models import Post
@@ -47,8 +47,8 @@ def test_only_what_was_over_long_ago_goes(post: Post) -> None:
 
 
 def test_one_run_deletes_no_more_than_so_many(post: Post, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(queueing, "PRUNED_AT_ONCE", 2)
-    monkeypatch.setattr(queueing, "PRUNINGS", 2)
+    monkeypatch.setattr(pruning, "AT_ONCE", 2)
+    monkeypatch.setattr(pruning, "STEPS", 2)
     for _ in range(5):
         delivery(post, State.SENT)
     assert prune_deliveries() == 4
