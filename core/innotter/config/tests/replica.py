@@ -13,14 +13,27 @@ import psycopg
 import pytest
 from django.conf import LazySettings
 from django.db import connection, connections
+from django.test import Client
 from psycopg.conninfo import conninfo_to_dict
 
 from dev import postgres
 from dev.assertions import wait_until
 from dev.ports import Port
 from dev.processes import Process, Processes
+from innotter.accounts.logins import log_in
+from innotter.accounts.models import User
 from innotter.common import replica_lag, replicas
 from innotter.common.replica_lag import Watch
+from innotter.conftest import (
+    CLIENT,
+    PASSWORD,
+    make_follower,
+    new_page,
+    new_post,
+    new_user,
+    signed_in,
+)
+from innotter.pages.models import Page
 
 REPLICA = "replica-1"
 
@@ -145,3 +158,52 @@ def paused(replica: Replica, watch: Watch) -> Iterator[None]:
         yield
     finally:
         replica.go_on()
+
+
+def flushed(watch: Watch) -> None:
+    """Looks at both when all that is committed has its place in the log."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET synchronous_commit = on")
+        cursor.execute("SELECT pg_logical_emit_message(true, 'test', 'so far')")
+        cursor.execute("RESET synchronous_commit")
+    look(watch)
+
+
+@dataclass
+class Person:
+    """Calls the API and the site in sessions of their own."""
+
+    user: User
+
+    def __post_init__(self) -> None:
+        access = log_in(login=self.user.username, password=PASSWORD, client=CLIENT).access
+        self.headers = {"Authorization": f"Bearer {access}"}
+        self.api = Client(headers=self.headers, raise_request_exception=False)
+        self.browser = signed_in(self.user)
+
+    def get(self, path: str) -> Any:
+        return self.api.get(f"/api/v1{path}")
+
+    def post(self, path: str, body: Any = None) -> Any:
+        return self.api.post(f"/api/v1{path}", body, "application/json")
+
+
+@pytest.fixture
+def author(replica: Replica) -> Person:
+    """Owns the page `ann` with a post."""
+    ann = new_user("ann")
+    new_post(new_page(ann, uuid="ann"))
+    return Person(ann)
+
+
+@pytest.fixture
+def reader(author: Person) -> Person:
+    """Follows it."""
+    bob = new_user("bob")
+    make_follower(bob, Page.objects.get())
+    return Person(bob)
+
+
+def contents(answer: Any) -> list[str]:
+    assert answer.status_code == 200
+    return [post["content"] for post in answer.json()["results"]]
