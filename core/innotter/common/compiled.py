@@ -47,6 +47,7 @@ from django.db.models import (
     UUIDField,
 )
 from django.db.models.base import ModelState
+from django.db.models.expressions import RawSQL
 from django.db.models.query import ModelIterable
 from django.utils import timezone
 
@@ -140,16 +141,16 @@ def now() -> "datetime | Parameter":
 
 
 @dataclass(frozen=True)
-class With[R]:
-    """A queryset that reads from a statement before it, by that name."""
+class Named:
+    """Instances that a statement names by its column `id`, each of one of several querysets. Each
+    row is the instance (None where no queryset has it) and the columns of the statement."""
 
-    name: str
     statement: Expression
-    rows: QuerySet[Any, R]
+    querysets: Sequence[QuerySet[Any]]
 
 
 def compiled[**P, R](
-    rows_asked_for: Callable[P, QuerySet[Any, R] | With[R]],
+    rows_asked_for: Callable[P, QuerySet[Any, R] | Named],
 ) -> Callable[P, list[R]]:
     """Makes a read of a function of positional arguments that returns a queryset. Outside a
     transaction, one that meets a lost connection is tried once more on a new one."""
@@ -221,10 +222,11 @@ def _fetched(used: Any, sql: str, params: Sequence[Value]) -> list[Row]:
 
 
 class PreparedCursor(psycopg.RawCursor[Row]):
-    """Sends values beside a statement, which PostgreSQL has prepared: see `prepare_threshold`."""
+    """Sends values beside a statement, which PostgreSQL has prepared: see `prepare_threshold`. Rows
+    come as PostgreSQL holds them, so that nobody has to write and read moments and ids."""
 
     def execute(self, query: Any, params: Any = None, **_: Any) -> "PreparedCursor":
-        return super().execute(_numbered(query), params)
+        return super().execute(_numbered(query), params, binary=True)
 
 
 @lru_cache(MOST_SHAPES)
@@ -250,17 +252,53 @@ def statement_for(rows_asked_for: Callable[..., Any], shapes: tuple[Shape, ...])
     finally:
         _moment_of_the_call.reset(entered)
     connection.ensure_connection()
-    queryset = asked_for.rows if isinstance(asked_for, With) else asked_for
-    compiler = queryset.query.get_compiler(connection=connection)
-    sql, params = compiler.as_sql()
-    if isinstance(asked_for, With):
-        before, more = asked_for.statement.as_sql(compiler, connection)
-        sql, params = f"WITH {asked_for.name} AS ({before}) {sql}", (*more, *params)
-    if any(hasattr(column.output_field, "from_db_value") for column, *_ in compiler.select):
-        raise TypeError("A column is read as PostgreSQL gives it.")
+    sql, params, row = _made_of(asked_for)
     texts = tuple("%s" if isinstance(p, Parameter) else _literal(p) for p in params)
     order = [p.index for p in params if isinstance(p, Parameter)]
-    return Statement(sql.replace("%%", "%%%%") % texts, order, _row_of(queryset, compiler))
+    return Statement(sql.replace("%%", "%%%%") % texts, order, row)
+
+
+# SQL, what stands in it for each `%s`, and what becomes of a row.
+type Made = tuple[str, Sequence[Any], Callable[[Row], Any]]
+
+
+def _made_of(asked_for: QuerySet[Any, Any] | Named) -> Made:
+    if isinstance(asked_for, Named):
+        return _joined(asked_for)
+    sql, params, compiler = _sql_of(asked_for)
+    return sql, params, _row_of(asked_for, compiler)
+
+
+def _joined(asked_for: Named) -> Made:
+    compiler = asked_for.querysets[0].query.get_compiler(connection=connection)
+    statement, params = asked_for.statement.as_sql(compiler, connection)
+    selected, joined, parts, end = "", "", list[tuple[slice, Callable[[Row], Any]]](), 0
+    for number, queryset in enumerate(asked_for.querysets):
+        sql, more, compiler = _sql_of(queryset.filter(pk=RawSQL("named.id", ())))
+        selected += f"kind{number}.*, "
+        # OFFSET 0, or the planner may read all of a small table to join it.
+        joined += f" LEFT JOIN LATERAL ({sql} OFFSET 0) AS kind{number} ON true"
+        params = (*params, *more)
+        place = slice(end, end := end + len(compiler.select))
+        parts.append((place, _row_of(queryset, compiler)))
+
+    def row(columns: Row) -> Row:
+        for place, instance in parts:
+            if (found := instance(columns[place])) is not None:
+                break
+        return found, *columns[end:]
+
+    named = f"WITH named AS MATERIALIZED ({statement})"
+    return f"{named} SELECT {selected}named.* FROM named{joined}", params, row  # noqa: S608 (ours)
+
+
+def _sql_of(queryset: QuerySet[Any, Any]) -> tuple[str, Sequence[Any], Any]:
+    """And the compiler, which knows the columns from then on."""
+    compiler: Any = queryset.query.get_compiler(connection=connection)
+    sql, params = compiler.as_sql()
+    if any(hasattr(column.output_field, "from_db_value") for column, *_ in compiler.select):
+        raise TypeError("A column is read as PostgreSQL gives it.")
+    return sql, params, compiler
 
 
 def _literal(value: Value) -> str:
@@ -280,8 +318,9 @@ def _row_of(queryset: Any, compiler: Any) -> Callable[[Row], Any]:
 
     def annotated(row: Row) -> Any:
         found = instance(row)
-        for name, column in annotations:
-            setattr(found, name, row[column])
+        if found is not None:
+            for name, column in annotations:
+                setattr(found, name, row[column])
         return found
 
     return annotated

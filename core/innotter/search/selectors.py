@@ -7,30 +7,20 @@ that are looked at, so that a word of everybody's costs little more than a rare 
 """
 
 import re
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
+from itertools import chain
+from typing import Any, NamedTuple
 from uuid import UUID
 
-from django.contrib.postgres.fields import ArrayField
-from django.db.models import (
-    Func,
-    IntegerField,
-    OuterRef,
-    QuerySet,
-    Subquery,
-    TextField,
-    UUIDField,
-    Value,
-)
-from django.db.models.expressions import RawSQL
+from django.db.models import Func, OuterRef, QuerySet, Subquery, TextField, Value
 
 from innotter.accounts.models import User
 from innotter.accounts.selectors import PRIVATE, Viewer, shown_to
-from innotter.common.compiled import With, compiled
-from innotter.common.database import Composed, Folded, IsOneOf
+from innotter.common.compiled import Named, compiled
+from innotter.common.database import Composed, Folded
 from innotter.common.pagination import InvalidCursor, Key, Range, Slice, Window
 from innotter.pages.models import Page
-from innotter.pages.selectors import findable_by, pages_for
+from innotter.pages.selectors import findable_by, with_profile
 
 # How many candidates one text gives: those that begin with the question, in alphabetical order,
 # so that what is called exactly that is among them; and those that are like it.
@@ -67,7 +57,7 @@ HAVING = "HAVING (min(distance), id) {sign} ({far}::int, {after})"
 # `>= ANY` of one, because the planner takes two plain bounds for a narrow range, and then sorts all
 # of a wide one in place of reading the first of an index.
 BEGINNING = """(
-    SELECT id, round({behind} * (1.0 - similarity(text, (SELECT text FROM question)))::numeric)::int
+    SELECT id, floor({behind} * (1.0 - similarity(text, (SELECT text FROM question))) + 0.5)::int
     FROM (
         SELECT id, text FROM {texts} AS each (id, text)
         WHERE text >= ANY (ARRAY(SELECT text FROM question)) AND text <= (SELECT last FROM question)
@@ -77,7 +67,7 @@ BEGINNING = """(
 # OFFSET 0, so that a text is folded once for all that follows.
 ALIKE = """(
     SELECT id, {behind}
-        + round({behind} * (1.0 - word_similarity((SELECT text FROM question), text))::numeric)::int
+        + floor({behind} * (1.0 - word_similarity((SELECT text FROM question), text)) + 0.5)::int
     FROM (
         SELECT id, text FROM {texts} AS each (id, text)
         WHERE NOT (SELECT enough FROM enough) AND (
@@ -88,10 +78,11 @@ ALIKE = """(
 )"""
 
 type Rows = QuerySet[Any, Any]
+# The texts that rows of a kind are found by, each a query for ids and texts; and the rows as shown.
+type Searched = tuple[list[Rows], QuerySet[Any]]
 
 
-@dataclass(frozen=True)
-class Hit:
+class Hit(NamedTuple):
     """A page or a user that was found; `type` says which. The nearest come first."""
 
     type: str
@@ -111,46 +102,48 @@ def found(text: str, viewer: Viewer, window: Window, type: str | None = None) ->
     a cursor that is no Hit's place.
     """
     asked = window.of(NEAREST_FIRST)
-    place = _place(asked.position)
-    reads = {"page": _pages_found, "user": _users_found}
-    hits = [
-        Hit(kind, row, row.distance)
-        for kind, read in reads.items()
-        if type in (None, kind)
-        for row in read(text, viewer, replace(asked, position=None), *place)
-    ]
-    hits.sort(key=lambda hit: (hit.distance, hit.row.id), reverse=asked.backwards)
-    return asked.slice(hits[: asked.limit + 1])
+    kinds = (type,) if type else tuple(SEARCHED)
+    nearest: list[Any] = _nearest(
+        text, viewer, kinds, replace(asked, position=None), *_place(asked.position)
+    )
+    hits = [Hit(TYPE_OF[row.__class__], row, distance) for row, _, distance in nearest]
+    hits.sort(key=lambda hit: (hit.distance, hit.row.id.int), reverse=asked.backwards)
+    return asked.slice(hits)
 
 
 @compiled
-def _pages_found(
-    text: str, viewer: Viewer, asked: Range, far: str | None, after: UUID | None
-) -> With[Any]:
+def _nearest(  # noqa: PLR0917 (a compiled read takes its values one by one)
+    text: str,
+    viewer: Viewer,
+    kinds: tuple[str, ...],
+    asked: Range,
+    far: str | None,
+    after: UUID | None,
+) -> Named:
+    texts, rows = zip(*(SEARCHED[kind](viewer) for kind in kinds), strict=True)
+    return Named(_ranking(list(chain(*texts)), text, asked, far, after), rows)
+
+
+def _pages(viewer: Viewer) -> Searched:
     # Each page is looked up by itself: of a join the planner may make one of all users.
     findable = Page.objects.filter(findable_by(viewer)).values(is_findable=Value(True))
     pages = Page.objects.filter(Subquery(findable.filter(pk=OuterRef("pk"))))
     tagged = Page.tags.through.objects.filter(Subquery(findable.filter(pk=OuterRef("page"))))
     texts: list[Rows] = [pages.values_list("pk", Folded(each)) for each in ("name", "uuid")]
     texts.append(tagged.values_list("page", Folded("tag__name")))
-    return _nearest(pages_for(viewer), _ranking(texts, text, asked, far, after))
+    return texts, with_profile(Page.objects.all(), viewer)
 
 
-@compiled
-def _users_found(
-    text: str, viewer: Viewer, asked: Range, far: str | None, after: UUID | None
-) -> With[Any]:
+def _users(viewer: Viewer) -> Searched:
     users = User.objects.filter(shown_to(viewer))
-    texts = [users.values_list("pk", Folded(column)) for column in ("username", "title")]
-    return _nearest(User.objects.defer(*PRIVATE), _ranking(texts, text, asked, far, after))
+    texts: list[Rows] = [
+        users.values_list("pk", Folded(column)) for column in ("username", "title")
+    ]
+    return texts, User.objects.defer(*PRIVATE)
 
 
-def _nearest(rows: QuerySet[Any], ranking: Composed) -> With[Any]:
-    """The rows that are ranked, each with its `distance`."""
-    ids = RawSQL("ARRAY(SELECT id FROM ranked)", (), ArrayField(UUIDField()))
-    own = f"(SELECT distance FROM ranked WHERE id = {rows.model._meta.db_table}.id)"  # noqa: S608
-    distance = RawSQL(own, (), IntegerField())  # noqa: S611 (a name of ours)
-    return With("ranked", ranking, rows.filter(IsOneOf("pk", ids)).annotate(distance=distance))
+SEARCHED = {"page": _pages, "user": _users}
+TYPE_OF: dict[type, str] = {Page: "page", User: "user"}
 
 
 def _ranking(texts: list[Rows], text: str, asked: Range, far: Any, after: Any) -> Composed:

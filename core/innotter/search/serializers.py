@@ -1,9 +1,10 @@
+from functools import cached_property
 from typing import Any
 
 from rest_framework import serializers
 
 from innotter.accounts.serializers import UserSerializer
-from innotter.common.rendering import shows
+from innotter.common.rendering import Show, shows
 from innotter.common.serializers import NfcField
 from innotter.pages.models import LONGEST_NAME
 from innotter.pages.serializers import PageSerializer
@@ -26,6 +27,9 @@ class HitSerializer(serializers.Serializer[Hit]):
     page = PageSerializer(required=False)
     user = UserSerializer(required=False)
 
+    @cached_property
+    def _shows(self) -> dict[str, Show]:
+        return {name: shows(type(self.fields[name])) for name in TYPES}  # type: ignore[arg-type]
+
     def to_representation(self, instance: Hit) -> dict[str, Any]:
-        shown: Any = type(self.fields[instance.type])
-        return {"type": instance.type, instance.type: shows(shown)(instance.row)}
+        return {"type": instance.type, instance.type: self._shows[instance.type](instance.row)}

@@ -87,7 +87,7 @@ STATEMENTS = {
     "/users/me/likes": 2,
     "/users/me/follows": 2,
     "/users/bob": 2,
-    "/search?q=ann": 3,
+    "/search?q=ann": 2,
 }
 
 
