@@ -40,11 +40,12 @@ MEASURES: dict[Size, Measure] = {
     "wide": Measure(900, 420, named_days=10, lines=16, margin=16),
     "narrow": Measure(330, 260, named_days=4, lines=6, margin=8),
 }
-# The picture stands alone, so that its colours may follow the reader's light or dark mode.
+# The picture stands alone, so that its colours may follow the reader's light or dark mode. They are
+# those of a card of the site, which shows it.
 COLOURS = """
-svg { --paper: #ffffff; --ink: #1f2328; --faint: #d0d7de; --bar: #0969da; }
+svg { --paper: #ffffff; --ink: #1c2225; --faint: #e3e0d9; --bar: #0b665c; }
 @media (prefers-color-scheme: dark) {
-  svg { --paper: #0d1117; --ink: #e6edf3; --faint: #3d444d; --bar: #58a6ff; }
+  svg { --paper: #1a1e21; --ink: #e8eaea; --faint: #2d3439; --bar: #62d3c2; }
 }
 svg { color-scheme: light dark; background: var(--paper); }
 #chart-statistics .reactive { stroke: none; }
@@ -63,7 +64,7 @@ STYLE = Style(
     opacity="1",
     opacity_hover="1",
     transition="none",
-    font_family="system-ui, 'DejaVu Sans', sans-serif",
+    font_family="-apple-system, 'Segoe UI', Roboto, 'Noto Sans', 'DejaVu Sans', sans-serif",
     label_font_size=13,
     major_label_font_size=13,
     title_font_size=17,
