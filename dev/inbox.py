@@ -25,8 +25,13 @@ PAGE = """<!doctype html>
 body {{ font: 16px/1.5 system-ui, sans-serif }}
 body {{ max-width: 60rem; margin: 2rem auto; padding: 0 1rem }}
 table {{ border-collapse: collapse; width: 100% }}
-td {{ border-top: 1px solid #8886; padding: .4rem .6rem; overflow-wrap: anywhere }}
+td {{ padding: .4rem .6rem; overflow-wrap: anywhere }}
+tr {{ border-top: 1px solid #8886 }}
 td:first-child {{ white-space: nowrap }}
+@media (max-width: 40rem) {{
+  tr {{ display: block; padding: .6rem 0 }}
+  td {{ display: block; padding: 0 }}
+}}
 iframe {{ border: 1px solid #8888; width: 100%; height: 34rem }}
 pre {{ white-space: pre-wrap; overflow-wrap: anywhere }}
 </style>
@@ -114,8 +119,9 @@ def _list(mails: list[dict[str, Any]], reader: str) -> str:
         f'<form><label>To <input name="to" value="{escape(reader)}"></label> '
         "<button>Show</button></form>"
     )
-    said = f"<p>{len(wanted)} mails; the newest {min(len(wanted), SHOWN)}:</p>"
-    return f"{form}{said}<table>{''.join(_rows(wanted[:SHOWN]))}</table>"
+    shown = wanted[:SHOWN]
+    said = f"<p>{len(shown)} of {len(wanted)}, the newest first:</p>"
+    return f"{form}{said}<table>{''.join(_rows(shown))}</table>"
 
 
 def _rows(mails: list[dict[str, Any]]) -> Iterator[str]:
