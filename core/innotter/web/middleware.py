@@ -2,6 +2,7 @@ from collections.abc import Callable
 from http import HTTPStatus
 from zoneinfo import ZoneInfo
 
+from django.conf import settings
 from django.contrib.messages.middleware import MessageMiddleware
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone, translation
@@ -18,7 +19,8 @@ type GetResponse = Callable[[HttpRequest], HttpResponse]
 
 
 class ReaderMiddleware:
-    """People read the site in their language and by their clocks; the API has its own."""
+    """People read the site in their language and by their clocks; the API has its own, and the panel
+    is in English."""
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
@@ -26,7 +28,7 @@ class ReaderMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         if request.path.startswith("/api/"):
             return self.get_response(request)
-        with translation.override(language_of(request)), timezone.override(_clocks_of(request)):
+        with translation.override(_language_of(request)), timezone.override(_clocks_of(request)):
             return self.get_response(request)
 
 
@@ -59,8 +61,16 @@ def _is_idle(request: HttpRequest) -> bool:
         return False
 
 
+def _language_of(request: HttpRequest) -> str:
+    return settings.LANGUAGE_CODE if _is_panel(request) else language_of(request)
+
+
 def _clocks_of(request: HttpRequest) -> ZoneInfo:
     """UTC for strangers, whose pages are kept for all of them, and in the panel."""
-    if request.user.is_authenticated and not request.path.startswith("/admin/"):
+    if request.user.is_authenticated and not _is_panel(request):
         return zone(request.user.time_zone)
     return zone("UTC")
+
+
+def _is_panel(request: HttpRequest) -> bool:
+    return request.path.startswith("/admin/")

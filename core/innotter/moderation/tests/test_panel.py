@@ -90,6 +90,14 @@ def test_nobody_but_an_admin_gets_in(
     assert signed_in(admin).get(path).status_code == 200
 
 
+def test_it_is_in_one_language(admin: User) -> None:
+    """Django's words for it are translated, and those of our rows are not."""
+    User.objects.filter(pk=admin.pk).update(language="ru")
+    shown = signed_in(admin).get("/admin/accounts/user/").content.decode()
+    assert '<html lang="en"' in shown
+    assert not re.search("[а-яё]", shown, re.IGNORECASE)
+
+
 def test_its_login_is_that_of_the_site(eve: User, admin: User) -> None:
     login = "/admin/login/?next=/admin/accounts/user/"
     assert Client().get(login)["Location"] == "/login?next=%2Fadmin%2Faccounts%2Fuser%2F"
