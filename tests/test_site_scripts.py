@@ -284,6 +284,22 @@ def test_keys_do_what_their_list_says(bobs: Opens) -> None:
     expect(tab.get_by_role("searchbox")).to_be_focused()
 
 
+def test_keys_go_on_at_the_post_to_which_a_form_leads_back(bobs_tab: Page) -> None:
+    """Who is faster than htmx sends the form, and gets the page anew."""
+    tab = bobs_tab
+    tab.route("**/*htmx*", lambda route: route.abort())
+    tab.goto("/")
+    liked = tab.get_by_role("article").nth(2)
+    words = liked.locator(".words").inner_text()
+    for key in "jjjl":
+        tab.keyboard.press(key)
+    expect(tab).to_have_url(re.compile("#post-"))
+    expect(liked.get_by_role("button", name="Unlike")).to_be_visible()
+    tab.keyboard.press("r")
+    expect(tab).to_have_url(re.compile("#reply$"))
+    expect(tab.get_by_role("article").first).to_contain_text(words)
+
+
 def test_keys_can_be_switched_off_where_their_list_stands(bobs: Opens) -> None:
     tab = bobs("/")
     press = tab.keyboard.press

@@ -89,7 +89,8 @@ function preview(field) {
 
 const OFF = "keys:off";
 const posts = () => [...all("article.post:not(.quoted)")];
-const current = () => document.activeElement?.closest("article.post");
+// Or the one to which a form has led back, before htmx was there to swap it.
+const current = () => document.activeElement?.closest("article.post") ?? first("article.post:target");
 
 function step(by) {
   const list = posts();
