@@ -67,7 +67,7 @@ def test_russian_readers_read_russian(bob: User, page: Page, post: Post) -> None
     bob.language = User.Language.RUSSIAN
     message = write_page_mail(reader=bob, page=page, posts=[post])
     assert message.subject == f"{page.name}: новая запись"
-    assert "Остановить письма" in message.text
+    assert "Отключить письма" in message.text
     assert 'lang="ru"' in message.html
     assert "new post" not in message.text + message.html
 

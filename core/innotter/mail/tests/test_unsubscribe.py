@@ -108,7 +108,7 @@ def test_the_page_speaks_the_readers_language(client: Client, link: str, bob: Us
     bob.language = User.Language.RUSSIAN
     bob.save()
     assert 'lang="ru"' in client.get(link).text
-    assert "Остановить письма" in client.get(link).text
+    assert "Отключить письма" in client.get(link).text
 
 
 def test_a_name_is_shown_and_never_run(client: Client, bob: User, ann: User) -> None:

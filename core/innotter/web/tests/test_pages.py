@@ -315,6 +315,13 @@ def test_followers_are_listed_for_those_who_see_the_page(
     assert "bob" in signed_in(bob).get("/@ann-private/followers").content.decode()
 
 
+def test_a_reply_is_asked_for_by_its_name(page: Page, ann: User) -> None:
+    post = new_post(page, "Who comes by?")
+    browser = signed_in(ann)
+    for path, words in [("/", "What is new?"), (f"/@ann/{post.id}", "Your reply")]:
+        assert f'placeholder="{words}"' in browser.get(path).content.decode()
+
+
 def test_a_phone_asks_for_a_chart_of_its_own(
     page: Page, ann: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:

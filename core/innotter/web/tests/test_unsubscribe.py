@@ -59,7 +59,7 @@ def test_it_speaks_the_readers_language(client: Client, link: str, reader: User)
     reader.save()
     shown = client.get(link, headers={"Accept-Language": "en"}).text
     assert 'lang="ru"' in shown
-    assert "Остановить письма" in shown
+    assert "Отключить письма" in shown
 
 
 @pytest.mark.parametrize("gone", ["reader", "page"])
