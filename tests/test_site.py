@@ -24,6 +24,12 @@ pytestmark = pytest.mark.xdist_group("stack")
 PHONE = {"width": 360, "height": 780}
 BOTH_WAYS = pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "no-scripts"])
 
+# Of an element: whether it is what one would press there.
+IS_UNCOVERED = """each => {
+  const { x, y, width, height } = each.getBoundingClientRect();
+  return document.elementFromPoint(x + width / 2, y + height / 2) === each;
+}"""
+
 expect.set_options(timeout=PATIENCE)
 
 
@@ -185,6 +191,7 @@ def bob_follows_and_is_accepted(
     bob.presses("Withdraw request")
     bob.presses("Request to follow")
     bob.sees("button", "Withdraw request")
+    expect(bob.tab.get_by_role("main")).to_contain_text("You have asked to follow it.")
     ann.goes_to(cellar_at)
     ann.opens("Follow requests")
     ann.presses("Accept", ann.tab.get_by_role("listitem").filter(has_text=bob.name))
@@ -273,6 +280,9 @@ def test_sessions_language_and_the_way_out(visitor: Visitors) -> None:
     bob.presses("Save")
     bob.sees("heading", "Настройки")
     expect(bob.tab.locator("html")).to_have_attribute("lang", "ru")
+    # Where one was led back to, not at the top of a long page alone; and no bar covers what it is.
+    expect(bob.tab.get_by_role("status").filter(has_text="Сохранено.")).to_be_in_viewport()
+    assert bob.tab.get_by_role("heading", name="Профиль").evaluate(IS_UNCOVERED)
     bob.fits()
     bob.presses("Выйти")
     bob.sees("link", "Register")

@@ -1,7 +1,7 @@
 """What the templates of the site say in more than one place."""
 
 from collections.abc import Hashable
-from datetime import datetime
+from datetime import date, datetime
 from functools import cache, lru_cache
 from typing import Any
 from urllib.parse import urlencode, urljoin
@@ -184,8 +184,13 @@ def relative(moment: datetime, now: datetime | None = None) -> str:
         return ngettext("%(n)d day ago", "%(n)d days ago", n) % {"n": n}
     moment = timezone.localtime(moment)
     if moment.year == now.year:
-        return date_format(moment, pgettext("day and month, as Django's filter date", "F j"))
+        return day_and_month(moment)
     return date_format(moment, "DATE_FORMAT")
+
+
+@register.filter
+def day_and_month(day: date) -> str:
+    return date_format(day, pgettext("day and month, as Django's filter date", "F j"))
 
 
 @register.simple_tag

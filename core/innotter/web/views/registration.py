@@ -49,8 +49,3 @@ def _is_open(invite: str) -> bool:
         case "invitation":
             return bool(invite)
     return True
-
-
-def _tell_of_mail(request: HttpRequest, address: str) -> None:
-    asked = _("We have sent a mail to %(address)s: open the link in it to confirm it.")
-    messages.success(request, asked % {"address": address})
