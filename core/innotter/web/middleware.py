@@ -19,8 +19,8 @@ type GetResponse = Callable[[HttpRequest], HttpResponse]
 
 
 class ReaderMiddleware:
-    """People read the site in their language and by their clocks; the API has its own, and the panel
-    is in English."""
+    """People read the site in their language and by their clocks; the API has its own, and the
+    panel is in English."""
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
