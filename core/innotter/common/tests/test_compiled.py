@@ -9,14 +9,14 @@ import pytest
 import time_machine
 from django.contrib.auth.models import AnonymousUser
 from django.db import OperationalError, connection, transaction
-from django.db.models import Model, QuerySet
+from django.db.models import BooleanField, ExpressionWrapper, Model, Q, QuerySet
 from hypothesis import given
 from hypothesis import strategies as st
 
 from innotter.accounts import selectors as accounts
 from innotter.accounts.models import User
-from innotter.common.compiled import MOST_SHAPES, Parameter, compiled, statement_for
-from innotter.common.database import IsOneOf
+from innotter.common.compiled import MOST_SHAPES, Named, Parameter, compiled, statement_for
+from innotter.common.database import Composed, IsOneOf
 from innotter.common.pagination import NEWEST_FIRST, Range
 from innotter.common.throttling import Use, count
 from innotter.conftest import (
@@ -130,6 +130,27 @@ def meant(drawn: Any, people: list[Any], posts: list[Post]) -> Any:
         case Range(position=int(number)):
             return Range(drawn.key, drawn.limit, posts[number].id, drawn.backwards, drawn.inclusive)
     return drawn
+
+
+def test_a_statement_names_instances_of_several_models(eve: User, bob: User, page: Page) -> None:
+    """And says something of each; nothing is read of what it names and nobody has."""
+
+    @compiled
+    def read(viewer: User, ids: list[UUID]) -> Named:
+        place = "generate_subscripts({ids}, 1) AS place"
+        named = Composed(f"SELECT unnest({{ids}}) AS id, {place}", ids=ids)  # type: ignore[arg-type]
+        mine = ExpressionWrapper(Q(owner=viewer.pk), output_field=BooleanField())
+        pages = Page.objects.select_related("owner").annotate(mine=mine)  # type: ignore[no-redef]
+        return Named(named, [pages, User.objects.defer("email")])
+
+    nobodys = UUID(int=0)
+    ids = [eve.id, page.id, nobodys]
+    for viewer in (eve, page.owner):
+        found = sorted(read(viewer, ids), key=lambda row: row[-1])  # type: ignore[misc]
+        assert found == [(eve, eve.id, 1), (page, page.id, 2), (None, nobodys, 3)]
+        assert (found[1][0].owner, found[1][0].mine) == (page.owner, viewer == page.owner)
+        assert found[0][0].get_deferred_fields() == {"email"}
+    assert read(eve, [bob.id]) == [(bob, bob.id, 1)]
 
 
 def test_no_value_of_a_call_is_seen_where_the_sql_is_made(people: list[Any]) -> None:

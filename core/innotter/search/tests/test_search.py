@@ -332,22 +332,25 @@ def test_a_word_of_everybodys_is_cut_off_with_the_best_first(
 
 
 def test_a_full_answer_looks_for_nothing_that_is_merely_alike(api: Api, ann: User) -> None:
+    """Whether pages fill it, or pages and users together."""
     Page.objects.bulk_create(Page(owner=ann, name="Harbour") for _ in range(25))
     new_page(ann, uuid="last", name="My harbour")
     assert found(api, "harbour", limit=20)[-1] == "last"
     assert found(api, "harbour", limit=25)[-1] == "last"
-    with statements() as sent:
-        api().get("/search", q="harbour", type="page", limit=20)
-    ((ranking, params),) = sent
-    with connection.cursor() as cursor:
-        cursor.execute("EXPLAIN (ANALYZE) " + ranking, params)
-        plan = [line for (line,) in cursor.fetchall()]
-    # Whatever looks for likeness, an index or a filter.
-    alike = [number for number, line in enumerate(plan) if " %>> " in line]
-    assert alike
-    for number in alike:
-        scan = next(line for line in plan[number::-1] if "->" in line)
-        assert "never executed" in scan
+    User.objects.bulk_create(User(username=f"harbour{n}") for n in range(5))
+    for question in ({"type": "page", "limit": 24}, {"limit": 29}):
+        with statements() as sent:
+            api().get("/search", q="harbour", **question)
+        ((ranking, params),) = sent
+        with connection.cursor() as cursor:
+            cursor.execute("EXPLAIN (ANALYZE) " + ranking, params)
+            plan = [line for (line,) in cursor.fetchall()]
+        # Whatever looks for likeness, an index or a filter.
+        alike = [number for number, line in enumerate(plan) if " %>> " in line]
+        assert alike
+        for number in alike:
+            scan = next(line for line in plan[number::-1] if "->" in line)
+            assert "never executed" in scan
 
 
 SEARCHED = [(Page, "name"), (Page, "uuid"), (Tag, "name"), (User, "username"), (User, "title")]
