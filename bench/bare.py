@@ -28,11 +28,13 @@ from granian.log import LogLevels
 from granian.server import Server
 
 from bench import bare_sql as sql
-from bench.bare_search import FIND_PAGES, FIND_USERS, THRESHOLD, suggested
+from bench.bare_search import FIND, OF_PAGE, THRESHOLD, suggested
 from innotter_contracts.ids import new_id
 
 LIMIT = 20
 SUGGESTED = 6
+FIND_OF = {limit: FIND.format(n=limit) for limit in (LIMIT, SUGGESTED)}
+NOBODY = UUID(int=0)
 MEDIA_URL = os.environ.get("MEDIA_URL", "")
 encoder = msgspec.json.Encoder()
 of_thread = threading.local()
@@ -238,13 +240,11 @@ def follow(environ: dict[str, Any], uuid: str) -> Any:
     return {"follow": "following"} if on else None
 
 
-def hits(environ: dict[str, Any], me: UUID | None, limit: int) -> list[tuple[str, Row]]:
+def hits(environ: dict[str, Any], me: UUID, limit: int) -> list[tuple[str, Row]]:
     """One more than the limit, if there are so many."""
     asked = parse_qs(environ["QUERY_STRING"])["q"][0]
-    given = {"q": unicodedata.normalize("NFC", asked).strip(), "me": me, "n": limit}
-    found = [("page", row) for row in rows(FIND_PAGES, **given)]
-    found += [("user", row) for row in rows(FIND_USERS, **given)]
-    return sorted(found, key=lambda hit: (hit[1][-1], hit[1][0]))[: limit + 1]
+    found = rows(FIND_OF[limit], q=unicodedata.normalize("NFC", asked).strip(), me=me)
+    return [("page", row) if row[0] else ("user", row[OF_PAGE:]) for row in found]
 
 
 def search(environ: dict[str, Any]) -> Any:
@@ -297,7 +297,7 @@ def write(environ: dict[str, Any], uuid: str) -> Any:
 def route(environ: dict[str, Any]) -> tuple[str, Any]:
     match environ["REQUEST_METHOD"], environ["PATH_INFO"].split("/")[3:]:
         case "GET", []:
-            return "200 OK", suggested(hits(environ, None, SUGGESTED)[:SUGGESTED], MEDIA_URL)
+            return "200 OK", suggested(hits(environ, NOBODY, SUGGESTED)[:SUGGESTED], MEDIA_URL)
         case "GET", parts:
             return "200 OK", read(environ, parts)
         case "POST", ["pages", uuid, "posts"]:

@@ -14,14 +14,14 @@ import heroicons
 from bench.bare_sql import PAGE_COLUMNS, USER_COLUMNS
 
 BEGINNING = """
-SELECT id, round(1000 * (1.0 - similarity(text, (SELECT text FROM question)))::numeric)::int
+SELECT id, floor(1000 * (1.0 - similarity(text, (SELECT text FROM question))) + 0.5)::int
 FROM (SELECT {id} AS id, {text} AS text FROM {rows}
     WHERE {text} >= ANY (ARRAY(SELECT text FROM question))
         AND {text} <= (SELECT text || chr(1114111) FROM question) AND {seen}
     ORDER BY 2, 1 LIMIT 500) near"""
 ALIKE = """
 SELECT id, 1000
-    + round(1000 * (1.0 - word_similarity((SELECT text FROM question), text))::numeric)::int
+    + floor(1000 * (1.0 - word_similarity((SELECT text FROM question), text)) + 0.5)::int
 FROM (SELECT {id} AS id, {text} AS text FROM {rows}
     WHERE NOT (SELECT enough FROM enough) AND ({text} %%>> (SELECT text FROM question)
         OR {text} LIKE (SELECT within FROM question)) AND {seen} OFFSET 0) near
@@ -31,11 +31,11 @@ WITH question AS MATERIALIZED (SELECT text,
         '%% ' || regexp_replace(text, '([\\%%_])', '\\\1', 'g') || '%%' AS within
     FROM (SELECT fold_text(%(q)s::text) AS text) folded),
     beginning (id, distance) AS MATERIALIZED ({beginning}),
-    enough AS MATERIALIZED (SELECT count(DISTINCT id) > %(n)s
+    enough AS MATERIALIZED (SELECT count(DISTINCT id) > {{n}}
         OR length((SELECT text FROM question)) < 3 AS enough FROM beginning),
     ranked AS (SELECT id, min(distance) AS distance
         FROM (SELECT * FROM beginning UNION ALL {alike}) candidate (id, distance)
-        GROUP BY id ORDER BY 2, 1 LIMIT %(n)s + 1)
+        GROUP BY id ORDER BY 2, 1 LIMIT {{n}} + 1)
 """
 OPEN = """(page.owner_id = %(me)s OR NOT page.blocked_for_good
     AND (page.unblock_date <= now() OR page.unblock_date IS NULL)
@@ -66,11 +66,17 @@ def ranked(texts: list[tuple[str, str, str, str]]) -> str:
     return RANKED.format(beginning=union(BEGINNING), alike=union(ALIKE))
 
 
-FIND_PAGES = f"""{ranked(PAGES)}
-SELECT {PAGE_COLUMNS}, ranked.distance FROM ranked JOIN pages_page page USING (id)
-JOIN accounts_user owner ON owner.id = page.owner_id"""
-FIND_USERS = f"""{ranked(USERS)}
-SELECT {USER_COLUMNS}, ranked.distance FROM ranked JOIN accounts_user person USING (id)"""
+# Of a page, or of a user, the columns; in the end the distance. A text for each limit: where
+# PostgreSQL has to guess it, it plans anew for each question.
+FIND = f"""{ranked([*PAGES, *USERS])}
+SELECT shown.*, {USER_COLUMNS}, ranked.distance
+FROM ranked LEFT JOIN LATERAL (
+    SELECT {PAGE_COLUMNS} FROM pages_page page JOIN accounts_user owner ON owner.id = page.owner_id
+    WHERE page.id = ranked.id OFFSET 0) shown ON true
+LEFT JOIN LATERAL (SELECT * FROM accounts_user WHERE id = ranked.id OFFSET 0) person ON true
+ORDER BY ranked.distance, ranked.id"""
+# So many of a row are a page's.
+OF_PAGE = 18
 
 
 def suggested(hits: list[tuple[str, Any]], media_url: str) -> str:
