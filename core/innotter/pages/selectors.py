@@ -49,25 +49,26 @@ class PagePrivate(Forbidden):
     detail = "This page is private. Follow it to see its posts."
 
 
-def is_blocked(page: str = "") -> Q:
+def is_blocked(page: str = "", hidden_owner: Q | None = None) -> Q:
     """A page is blocked while its own block runs or its owner is blocked or leaving.
 
-    `page` is the way from the queryset's model to the page, such as `reply_to__page__`.
+    `page` is the way from the queryset's model to the page, such as `reply_to__page__`;
+    `hidden_owner` says the latter in another way than by a join.
     """
     return (
         Q(**{f"{page}blocked_for_good": True})
         | Q(**{f"{page}unblock_date__gt": now()})
-        | hidden(f"{page}owner__")
+        | (hidden(f"{page}owner__") if hidden_owner is None else hidden_owner)
     )
 
 
-def findable_by(viewer: Viewer | System, page: str = "") -> Q:
+def findable_by(viewer: Viewer | System, page: str = "", hidden_owner: Q | None = None) -> Q:
     """The rule for a page's profile: what is not blocked, to everybody."""
     if isinstance(viewer, AnonymousUser):
-        return ~is_blocked(page)
+        return ~is_blocked(page, hidden_owner)
     if isinstance(viewer, System) or viewer.is_moderator:
         return Q()
-    return ~is_blocked(page) | Q(**{f"{page}owner": viewer.pk})
+    return ~is_blocked(page, hidden_owner) | Q(**{f"{page}owner": viewer.pk})
 
 
 def visible_to(viewer: Viewer | System, page: str = "") -> Q:

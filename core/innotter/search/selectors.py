@@ -12,10 +12,20 @@ from itertools import chain
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from django.db.models import Func, OuterRef, QuerySet, Subquery, TextField, Value
+from django.db.models import (
+    BooleanField,
+    ExpressionWrapper,
+    Func,
+    OuterRef,
+    Q,
+    QuerySet,
+    Subquery,
+    TextField,
+    Value,
+)
 
 from innotter.accounts.models import User
-from innotter.accounts.selectors import PRIVATE, Viewer, shown_to
+from innotter.accounts.selectors import PRIVATE, Viewer, hidden, shown_to
 from innotter.common.compiled import Named, compiled
 from innotter.common.database import Composed, Folded
 from innotter.common.pagination import InvalidCursor, Key, Range, Slice, Window
@@ -125,10 +135,14 @@ def _nearest(  # noqa: PLR0917 (a compiled read takes its values one by one)
 
 
 def _pages(viewer: Viewer) -> Searched:
-    # Each page is looked up by itself: of a join the planner may make one of all users.
-    findable = Page.objects.filter(findable_by(viewer)).values(is_findable=Value(True))
-    pages = Page.objects.filter(Subquery(findable.filter(pk=OuterRef("pk"))))
-    tagged = Page.tags.through.objects.filter(Subquery(findable.filter(pk=OuterRef("page"))))
+    # Each owner is looked up by itself: of a join the planner may make one of all users.
+    owner = User.objects.filter(pk=OuterRef("owner"))
+    is_hidden = ExpressionWrapper(hidden(), output_field=BooleanField())
+    findable = findable_by(viewer, hidden_owner=Q(Subquery(owner.values(is_hidden=is_hidden))))
+    pages = Page.objects.filter(findable)
+    tagged = Page.tags.through.objects.filter(
+        Subquery(pages.filter(pk=OuterRef("page")).values(is_findable=Value(True)))
+    )
     texts: list[Rows] = [pages.values_list("pk", Folded(each)) for each in ("name", "uuid")]
     texts.append(tagged.values_list("page", Folded("tag__name")))
     return texts, with_profile(Page.objects.all(), viewer)
