@@ -137,16 +137,16 @@ def test_a_statement_names_instances_of_several_models(eve: User, bob: User, pag
 
     @compiled
     def read(viewer: User, ids: list[UUID]) -> Named:
-        place = "generate_subscripts({ids}, 1) AS place"
-        named = Composed(f"SELECT unnest({{ids}}) AS id, {place}", ids=ids)  # type: ignore[arg-type]
+        each = "SELECT id, place FROM unnest({ids}) WITH ORDINALITY AS each (id, place)"
+        named = Composed(each, ids=ids)  # type: ignore[arg-type] # here it is a Parameter
         mine = ExpressionWrapper(Q(owner=viewer.pk), output_field=BooleanField())
-        pages = Page.objects.select_related("owner").annotate(mine=mine)  # type: ignore[no-redef]
+        pages = Page.objects.select_related("owner").annotate(mine=mine)
         return Named(named, [pages, User.objects.defer("email")])
 
     nobodys = UUID(int=0)
     ids = [eve.id, page.id, nobodys]
     for viewer in (eve, page.owner):
-        found = sorted(read(viewer, ids), key=lambda row: row[-1])  # type: ignore[misc]
+        found: list[Any] = sorted(read(viewer, ids), key=lambda row: row[-1])
         assert found == [(eve, eve.id, 1), (page, page.id, 2), (None, nobodys, 3)]
         assert (found[1][0].owner, found[1][0].mine) == (page.owner, viewer == page.owner)
         assert found[0][0].get_deferred_fields() == {"email"}
