@@ -280,9 +280,11 @@ def test_sessions_language_and_the_way_out(visitor: Visitors) -> None:
     bob.presses("Save")
     bob.sees("heading", "Настройки")
     expect(bob.tab.locator("html")).to_have_attribute("lang", "ru")
-    # Where one was led back to, not at the top of a long page alone; and no bar covers what it is.
+    # Where one was led back to, not at the top of a long page; and no bar covers what it is.
+    bob.presses("Сохранить время")
+    expect(bob.tab).to_have_url(re.compile("#clock$"))
     expect(bob.tab.get_by_role("status").filter(has_text="Сохранено.")).to_be_in_viewport()
-    assert bob.tab.get_by_role("heading", name="Профиль").evaluate(IS_UNCOVERED)
+    assert bob.tab.get_by_role("heading", name="Время и ежедневные письма").evaluate(IS_UNCOVERED)
     bob.fits()
     bob.presses("Выйти")
     bob.sees("link", "Register")
