@@ -1,4 +1,4 @@
-"""What bench/ratio.py asks of the core and of its rival, and what it may cost."""
+"""What is asked of the core and of its rival, and what it may cost."""
 
 import base64
 import json
@@ -14,8 +14,7 @@ from bench.rows import FOLLOWED
 
 # At most so many times what the bare one costs.
 BARS: dict[str, float] = {
-    **{f"feed{count}": 2 for count in FOLLOWED},
-    **{f"deep{count}": 2 for count in FOLLOWED},
+    **{f"{feed}{count}": 2 for feed in ("feed", "flood", "deep") for count in FOLLOWED},
     **dict.fromkeys(("page", "posts", "thread", "likes", "followers", "requests"), 2.5),
     **dict.fromkeys(("like", "follow", "post"), 3),
     **dict.fromkeys(("search", "suggestions"), 1.3),
@@ -37,6 +36,10 @@ LAST_SEEN = """SELECT id FROM (SELECT id FROM posts_post WHERE page_id IN (
     SELECT page_id FROM pages_follow JOIN accounts_user person ON person.id = user_id
     WHERE username = %s) ORDER BY id DESC LIMIT 100 * 20) seen ORDER BY id LIMIT 1 OFFSET 20"""
 
+# After it a feed begins with a flood of others' posts.
+FLOOD = """SELECT post.id FROM posts_post post JOIN pages_page page ON page.id = page_id
+    WHERE uuid = 'flooding-page' ORDER BY post.id DESC LIMIT 1"""
+
 # Method, path, body.
 type Request = tuple[str, str, str | None]
 
@@ -52,18 +55,16 @@ def questions(database_url: str) -> dict[str, Asked]:
         pages = [row[0] for row in database.execute(PAGES, [ASKED])]
         posts = [row[0] for row in database.execute(POSTS, [0, ASKED])]
         answered = [row[0] for row in database.execute(POSTS, [1, ASKED])]
-        deep = {
-            f"deep{count}": Asked(who, reads(f"{FEED}?cursor={after(last)}" for (last,) in found))
-            for count, who in READERS.items()
-            if (found := database.execute(LAST_SEEN, [who]).fetchall())
-        }
+        flood = database.execute(FLOOD).fetchall()
+        deep = {who: database.execute(LAST_SEEN, [who]).fetchall() for who in READERS.values()}
     page_of, post_of = "/api/v1/pages/{}".format, "/api/v1/posts/{}".format
     private = page_of("authors-private")
     text = json.dumps({"content": "Fog over the water, and a boat."})
     asked = [urlencode({"q": question}) for question in QUESTIONS]
     return {
         **{f"feed{count}": Asked(who, reads([FEED])) for count, who in READERS.items()},
-        **deep,
+        **{f"flood{count}": feed_after(flood, who) for count, who in READERS.items()},
+        **{f"deep{count}": feed_after(deep[who], who) for count, who in READERS.items()},
         "page": Asked("reader100", reads(map(page_of, pages))),
         "posts": Asked("reader100", reads(f"{page_of(page)}/posts" for page in pages)),
         "thread": Asked(
@@ -81,9 +82,12 @@ def questions(database_url: str) -> dict[str, Asked]:
     }
 
 
-def after(last: UUID) -> str:
-    """A cursor."""
-    return base64.urlsafe_b64encode(b"n" + last.bytes).rstrip(b"=").decode()
+def feed_after(found: list[tuple[UUID]], who: str) -> Asked:
+    """What follows on these posts in somebody's feed."""
+    cursors = [
+        base64.urlsafe_b64encode(b"n" + post.bytes).rstrip(b"=").decode() for (post,) in found
+    ]
+    return Asked(who, reads(f"{FEED}?cursor={cursor}" for cursor in cursors))
 
 
 def reads(paths: Iterable[str]) -> list[Request]:

@@ -1,10 +1,10 @@
-"""An instance to measure: so many posts, and in proportion to them pages, users, likes and follows.
+"""An instance to measure: so many posts and likes, so many pages, users and follows.
 
 Few pages have most of the posts and followers, as it is everywhere; one in ten is private, some are
 blocked. `reader20`, `reader100`, … follow so many pages; `author` owns `authors-page`, and
 `authors-private`, where people wait to follow. Nothing was posted on `silent-page` for half a year.
-`flooding-page` has the newest posts of all, more than a feed of 100 follows looks at, and none of
-the readers follows it. Names and tags are of bench/names.py.
+`flooding-page` posted more in one minute, a year ago, than a feed of 100 follows looks at, and none
+of the readers follows it. Names and tags are of bench/names.py.
 
 Ten million posts take minutes: rows are counted before they are written, written once, and indexed
 when all are there.
@@ -45,7 +45,7 @@ CHOSEN = [
     FROM (
         SELECT CASE page
                 WHEN %(silent)s THEN uuidv7(-interval '180 days' - age * interval '550 days')
-                WHEN %(flooding)s THEN uuidv7(-interval '1 second' - age * interval '1 minute')
+                WHEN %(flooding)s THEN uuidv7(-interval '365 days' - age * interval '1 minute')
                 ELSE uuidv7(-interval '1 minute' - age * interval '730 days') END AS id,
             page, chance
         FROM (SELECT random() AS age, random() AS chance,
@@ -61,6 +61,8 @@ CHOSEN = [
         SELECT 1 + floor(%(posts)s * sqrt(random()))::int AS post,
             1 + floor(%(pages)s * power(random(), 2))::int AS person
         FROM generate_series(1, %(posts)s / 2)) chosen""",
+    # The same follows of so many pages, however much was posted and liked.
+    "SELECT setseed(0.5)",
     """CREATE TEMP TABLE followed AS
     SELECT DISTINCT person.n AS person, page.n AS page
     FROM (SELECT 21 + floor((%(pages)s - 20) * random())::int AS person,
@@ -134,9 +136,9 @@ INDEXES = """SELECT format('DROP INDEX %%s', indexrelid::regclass), pg_get_index
     AND NOT EXISTS (SELECT FROM pg_constraint WHERE conindid = indexrelid)"""
 
 
-def fill(database_url: str, posts: int) -> None:
-    """An empty, migrated database."""
-    pages = max(posts // POSTS_A_PAGE, 2 * FOLLOWED[0])
+def fill(database_url: str, posts: int, pages: int | None = None) -> None:
+    """An empty, migrated database. Unless it is said, a page for POSTS_A_PAGE posts."""
+    pages = pages or max(posts // POSTS_A_PAGE, 2 * FOLLOWED[0])
     rng = random.Random(1)  # noqa: S311 # data to look at, no secret
     words = words_of(rng)
     known = {

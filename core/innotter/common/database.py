@@ -9,6 +9,7 @@ from django.db import DEFAULT_DB_ALIAS, IntegrityError, connection, transaction
 from django.db.models import (
     BooleanField,
     CharField,
+    Exists,
     Expression,
     ExpressionWrapper,
     Field,
@@ -82,6 +83,13 @@ class IsOneOf(Func):
     output_field = BooleanField()
 
 
+class ExistsByIndex(Exists):
+    """Looks for a row by its index, each time. Of EXISTS alone the planner may make a join, or a
+    hash table of all rows for each place in a statement where it stands; not with an OFFSET."""
+
+    template = "EXISTS(%(subquery)s OFFSET 0)"
+
+
 LAST_CHARACTER = "\U0010ffff"
 
 
@@ -100,7 +108,7 @@ class Composed(Expression):
         self,
         template: str,
         output_field: "Field[Any, Any] | None" = None,
-        **parts: "QuerySet[Any, Any] | Expression | str",
+        **parts: "QuerySet[Any, Any] | Expression | Subquery | str",
     ) -> None:
         super().__init__(output_field=output_field)
         self.template, self.parts = template, parts

@@ -4,12 +4,12 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib.postgres.fields import ArrayField
-from django.db.models import Exists, OuterRef, Q, QuerySet, UUIDField
+from django.db.models import OuterRef, Q, QuerySet, UUIDField
 from django.db.models.expressions import RawSQL
 
 from innotter.accounts.models import User
 from innotter.common.compiled import compiled
-from innotter.common.database import Composed, IsOneOf
+from innotter.common.database import Composed, ExistsByIndex, IsOneOf
 from innotter.common.pagination import NEWEST_FIRST, Range, Slice, Window
 from innotter.pages.models import Page
 from innotter.pages.selectors import follows_of, visible_to
@@ -66,7 +66,7 @@ def _read_among(viewer: User, pages: list[UUID]) -> QuerySet[Page, Any]:
 
 def _pages_read_by(viewer: User) -> QuerySet[Page]:
     """Those whose posts are in the viewer's feed."""
-    followed = Exists(follows_of(viewer).filter(page=OuterRef("pk")))
+    followed = ExistsByIndex(follows_of(viewer).filter(page=OuterRef("pk")))
     return Page.objects.filter(visible_to(viewer), Q(owner=viewer.pk) | followed)
 
 
@@ -86,23 +86,22 @@ def feed_of(viewer: User, window: Window) -> Slice[Post]:
 # are looked at first: in vain that costs a part of what the heads do, however much a page floods.
 # `IS TRUE` for IN, which else becomes a join that reads them all.
 #
-# On the way back it is the same with oldest for newest. `IS NOT NULL` for EXISTS, which the planner
-# may turn into a join with all pages.
+# On the way back it is the same with oldest for newest.
 FEED = """ARRAY(
 WITH candidate (page) AS MATERIALIZED (
     {followed} UNION ALL {owned}
 ), near AS MATERIALIZED (
     SELECT post.id FROM (
         SELECT id, page_id FROM {nearest_of_all} AS nearest ORDER BY id {order}
-        LIMIT (SELECT {near_posts_a_page} * count(*) FROM candidate)
+        LIMIT (SELECT {near_posts_a_page} * greatest(0, count(*) - {wanted}) FROM candidate)
     ) AS post
-    WHERE (post.page_id IN (SELECT page FROM candidate)) IS TRUE AND {page_of_near_post} IS NOT NULL
+    WHERE (post.page_id IN (SELECT page FROM candidate)) IS TRUE AND {is_near_visible}
     ORDER BY post.id {order} LIMIT {wanted}
 ), head AS MATERIALIZED (
     SELECT page, post FROM (
         SELECT candidate.page, {head} AS post FROM candidate ORDER BY post {order} OFFSET 0
     ) AS head
-    WHERE post IS NOT NULL AND {page_of_head} IS NOT NULL
+    WHERE post IS NOT NULL AND {is_head_visible}
     ORDER BY post {order} LIMIT {wanted}
 ), farthest AS (
     SELECT coalesce((SELECT post FROM head ORDER BY post {order} OFFSET {limit} LIMIT 1), {end})
@@ -126,7 +125,7 @@ def _ids(viewer: User, asked: Range) -> Composed:
     order, wanted = "DESC" if asked.descending else "ASC", asked.limit + 1
     end, up_to = (BEFORE_ALL, "id__gte") if asked.descending else (AFTER_ALL, "id__lte")
     followed = follows_of(viewer).values("page")
-    also_followed = Exists(follows_of(viewer).filter(page=OuterRef("pk")))
+    also_followed = ExistsByIndex(follows_of(viewer).filter(page=OuterRef("pk")))
     visible = Page.objects.filter(visible_to(viewer))
     nearest_of_all = asked.bound(Post.objects.all()).values("id", "page_id")
     posts_of_candidate = asked.bound(Post.objects.filter(page=_column("candidate.page")))
@@ -141,11 +140,11 @@ def _ids(viewer: User, asked: Range) -> Composed:
         order=order,
         near_posts_a_page=f"{NEAR_POSTS_A_PAGE}",
         nearest_of_all=nearest_of_all[:MOST_NEAR_POSTS],
-        page_of_near_post=visible.filter(pk=_column("post.page_id")).values("pk"),
+        is_near_visible=ExistsByIndex(visible.filter(pk=_column("post.page_id"))),
         followed=followed,
         owned=Page.objects.filter(~also_followed, owner=viewer.pk).values("pk"),
         head=posts_of_candidate.values("id")[:1],
-        page_of_head=visible.filter(pk=_column("head.page")).values("pk"),
+        is_head_visible=ExistsByIndex(visible.filter(pk=_column("head.page"))),
         posts_of_head=posts_of_head.filter(**in_reach).values("id")[:wanted],
     )
 

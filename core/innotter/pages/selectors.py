@@ -27,7 +27,7 @@ from innotter.accounts.actors import System
 from innotter.accounts.models import User
 from innotter.accounts.selectors import Viewer, hidden, shown_to, with_profile_of
 from innotter.common.compiled import compiled, now
-from innotter.common.database import CountOfFirst, IsOneOf, begins_with
+from innotter.common.database import CountOfFirst, ExistsByIndex, IsOneOf, begins_with
 from innotter.common.errors import Forbidden, NotFound
 from innotter.common.pagination import (
     MAX_LIMIT,
@@ -90,7 +90,7 @@ def visible_to_each(viewer: str, page: str = "") -> Q:
 
 def _visible(viewer: Any, follows: QuerySet[Follow], page: str) -> Q:
     own = Q(**{f"{page}owner": viewer})
-    following = Exists(follows.filter(page=OuterRef(f"{page}pk")))
+    following = ExistsByIndex(follows.filter(page=OuterRef(f"{page}pk")))
     return own | (~is_blocked(page) & (_is_public(page) | Q(following)))
 
 

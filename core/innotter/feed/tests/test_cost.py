@@ -74,6 +74,26 @@ def test_a_flood_of_others_posts_costs_one_look_at_each_and_no_look_at_their_pag
     assert 0 < sum(rows_read(plan, Page._meta.db_table)) <= FOLLOWED + OTHERS + 2 * 21
 
 
+def test_a_private_page_costs_one_look_at_its_follow(reader: User) -> None:
+    """The follows are read once, for the pages that are in the feed."""
+    Page.objects.update(is_private=True)
+    parent = Post.objects.filter(page__name="followed").earliest("id")
+    Post.objects.filter(page__name="followed").update(reply_to=parent)
+    newest = encode(AFTER, UUID("01900002" + "0" * 24))
+    for cursor in (newest, None):
+        (plan,) = plans_of_feed(reader, cursor)
+        # For each post, its own page and that of its parent.
+        assert sum(rows_read(plan, Follow._meta.db_table)) == FOLLOWED + 2 * 21
+
+
+def test_the_feed_of_few_pages_looks_at_their_posts_alone(reader: User) -> None:
+    few = Follow.objects.filter(pk__in=Follow.objects.values("pk")[:20])
+    Follow.objects.exclude(pk__in=few).delete()
+    (plan,) = plans_of_feed(reader, None)
+    # A head of each page, as many posts of each as are asked for, and those that are shown.
+    assert sum(rows_read(plan, Post._meta.db_table)) == 20 + 20 * 21 + 21
+
+
 def test_asking_for_new_posts_costs_less_than_a_tenth_of_the_feed(reader: User) -> None:
     """Nearly always nothing is new: then one statement reads one index and finds no row."""
     newest = Post.objects.order_by("-id").values_list("id", flat=True)

@@ -78,6 +78,16 @@ def shape(
     role="user",
     limit=2,
 )
+# The same of more pages than posts are wanted.
+@example(
+    plan=[
+        *[PlannedPage("somebody", "following", is_private=False, block="none")] * 4,
+        PlannedPage("somebody", "none", is_private=False, block="none"),
+    ],
+    posts=[0, 1, 2, 4, 4, 4, 3],
+    role="user",
+    limit=1,
+)
 def test_the_feed_is_what_the_rule_says_both_ways(
     *, api: Api, db: None, plan: list[PlannedPage], posts: list[int], role: str, limit: int
 ) -> None:
