@@ -65,17 +65,22 @@ def configure_logs(*, service: str, style: Literal["json", "console"], level: st
             )
         ]
     )
+    _processors[:] = [*shared, *render, _without_secret_texts]
     structlog.configure(
-        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
-        logger_factory=structlog.stdlib.LoggerFactory(),
-        wrapper_class=structlog.stdlib.BoundLogger,
+        processors=_processors,
+        logger_factory=_Output,
+        wrapper_class=structlog.make_filtering_bound_logger(level),
         cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(
-        _Formatter(
+        structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
-            processors=[_Formatter.remove_processors_meta, *render, _without_secret_texts],
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                *render,
+                _without_secret_texts,
+            ],
         )
     )
     # No line says from where in the code it comes, nor from which thread: nobody looks for it
@@ -88,17 +93,31 @@ def configure_logs(*, service: str, style: Literal["json", "console"], level: st
         logging.getLogger(library).setLevel(logging.WARNING)
 
 
-class _Formatter(structlog.stdlib.ProcessorFormatter):
-    """structlog's copies a line and its record for other handlers. There are none."""
+# Of our own lines. A logger keeps the list that it has first met: it is filled, and never another.
+_processors: list[structlog.typing.Processor] = []
 
-    def format(self, record: logging.LogRecord) -> str:
-        if not hasattr(record, "_logger"):
-            return super().format(record)
-        line: Any = record.msg
-        _, *render = self.processors
-        for process in render:
-            line = process(None, record.levelname, line)
-        return str(line)
+
+class _Output:
+    """Our own lines go to the streams of `logging`, by their locks, without a record for each. As
+    there, that one can't be written is no error of who says it."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def info(self, line: str) -> None:
+        for handler in logging.root.handlers:
+            if isinstance(handler, logging.StreamHandler):
+                handler.acquire()
+                try:
+                    handler.stream.write(f"{line}\n")
+                    handler.flush()
+                # It is full, or closed.
+                except (OSError, ValueError):
+                    pass
+                finally:
+                    handler.release()
+
+    debug = warning = error = critical = info
 
 
 # json.dumps makes another for each line.

@@ -1,5 +1,7 @@
 import json
 import logging
+from contextlib import redirect_stdout
+from io import StringIO
 from typing import Any, Literal
 
 import pytest
@@ -36,6 +38,27 @@ def test_a_line_says_what_it_is_about_and_which_request_it_belongs_to(
     for line in (ours, theirs):
         assert line["service"] == "test"
         assert line["request_id"] == "request-1"
+
+
+def test_loggers_made_before_and_after_say_what_is_configured_last(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    log = structlog.get_logger("ours")
+    configure_logs(service="first", style="console")
+    log.info("said")
+    configure_logs(service="second", style="json")
+    log.info("said", n=1)
+    log.debug("unsaid")
+    console, line = capsys.readouterr().out.splitlines()
+    assert "service=first" in console
+    assert json.loads(line)["service"] == "second"
+
+
+def test_a_line_that_cannot_be_written_is_no_error() -> None:
+    with redirect_stdout(StringIO()) as full:
+        configure_logs(service="test", style="json")
+    full.close()
+    structlog.get_logger("ours").info("unheard")
 
 
 @pytest.mark.parametrize("style", ["json", "console"])

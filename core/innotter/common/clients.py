@@ -25,7 +25,7 @@ class Client:
 
 
 def client_of(request: HttpRequest) -> Client:
-    said = request.headers.get("User-Agent", "")
+    said = request.META.get("HTTP_USER_AGENT", "")
     return Client(client_ip(request), "".join(filter(str.isprintable, said))[:200])
 
 

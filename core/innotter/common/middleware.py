@@ -22,6 +22,7 @@ from innotter_contracts.logs import REQUEST_ID_HEADER, request_id_from
 
 log = structlog.get_logger("innotter.request")
 
+REQUEST_ID_KEY = f"HTTP_{REQUEST_ID_HEADER.upper().replace('-', '_')}"
 # A caller may make up others, without end; what we count has an end.
 METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})
 SAFE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
@@ -43,7 +44,8 @@ class RequestLogMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        request_id = request_id_from(request.headers.get(REQUEST_ID_HEADER))
+        # Not `request.headers`, which are made of all others for the first one that is asked for.
+        request_id = request_id_from(request.META.get(REQUEST_ID_KEY))
         with structlog.contextvars.bound_contextvars(request_id=request_id):
             response = self._logged(request)
         response[REQUEST_ID_HEADER] = request_id

@@ -56,7 +56,7 @@ def test_what_is_known_stays_known_while_the_core_is_down(
     core: Core, nonsense: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # The module's own may be bound to what another test has configured.
-    monkeypatch.setattr(keys, "log", structlog.get_logger())
+    monkeypatch.setattr(keys, "log", structlog.get_logger("keys"))
     cache = KeyCache(core.url)
     refreshed(cache)
     core.answer = nonsense
