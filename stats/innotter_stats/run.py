@@ -31,6 +31,9 @@ def api(config: Settings, words: Namespace) -> Role:
             http=Protocol,
             host=words.host,
             port=words.port,
+            # Its image has no other. Where the core has its own in the same environment, that stays
+            # the core's.
+            loop="asyncio",
             # After SIGTERM it takes no new request and finishes those that it has.
             timeout_graceful_shutdown=25,
             server_header=False,
