@@ -202,11 +202,26 @@ def test_new_posts_are_announced_and_move_nothing(bobs: Opens, town: Town) -> No
     tab.mouse.wheel(0, 300)
     expect(first).to_be_in_viewport()
     before = first.evaluate("each => each.getBoundingClientRect().top + scrollY")
-    made = town.ann.post(f"/pages/{town.uuid}/posts", content="Hot news", expect=201)
-    try:
+    fresh = tab.locator("#fresh")
+    polled = str(fresh.get_attribute("data-poll"))
+    town.ann.post(f"/pages/{town.ann.new_page()}/posts", content="Of no page of Bob's", expect=201)
+
+    def goes_on() -> bool:
+        """Where others have written, the next poll goes on from five seconds ago."""
         tab.clock.run_for(POLL)
-        announced = tab.get_by_role("link", name="1 new post")
-        expect(announced).to_be_visible()
+        return fresh.get_attribute("data-poll") != polled
+
+    wait_until(goes_on)
+    made = town.ann.post(f"/pages/{town.uuid}/posts", content="Hot news", expect=201)
+    announced = tab.get_by_role("link", name="1 new post")
+
+    def is_announced() -> bool:
+        """By the next poll, or the one after: of the newest post a process knows for a second."""
+        tab.clock.run_for(POLL)
+        return announced.is_visible()
+
+    try:
+        wait_until(is_announced)
         assert first.evaluate("each => each.getBoundingClientRect().top + scrollY") == before
         expect(tab.get_by_text("Hot news")).to_have_count(0)
         announced.click()

@@ -37,6 +37,7 @@ from innotter.common import clients, maintenance
 from innotter.common.compiled import statement_for
 from innotter.common.models import Usage
 from innotter.events.models import OutboxEvent
+from innotter.feed import selectors as feed
 from innotter.pages.follows import accept_requests, follow
 from innotter.pages.models import Page
 from innotter.pages.services import create_page
@@ -101,6 +102,12 @@ def statements() -> Iterator[list[tuple[str, Any]]]:
 def _no_maintenance(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody looks for it but in the tests about it: what others count is theirs."""
     monkeypatch.setattr(maintenance, "_known", maintenance._Known(looked_at=math.inf))
+
+
+@pytest.fixture(autouse=True)
+def _no_remembered_post(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was the newest in another test is not this one's."""
+    monkeypatch.setattr(feed, "LOOK_EVERY", 0)
 
 
 @pytest.fixture

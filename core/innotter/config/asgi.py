@@ -1,7 +1,7 @@
 """What granian serves: the core's WSGI application behind an event loop.
 
 A request takes a thread when its body has arrived, and gives it back before its answer leaves:
-nobody waits for a client that sends or reads slowly.
+nobody waits for a client that sends or reads slowly. What waits for nothing needs none.
 """
 
 import asyncio
@@ -25,9 +25,10 @@ api = get_wsgi_application()
 from django.conf import settings  # noqa: E402 (the application has set Django up)
 from django.core.cache import close_caches  # noqa: E402
 from django.core.handlers.base import reset_urlconf  # noqa: E402
-from django.core.signals import request_finished  # noqa: E402
-from django.db import close_old_connections  # noqa: E402
+from django.core.signals import request_finished, request_started  # noqa: E402
+from django.db import close_old_connections, reset_queries  # noqa: E402
 
+from innotter.web.middleware import needs_no_thread  # noqa: E402
 from innotter_contracts.problems import MEDIA_TYPE, problem  # noqa: E402
 
 # A longer body is not read to its end, and its connection is closed.
@@ -41,9 +42,10 @@ BODY_SECONDS = 60
 
 log = structlog.get_logger("innotter.request")
 # Whether its connection is old or broken, Django asks before each request and again after it. There
-# are no caches to be closed, and no request has routes of its own.
+# are no caches to be closed, no request has routes of its own, and nobody reads its statements.
 for _receiver in (close_old_connections, close_caches, reset_urlconf):
     request_finished.disconnect(_receiver)
+request_started.disconnect(reset_queries)
 threads = ThreadPoolExecutor(settings.API_THREADS, thread_name_prefix="request")
 large_bodies = asyncio.Semaphore(LARGE_BODIES)
 
@@ -78,9 +80,7 @@ async def application(scope: Message, receive: Receive, send: Send) -> None:
             is_read = False
             status, headers, content = _refusal(scope, HTTPStatus.REQUEST_TIMEOUT, "timeout")
         else:
-            environ = _environ(scope, body, length)
-            loop = asyncio.get_running_loop()
-            status, headers, content = await loop.run_in_executor(threads, _answer, environ)
+            status, headers, content = await _answered(_environ(scope, body, length))
     if not is_read:
         headers.append((b"connection", b"close"))
     await send({"type": "http.response.start", "status": status, "headers": headers})
@@ -174,6 +174,12 @@ def _environ(scope: Message, body: BytesIO, length: int) -> dict[str, Any]:
 def _key(header: bytes) -> str:
     """Of a header in the environ."""
     return f"HTTP_{header.decode('latin-1').upper().replace('-', '_')}"
+
+
+async def _answered(environ: dict[str, Any]) -> Answer:
+    if needs_no_thread(environ):
+        return _answer(environ)
+    return await asyncio.get_running_loop().run_in_executor(threads, _answer, environ)
 
 
 def _answer(environ: dict[str, Any]) -> Answer:

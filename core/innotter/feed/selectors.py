@@ -1,20 +1,25 @@
 """The feed, read from the posts themselves: never stale, never capped, nothing to rebuild."""
 
-from typing import Any
+import math
+import time
+from datetime import timedelta
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.contrib.postgres.fields import ArrayField
 from django.db.models import OuterRef, Q, QuerySet, UUIDField
 from django.db.models.expressions import RawSQL
+from django.utils import timezone
 
 from innotter.accounts.models import User
 from innotter.common.compiled import compiled
 from innotter.common.database import Composed, ExistsByIndex, IsOneOf
-from innotter.common.pagination import NEWEST_FIRST, Range, Slice, Window
+from innotter.common.pagination import BEFORE, NEWEST_FIRST, Range, Slice, Window, encode
 from innotter.pages.models import Page
 from innotter.pages.selectors import follows_of, visible_to
 from innotter.posts.models import Post
 from innotter.posts.selectors import shown
+from innotter_contracts.ids import first_id_of
 
 # Of all new posts, so many are looked at for those that a viewer reads.
 LOOKED_AT = 200
@@ -22,12 +27,33 @@ BEFORE_ALL, AFTER_ALL = UUID(int=0), UUID(int=2**128 - 1)
 # For each page that is read, so many posts of everybody are looked at for the feed first; and never
 # more than so many.
 NEAR_POSTS_A_PAGE, MOST_NEAR_POSTS = 5, 20_000
+# Seconds that a process goes on believing which post is the newest of all.
+LOOK_EVERY = 1
+# In which a post is committed after its id is made, on all clocks and replicas.
+COMMITTED_WITHIN = timedelta(seconds=5)
 
 
-def is_anything_newer(window: Window) -> bool:
-    """Whether any post, be it whose it may, is newer than the window's position: one step into an
-    index. Raises Invalid."""
-    return bool(_newer_than(_position(window), 1))
+class _Newest(NamedTuple):
+    post: UUID = BEFORE_ALL
+    # By the clock that never goes back.
+    looked_at: float = -math.inf
+
+
+_newest = _Newest()
+
+
+def is_anything_newer(window: Window, *, may_look: bool = True) -> bool:
+    """Whether any post, be it whose it may, is newer than the window's position, as the last look
+    at the database says, which is one step into an index and LOOK_EVERY old at most. Where a look
+    is due and may not be: True. Raises Invalid."""
+    global _newest  # noqa: PLW0603 # of this process
+    position, now = _position(window), time.monotonic()
+    if now - _newest.looked_at >= LOOK_EVERY:
+        if not may_look:
+            return True
+        # What can't be looked at stays unknown: the next one looks again.
+        _newest = _Newest(next((post for (post,) in _newest_of_all()), BEFORE_ALL), now)
+    return position < _newest.post
 
 
 def new_in_feed(viewer: User, window: Window) -> int:
@@ -46,10 +72,22 @@ def new_in_feed(viewer: User, window: Window) -> int:
     return min(found, window.limit)
 
 
+def next_question(window: Window) -> str:
+    """The cursor to go on with where nothing of the viewer's was newer: from a short while ago, if
+    that is later. It names no post, because the newest may be one that the viewer doesn't see."""
+    recent = first_id_of(timezone.now() - COMMITTED_WITHIN)
+    return encode(BEFORE, max(_position(window), recent))
+
+
 def _position(window: Window) -> UUID:
     position = window.of(NEWEST_FIRST).position or BEFORE_ALL
     assert isinstance(position, UUID)
     return position
+
+
+@compiled
+def _newest_of_all() -> QuerySet[Post, Any]:
+    return Post.objects.order_by("-id").values_list("id")[:1]
 
 
 @compiled

@@ -1,5 +1,6 @@
 from collections.abc import Callable
 from http import HTTPStatus
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
@@ -14,6 +15,8 @@ from innotter.feed.selectors import is_anything_newer
 from innotter.web.errors import language_of
 
 POLLED = "/feed/new"
+# In an environ: that it is a poll, and finds nothing.
+IDLE = "innotter.idle"
 
 type GetResponse = Callable[[HttpRequest], HttpResponse]
 
@@ -33,14 +36,16 @@ class ReaderMiddleware:
 
 
 class PollMiddleware:
-    """Most polls come while nothing is new anywhere: they are answered by one step into an index,
-    before anybody asks who polls. All others go on to their view."""
+    """Most polls come while nothing is new anywhere: they are answered before anybody asks who
+    polls, mostly without a statement. All others go on to their view."""
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        if request.path == POLLED and request.method in ("GET", "HEAD") and _is_idle(request):
+        if request.META.get(IDLE) or (
+            _is_poll(request.META) and _is_idle(request.GET.get("after"))
+        ):
             return HttpResponse(status=HTTPStatus.NO_CONTENT)
         return self.get_response(request)
 
@@ -53,9 +58,21 @@ class SiteMessagesMiddleware(MessageMiddleware):
             super().process_request(request)
 
 
-def _is_idle(request: HttpRequest) -> bool:
+def needs_no_thread(environ: dict[str, Any]) -> bool:
+    """Whether it waits for nothing: a poll, as our pages send it, of which is known by now that it
+    finds nothing. That is noted, because it may not be known any more when PollMiddleware asks."""
+    name, _, after = environ["QUERY_STRING"].partition("=")
+    environ[IDLE] = _is_poll(environ) and name == "after" and _is_idle(after, may_look=False)
+    return bool(environ[IDLE])
+
+
+def _is_poll(environ: dict[str, Any]) -> bool:
+    return environ["PATH_INFO"] == POLLED and environ["REQUEST_METHOD"] in ("GET", "HEAD")
+
+
+def _is_idle(after: str | None, *, may_look: bool = True) -> bool:
     try:
-        return not is_anything_newer(Window(cursor=request.GET.get("after") or None))
+        return not is_anything_newer(Window(cursor=after or None), may_look=may_look)
     except Invalid:
         # The view says so.
         return False

@@ -11,8 +11,10 @@ from django.test import Client
 
 from innotter.accounts.models import User
 from innotter.accounts.tokens import mint_access_token
+from innotter.common.pagination import BEFORE, encode
 from innotter.config.tests.routes import SIGNED, bodies, files, routes
 from innotter.conftest import Log, all_rows, new_page, new_post, new_user, refusal, signed_in
+from innotter.feed import selectors as feed
 from innotter.mail.tokens import unsubscribe_token
 from innotter.posts.models import Post
 
@@ -104,6 +106,15 @@ def test_what_anybody_may_do_answers_503(client: Client, away: None, post: Post)
 )
 def test_so_do_the_views_outside_the_api(client: Client, away: None, path: str) -> None:
     assert is_unavailable(client.get(path))
+
+
+def test_no_poll_says_that_nothing_is_new_where_nobody_could_look(
+    client: Client, post: Post, away: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feed, "_newest", feed._Newest())
+    monkeypatch.setattr(feed, "LOOK_EVERY", 3600)
+    for _ in range(2):
+        assert is_unavailable(client.get("/feed/new", {"after": encode(BEFORE, post.id)}))
 
 
 @pytest.mark.parametrize("path", ["/", "/search?q=ann", "/login", "/feed/new"])

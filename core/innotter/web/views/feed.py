@@ -4,7 +4,7 @@ from django.shortcuts import render
 from django.utils.translation import gettext as _
 
 from innotter.common.pagination import Window
-from innotter.feed.selectors import feed_of, new_in_feed
+from innotter.feed.selectors import feed_of, new_in_feed, next_question
 from innotter.pages.selectors import writable_by
 from innotter.posts.selectors import newest_posts
 from innotter.web.forms import PostForm
@@ -48,12 +48,14 @@ def welcome(request: HttpRequest) -> HttpResponse:
 
 @read_only
 def new(request: HttpRequest) -> HttpResponse:
-    """How many posts are newer than `?after=`, as a button; 204 where there are none."""
+    """How many posts are newer than `?after=`, as a button; 204 where there are none, and where the
+    next poll goes on: what others write is looked at once."""
     if not request.user.is_authenticated:
         return HttpResponse(status=204)
     window = Window(MOST_NEW + 1, request.GET.get("after") or None)
     count = new_in_feed(member(request), window)
     if not count:
-        return HttpResponse(status=204)
+        following = f"{request.path}?after={next_question(window)}"
+        return HttpResponse(status=204, headers={"Link": f'<{following}>; rel="next"'})
     context = {"count": min(count, MOST_NEW), "more": count > MOST_NEW}
     return render(request, "web/home.html#new", context)

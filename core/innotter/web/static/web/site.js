@@ -160,6 +160,8 @@ function watch(fresh) {
     if (document.hidden || Date.now() - last < POLL - 500) return;
     last = Date.now();
     const answer = await fetch(fresh.dataset.poll).catch(() => null);
+    const next = answer?.headers.get("Link")?.match(/^<(.+)>/);
+    if (next) fresh.dataset.poll = next[1];
     if (answer?.status !== 200) return;
     const text = await answer.text();
     // Said once, not at each poll.
