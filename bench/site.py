@@ -2,6 +2,7 @@
 
     make bench ARGS=site            five runs of Lighthouse for each page
     make bench ARGS="site 1"        one
+    make bench ARGS="site 0"        none: the server alone
 
 The demo data, Lighthouse as it measures a phone (by npx, which needs Node 20), where `!` marks what
 is beyond its bar, and then the feed's page against `GET /feed`, the poll and an empty request, by
@@ -60,15 +61,20 @@ def measure(runs: int, static: str) -> None:
         demo = [sys.executable, "-m", "dev.demo"]
         stack.processes.run("demo", demo, env=stack.env, seconds=300)
         bob = signed_in(stack)
-        bars = " ".join(f"{name[:13]:>13} " for name in (*CATEGORIES, *METRICS))
-        print(f"{'':<26}{bars}")
-        wanted = " ".join(f"{bar:>13} " for bar in (*CATEGORIES.values(), *METRICS.values()))
-        print(f"{'bars':<26}{wanted}", flush=True)
-        for path in paths(bob):
-            for who, cookie in (("out", ""), ("in", cookie_of(bob))):
-                measured = lighthouse(f"{stack.core_url}{path}", cookie, runs)
-                print(f"{path[:20]:<21} {who:<4}{row(measured, who)}", flush=True)
+        if runs:
+            measure_pages(stack, bob, runs)
         compare_with_the_api(stack, bob)
+
+
+def measure_pages(stack: Stack, bob: httpx.Client, runs: int) -> None:
+    bars = " ".join(f"{name[:13]:>13} " for name in (*CATEGORIES, *METRICS))
+    print(f"{'':<26}{bars}")
+    wanted = " ".join(f"{bar:>13} " for bar in (*CATEGORIES.values(), *METRICS.values()))
+    print(f"{'bars':<26}{wanted}", flush=True)
+    for path in paths(bob):
+        for who, cookie in (("out", ""), ("in", cookie_of(bob))):
+            measured = lighthouse(f"{stack.core_url}{path}", cookie, runs)
+            print(f"{path[:20]:<21} {who:<4}{row(measured, who)}", flush=True)
 
 
 def row(measured: list[float], who: str) -> str:
