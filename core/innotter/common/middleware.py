@@ -1,3 +1,6 @@
+import gzip
+import re
+import secrets
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -7,10 +10,8 @@ from typing import Any
 import structlog
 from django.db import Error as DatabaseFailure
 from django.http import HttpRequest, HttpResponse
-from django.http.response import HttpResponseBase
 from django.middleware.clickjacking import XFrameOptionsMiddleware
 from django.middleware.csp import ContentSecurityPolicyMiddleware
-from django.middleware.gzip import GZipMiddleware
 from django.middleware.security import SecurityMiddleware
 from django.utils.cache import get_conditional_response, patch_vary_headers, set_response_etag
 
@@ -32,6 +33,13 @@ POLLED = ("/health/", "/.well-known/jwks.json")
 
 # Seconds that a gateway may keep what strangers read: a block holds within two.
 PUBLIC_SECONDS = 2
+
+# All is as Django's GZipMiddleware has it but for the level: 6 takes four times as long as 1, a
+# tenth of a feed's page, and saves a tenth of the bytes.
+COMPRESSION = 1
+# Bytes.
+WORTH_COMPRESSING, MOST_PADDING = 200, 100
+ACCEPTS_GZIP = re.compile(r"\bgzip\b")
 
 type GetResponse = Callable[[HttpRequest], HttpResponse]
 
@@ -91,16 +99,39 @@ def _user_id(request: HttpRequest) -> str | None:
     return None
 
 
-class CompressionMiddleware(GZipMiddleware):
+class CompressionMiddleware:
     """Pages travel compressed, whatever stands in front. Static files lie compressed already, and
     the API's answers are left to the gateway. Padded at random against BREACH."""
 
-    def process_response(
-        self, request: HttpRequest, response: HttpResponseBase
-    ) -> HttpResponseBase:
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
         if response.streaming or request.path.startswith("/api/"):
             return response
-        return super().process_response(request, response)
+        if len(response.content) < WORTH_COMPRESSING or "Content-Encoding" in response.headers:
+            return response
+        patch_vary_headers(response, ["Accept-Encoding"])
+        if ACCEPTS_GZIP.search(request.headers.get("Accept-Encoding", "")):
+            _compress(response)
+        return response
+
+
+def _compress(response: HttpResponse) -> None:
+    packed = gzip.compress(response.content, COMPRESSION, mtime=0)
+    # With a file's name of random length (RFC 1952, 2.3): its flag is in the fourth byte.
+    name = b"a" * secrets.randbelow(MOST_PADDING) + b"\0"
+    packed = packed[:3] + bytes([gzip.FNAME]) + packed[4:10] + name + packed[10:]
+    if len(packed) >= len(response.content):
+        return
+    response.content = packed
+    response["Content-Length"] = str(len(packed))
+    response["Content-Encoding"] = "gzip"
+    # Compressed it is the same, but not byte for byte (RFC 9110, 8.8.1).
+    etag = response.get("ETag", "")
+    if etag.startswith('"'):
+        response["ETag"] = f"W/{etag}"
 
 
 class SecurityHeadersMiddleware:

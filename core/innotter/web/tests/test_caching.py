@@ -38,6 +38,15 @@ def test_what_a_member_or_a_form_is_shown_is_kept_nowhere(bob: User) -> None:
         assert "ETag" not in answer.headers
 
 
+def test_how_long_a_page_is_tells_nothing_of_a_token_in_it() -> None:
+    lengths = {len(Client().get("/about", headers=COMPRESSED).content) for _ in range(10)}
+    assert len(lengths) > 1
+
+
+def test_what_is_short_travels_as_it_is() -> None:
+    assert "Content-Encoding" not in Client().get("/health/live", headers=COMPRESSED).headers
+
+
 def test_the_apis_answers_are_left_to_the_gateway(ann: User) -> None:
     answer = Client().get("/api/v1/schema", headers=COMPRESSED)
     assert "Content-Encoding" not in answer.headers
