@@ -40,8 +40,6 @@ class Lines(forms.CharField):
 class PostForm(forms.Form):
     """A post or a reply, shown by web/composer.html. `key` makes a double submit one post."""
 
-    longest = MAX_LENGTH
-
     content = Lines(label=_("What is new?"), strip=False)
     page = forms.ChoiceField(label=_("Post as"))
     key = forms.CharField(widget=forms.HiddenInput, required=False, max_length=64)

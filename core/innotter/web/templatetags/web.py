@@ -213,17 +213,22 @@ def avatar(thing: Any, size: str = "") -> SafeString:
 def remembered(context: RequestContext, template: str, **given: Hashable) -> SafeString:
     """A template that depends on nothing but what it is given and the language: a process remembers
     what it made of them. A reader's token is none of it, and is put in afterwards."""
-    html = _rendered(template, get_language(), **given)
-    if TOKEN not in html:
-        # To ask for a token would set a cookie.
-        return html
-    return SafeString(html.replace(TOKEN, str(context["csrf_token"])))
+    return with_token(context, rendered(template, get_language(), **given))
 
 
 @lru_cache(MOST_REMEMBERED)
-def _rendered(template: str, language: str, **given: Hashable) -> SafeString:
+def rendered(template: str, language: str, **given: Hashable) -> SafeString:
+    """With TOKEN in place of the reader's token."""
     with translation.override(language):
         return render_to_string(template, {**given, "csrf_token": TOKEN})
+
+
+def with_token(context: RequestContext, html: str) -> SafeString:
+    """What was rendered, as the reader of this page is shown it."""
+    if TOKEN not in html:
+        # To ask for a token would set a cookie.
+        return SafeString(html)
+    return SafeString(html.replace(TOKEN, str(context["csrf_token"])))
 
 
 @register.simple_tag

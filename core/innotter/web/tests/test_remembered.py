@@ -15,9 +15,11 @@ from innotter.conftest import make_follower, new_page, new_post, property_tests,
 from innotter.pages.models import Page
 from innotter.posts.models import Post
 from innotter.posts.services import like, unlike
-from innotter.web.templatetags.web import TOKEN, _rendered
+from innotter.web.templatetags.posts import KEY
+from innotter.web.templatetags.web import TOKEN, rendered
 
 CSRF = re.compile(r'name="csrfmiddlewaretoken" value="([^"]*)"')
+KEYS = re.compile(r'name="key" value="([^"]*)"')
 # Made anew for each page.
 UNLIKE = re.compile(r'(name="(?:csrfmiddlewaretoken|key)" value=")[^"]*')
 READERS = ("ann", "bob", "eve", "moderator", "nobody")
@@ -86,7 +88,7 @@ def test_a_remembered_page_is_the_page_rendered_afresh(
     town.is_now(name, text, likes)
     seen = {(who, n): town.shown(who, town.paths[n]) for who, n in visits}
     for (who, number), page in seen.items():
-        _rendered.cache_clear()
+        rendered.cache_clear()
         afresh = town.shown(who, town.paths[number])
         assert UNLIKE.sub(r"\1", page) == UNLIKE.sub(r"\1", afresh)
 
@@ -123,3 +125,23 @@ def test_a_page_has_one_token_which_is_its_readers_alone_and_no_text_gets_it(tow
         assert "&lt;csrf_token&gt;" in page
         for token in found:
             assert page.count(token) == len(CSRF.findall(page))
+
+
+def test_a_composer_has_a_key_of_its_own_and_no_text_gets_it(town: Town) -> None:
+    town.is_now("<key>", "<key>", set())
+    pages = [town.shown("ann", "/?text=<key>") for _ in range(2)]
+    keys = {key for page in pages for key in KEYS.findall(page)}
+    assert len(keys) == 2
+    for page in pages:
+        assert KEY not in page
+        assert sum(page.count(key) for key in keys) == 1
+
+
+def test_what_was_refused_is_shown_with_its_own_key_and_reasons(town: Town) -> None:
+    sent = {"content": "<b>" * 100, "page": "nobodys", "key": '"><b>'}
+    page = town.browsers["ann"].post("/", sent).content.decode()
+    assert "&lt;b&gt;" * 100 in page
+    assert KEYS.findall(page) == ["&quot;&gt;&lt;b&gt;"]
+    assert page.count('aria-invalid="true"') == 1
+    assert "Select a valid choice. nobodys is not one of the available choices." in page
+    assert 'role="alert"' not in town.shown("ann", "/")

@@ -11,7 +11,7 @@ from django.conf import LazySettings
 from django.core.management import call_command
 from django.test import Client
 
-from innotter.web.templatetags.web import _rendered
+from innotter.web.templatetags.web import rendered
 
 YEAR = 365 * 24 * 3600
 
@@ -26,9 +26,9 @@ def collected(settings: LazySettings, tmp_path: Path) -> Iterator[None]:
     settings.STORAGES = {"staticfiles": {"BACKEND": storage}}
     call_command("collectstatic", interactive=False, verbosity=0)
     # The names of files are remembered, since outside of tests they never change.
-    _rendered.cache_clear()
+    rendered.cache_clear()
     yield
-    _rendered.cache_clear()
+    rendered.cache_clear()
 
 
 def test_a_page_names_files_that_are_compressed_and_kept(collected: None, db: None) -> None:

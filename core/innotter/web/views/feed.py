@@ -36,7 +36,7 @@ def home(request: HttpRequest) -> HttpResponse:
         messages.success(request, _("Posted."))
         return see_other("/")
     posts = listing(request, lambda w: feed_of(me, w))
-    context = {"listing": posts, "pages": pages, "composer": composer, "draft": "new"}
+    context = {"listing": posts, "pages": pages, "composer": composer}
     return render(request, "web/home.html", context)
 
 

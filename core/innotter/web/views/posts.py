@@ -28,7 +28,7 @@ from innotter.web.shortcuts import (
     to_login,
     written,
 )
-from innotter.web.templatetags.posts import like_button
+from innotter.web.templatetags.posts import like_button, reader_of
 from innotter.web.templatetags.web import page_url, post_url
 
 
@@ -133,4 +133,5 @@ def _liked(request: HttpRequest, id: str, found: Post | None) -> HttpResponse:
         return see_other(f"{origin_of(request)}#post-{id}")
     if found is None:
         raise NotFound
-    return render(request, "web/post.html#like", {"like": like_button(found, member(request))})
+    like = like_button(found, reader_of(member(request)))
+    return render(request, "web/post.html#like", {"like": like})
