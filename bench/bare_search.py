@@ -92,13 +92,14 @@ def page_row(row: Any, media_url: str) -> str:
     return (
         f'\n<div class="person page">{avatar(row[2], row[4], media_url)}<div class="who">'
         f'<a href="/@{row[1]}"><bdi>{escape(row[2])}</bdi></a>{badge}<br>'
-        f'<span class="muted small">@{row[1]} · {followers}</span></div></div>\n'
+        f'<span class="muted small">@{row[1]} · <span class="whole">{followers}</span></span>'
+        "</div></div>\n"
     )
 
 
 def person_row(row: Any, media_url: str) -> str:
     return (
-        f'\n<div class="person">{avatar(row[2], row[3], media_url)}<div class="who">'
+        f'\n\n<div class="person">{avatar(row[2], row[3], media_url)}<div class="who">'
         f'<a href="/u/{row[1]}"><bdi>{escape(row[2])}</bdi></a><br>'
         f'<span class="muted small">{row[1]}</span></div></div>\n'
     )
