@@ -28,6 +28,10 @@ WRITES = ("INSERT", "UPDATE", "DELETE")
 # PgBouncer that knows what was prepared gives it names of its own.
 PREPARED_BY_POOLER = "SELECT bool_or(name LIKE 'PGBOUNCER%') FROM pg_prepared_statements"
 
+# A prepared statement has one plan. Left to itself, a server that reckons a plan for each call
+# cheaper makes one at each call, by chance of its statistics (decision 172).
+ONE_PLAN = "SET plan_cache_mode = force_generic_plan"
+
 
 class CommitUnknown(OperationalError, UnknownOutcome):
     """For who waits for no answer it is one of PostgreSQL's errors, for others one of ours."""
@@ -45,8 +49,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
             connection = super().get_new_connection(conn_params)
             connection.add_notice_handler(self._take_notice)
             try:
-                if not keeps_prepared(connection):
-                    connection.prepare_threshold = None
+                _settle(connection)
             except psycopg.Error:
                 connection.close()
                 raise
@@ -107,23 +110,31 @@ class DatabaseWrapper(base.DatabaseWrapper):
         self._is_unreplicated |= notice.source_function == NOT_WAITED
 
 
-def keeps_prepared(connection: "psycopg.Connection[Any]") -> bool:
-    """Whether the connection's next transaction still has what this one prepares: where it leads to
-    a server, or to a pooler that sees to it. Raises psycopg.Error."""
+def _settle(connection: "psycopg.Connection[Any]") -> None:
+    """What becomes of what it prepares. Raises psycopg.Error."""
     with psycopg.Cursor(connection) as cursor:
-        [pid] = cursor.execute("SELECT pg_backend_pid()").fetchone() or [0]
-        # A pooler has told a number of its own.
-        if pid == connection.info.backend_pid:
-            connection.rollback()
-            return True
-        try:
-            [kept] = cursor.execute(PREPARED_BY_POOLER, prepare=True).fetchone() or [False]
-            if not kept:
-                cursor.execute("DEALLOCATE ALL")
-        except psycopg.errors.DuplicatePreparedStatement:
-            kept = False
-        connection.rollback()
-        return bool(kept)
+        if not is_pooled(cursor):
+            cursor.execute(ONE_PLAN)
+        elif not keeps_prepared(cursor):
+            connection.prepare_threshold = None
+    connection.commit()
+
+
+def is_pooled(cursor: "psycopg.Cursor[Any]") -> bool:
+    """Whether a pooler stands before the server: it has told a process number of its own."""
+    [pid] = cursor.execute("SELECT pg_backend_pid()").fetchone() or [0]
+    return bool(pid != cursor.connection.info.backend_pid)
+
+
+def keeps_prepared(cursor: "psycopg.Cursor[Any]") -> bool:
+    """Whether the next transaction behind a pooler still has what this one prepares."""
+    try:
+        [kept] = cursor.execute(PREPARED_BY_POOLER, prepare=True).fetchone() or [False]
+        if not kept:
+            cursor.execute("DEALLOCATE ALL")
+    except psycopg.errors.DuplicatePreparedStatement:
+        return False
+    return bool(kept)
 
 
 def _is_without_answer(error: Exception) -> bool:

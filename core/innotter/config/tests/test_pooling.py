@@ -17,6 +17,7 @@ from django.db import DEFAULT_DB_ALIAS, connection, connections
 
 from innotter.common.compiled import fetched
 from innotter.common.postgresql import connect_directly
+from innotter.common.postgresql.base import ONE_PLAN
 from innotter.common.postgresql.lease import HOLD
 from innotter.config import roles
 
@@ -39,7 +40,12 @@ def statements() -> Iterator[tuple[str, str]]:
 
 def test_only_the_relay_and_the_scheduler_keep_something_on_a_connection() -> None:
     found = {(file, text.strip()) for file, text in statements() if STATE.search(text)}
-    assert found == {("events/relay.py", "LISTEN"), ("common/postgresql/lease.py", HOLD.strip())}
+    assert found == {
+        ("events/relay.py", "LISTEN"),
+        ("common/postgresql/lease.py", HOLD.strip()),
+        # Where there is no pooler.
+        ("common/postgresql/base.py", ONE_PLAN),
+    }
 
 
 @pytest.fixture
@@ -142,3 +148,17 @@ def test_nothing_is_prepared_where_a_pooler_forgets_it() -> None:
     with pooled():
         assert fetched(count, ["x"]) == fetched(count, ["x"]) == [(0,)]
     assert fetched(count, ["x"]) == [(1,)]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_is_prepared_has_one_plan() -> None:
+    """Left to itself PostgreSQL makes one for each of the first five calls, and may go on so."""
+    for count in range(10):
+        assert (
+            fetched("SELECT 1 FROM generate_series(1, %s::int) AS planned", [count])
+            == [(1,)] * count
+        )
+    plans = "SELECT custom_plans, generic_plans FROM pg_prepared_statements WHERE statement LIKE %s"
+    assert fetched(plans, ["%AS planned"]) == [(0, 10)]
+    with pooled():
+        assert fetched("SHOW plan_cache_mode", []) == [("auto",)]
