@@ -28,6 +28,9 @@ BEFORE_ALL, AFTER_ALL = UUID(int=0), UUID(int=2**128 - 1)
 # For each page that is read, so many posts of everybody are looked at for the feed first; and never
 # more than so many.
 NEAR_POSTS_A_PAGE, MOST_NEAR_POSTS = 5, 20_000
+# Who reads more pages than that has so many of the newest posts asked for before their follows are
+# read.
+MANY_PAGES, FIRST_POSTS = 1_000, 100
 # Seconds that a process goes on believing which post is the newest of all.
 LOOK_EVERY = 1
 # In which a post is committed after its id is made, on all clocks and replicas.
@@ -125,17 +128,31 @@ def feed_of(viewer: User, window: Window) -> Slice[Post]:
 # are looked at first: in vain that costs a part of what the heads do, however much a page floods.
 # `IS TRUE` for IN, which else becomes a join that reads them all.
 #
+# To read thousands of follows costs more than the rest of that. So where there are so many, the
+# first posts are asked one by one whether they are read, which mostly is enough.
+#
 # On the way back it is the same with oldest for newest.
 FEED = """ARRAY(
-WITH candidate (page) AS MATERIALIZED (
+WITH first AS MATERIALIZED (
+    SELECT post.id FROM (
+        SELECT id, page_id FROM {nearest_of_all} AS nearest ORDER BY id {order}
+        LIMIT CASE WHEN EXISTS ({followed} OFFSET {many_pages}) THEN {first_posts} ELSE 0 END
+    ) AS post
+    WHERE {is_read} ORDER BY post.id {order} LIMIT {wanted}
+), first_is_enough AS (
+    SELECT count(*) = {wanted} AS holds FROM first
+), candidate (page) AS MATERIALIZED (
     {followed} UNION ALL {owned}
 ), near AS MATERIALIZED (
-    SELECT post.id FROM (
+    SELECT id FROM first WHERE (SELECT holds FROM first_is_enough)
+    UNION ALL
+    (SELECT post.id FROM (
         SELECT id, page_id FROM {nearest_of_all} AS nearest ORDER BY id {order}
         LIMIT (SELECT {near_posts_a_page} * greatest(0, count(*) - {wanted}) FROM candidate)
     ) AS post
     WHERE (post.page_id IN (SELECT page FROM candidate)) IS TRUE AND {is_near_visible}
-    ORDER BY post.id {order} LIMIT {wanted}
+        AND NOT (SELECT holds FROM first_is_enough)
+    ORDER BY post.id {order} LIMIT {wanted})
 ), head AS MATERIALIZED (
     SELECT page, post FROM (
         SELECT candidate.page, {head} AS post FROM candidate ORDER BY post {order} OFFSET 0
@@ -178,6 +195,9 @@ def _ids(viewer: User, asked: Range) -> Composed:
         wanted=f"{wanted}",
         end=f"'{end}'",
         order=order,
+        many_pages=f"{MANY_PAGES}",
+        first_posts=f"{FIRST_POSTS}",
+        is_read=ExistsByIndex(_pages_read_by(viewer).filter(pk=_column("post.page_id"))),
         near_posts_a_page=f"{NEAR_POSTS_A_PAGE}",
         nearest_of_all=nearest_of_all[:MOST_NEAR_POSTS],
         is_near_visible=ExistsByIndex(visible.filter(pk=_column("post.page_id"))),

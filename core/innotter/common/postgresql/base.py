@@ -114,7 +114,7 @@ def _settle(connection: "psycopg.Connection[Any]") -> None:
     """What becomes of what it prepares. Raises psycopg.Error."""
     with psycopg.Cursor(connection) as cursor:
         if not is_pooled(cursor):
-            cursor.execute(ONE_PLAN)
+            cursor.execute(ONE_PLAN, prepare=False)
         elif not keeps_prepared(cursor):
             connection.prepare_threshold = None
     connection.commit()
@@ -122,7 +122,7 @@ def _settle(connection: "psycopg.Connection[Any]") -> None:
 
 def is_pooled(cursor: "psycopg.Cursor[Any]") -> bool:
     """Whether a pooler stands before the server: it has told a process number of its own."""
-    [pid] = cursor.execute("SELECT pg_backend_pid()").fetchone() or [0]
+    [pid] = cursor.execute("SELECT pg_backend_pid()", prepare=False).fetchone() or [0]
     return bool(pid != cursor.connection.info.backend_pid)
 
 

@@ -11,6 +11,7 @@ from django.db import connection
 from innotter.accounts.models import User
 from innotter.common.pagination import AFTER, BEFORE, Window, encode
 from innotter.conftest import new_user, statements
+from innotter.feed import selectors
 from innotter.feed.selectors import LOOKED_AT, NEAR_POSTS_A_PAGE, feed_of, new_in_feed
 from innotter.pages.models import Follow, Page
 from innotter.posts.models import Post
@@ -75,7 +76,7 @@ def test_a_flood_of_others_posts_costs_one_look_at_each_and_no_look_at_their_pag
 
 
 def test_a_private_page_costs_one_look_at_its_follow(reader: User) -> None:
-    """The follows are read once, for the pages that are in the feed."""
+    """The follows are counted, as far as many of them matter, and read once."""
     Page.objects.update(is_private=True)
     parent = Post.objects.filter(page__name="followed").earliest("id")
     Post.objects.filter(page__name="followed").update(reply_to=parent)
@@ -83,7 +84,7 @@ def test_a_private_page_costs_one_look_at_its_follow(reader: User) -> None:
     for cursor in (newest, None):
         (plan,) = plans_of_feed(reader, cursor)
         # For each post, its own page and that of its parent.
-        assert sum(rows_read(plan, Follow._meta.db_table)) == FOLLOWED + 2 * 21
+        assert sum(rows_read(plan, Follow._meta.db_table)) == 2 * FOLLOWED + 2 * 21
 
 
 def test_the_feed_of_few_pages_looks_at_their_posts_alone(reader: User) -> None:
@@ -92,6 +93,21 @@ def test_the_feed_of_few_pages_looks_at_their_posts_alone(reader: User) -> None:
     (plan,) = plans_of_feed(reader, None)
     # A head of each page, as many posts of each as are asked for, and those that are shown.
     assert sum(rows_read(plan, Post._meta.db_table)) == 20 + 20 * 21 + 21
+
+
+def test_who_reads_many_pages_has_the_newest_posts_asked_before_their_follows(
+    reader: User, monkeypatch: pytest.MonkeyPatch, recompiled: None
+) -> None:
+    monkeypatch.setattr(selectors, "MANY_PAGES", FOLLOWED - 1)
+    last_of_followed = encode(AFTER, UUID("01900002" + "0" * 24))
+    (plan,) = plans_of_feed(reader, last_of_followed)
+    # So many to know that there are many; then one for each post.
+    assert sum(rows_read(plan, Follow._meta.db_table)) == FOLLOWED + 21
+    # Once to find it, once to show it.
+    assert sum(rows_read(plan, Post._meta.db_table)) == 2 * 21
+    (plan,) = plans_of_feed(reader, None)
+    # Others have written all of these: they are read for nothing, and all goes on as it would.
+    assert sum(rows_read(plan, Follow._meta.db_table)) == 2 * FOLLOWED
 
 
 def test_asking_for_new_posts_costs_less_than_a_tenth_of_the_feed(reader: User) -> None:

@@ -49,13 +49,15 @@ pages = st.builds(
 )
 
 
-@pytest.fixture(params=[0, 2])
+@pytest.fixture(params=[(1_000, 0), (1_000, 2), (0, 0), (0, 2)])
 def shape(
     request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, recompiled: None
 ) -> None:
-    """Both ways to find the feed, the second with so few of the nearest posts that often both are
-    gone."""
-    monkeypatch.setattr(selectors, "NEAR_POSTS_A_PAGE", request.param)
+    """All ways to find the feed, with so few of the nearest posts that often several are gone."""
+    many, near = request.param
+    monkeypatch.setattr(selectors, "MANY_PAGES", many)
+    monkeypatch.setattr(selectors, "FIRST_POSTS", 4)
+    monkeypatch.setattr(selectors, "NEAR_POSTS_A_PAGE", near)
     monkeypatch.setattr(selectors, "MOST_NEAR_POSTS", 6)
 
 
