@@ -65,11 +65,11 @@ def configure_logs(*, service: str, style: Literal["json", "console"], level: st
             )
         ]
     )
-    _processors[:] = [*shared, *render, _without_secret_texts]
+    _processors[:] = [_if_wanted, *shared, *render, _without_secret_texts]
     structlog.configure(
         processors=_processors,
         logger_factory=_Output,
-        wrapper_class=structlog.make_filtering_bound_logger(level),
+        wrapper_class=structlog.make_filtering_bound_logger(logging.NOTSET),
         cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(sys.stdout)
@@ -118,6 +118,16 @@ class _Output:
                     handler.release()
 
     debug = warning = error = critical = info
+
+
+_LEVELS = logging.getLevelNamesMapping()
+
+
+def _if_wanted(_: Any, level: str, line: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """Asked for each line: a logger keeps the level that it has first met."""
+    if _LEVELS[level.upper()] < logging.root.level:
+        raise structlog.DropEvent
+    return line
 
 
 # json.dumps makes another for each line.

@@ -44,6 +44,8 @@ def test_loggers_made_before_and_after_say_what_is_configured_last(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     log = structlog.get_logger("ours")
+    configure_logs(service="none", style="json", level="ERROR")
+    log.info("unsaid")
     configure_logs(service="first", style="console")
     log.info("said")
     configure_logs(service="second", style="json")
