@@ -147,11 +147,20 @@ def look(watch: Watch) -> None:
     watch.look_at(REPLICA)
 
 
+def caught_up(replica: Replica, watch: Watch) -> None:
+    """Has what is committed by now, and is known to. Other tests write all the time: the primary is
+    looked at before."""
+    watch.look_at_primary()
+    replica.catch_up()
+    watch.look_at(REPLICA)
+
+
 @contextmanager
 def paused(replica: Replica, watch: Watch) -> Iterator[None]:
     """Believed to be fresh, and from now on late: the longest second of all."""
+    watch.look_at_primary()
     replica.pause()
-    look(watch)
+    watch.look_at(REPLICA)
     assert watch.fresh() == [REPLICA]
     replica.answered.clear()
     try:

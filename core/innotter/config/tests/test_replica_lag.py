@@ -21,6 +21,7 @@ from innotter.config.tests.replica import (
     Person,
     Replica,
     author,
+    caught_up,
     clock,
     contents,
     flushed,
@@ -175,8 +176,7 @@ def test_a_server_that_is_away_is_looked_for_anew_and_has_one_line(
 def test_no_read_fails_while_a_replica_dies_and_comes_back(
     replica: Replica, watch: Watch, author: Person, reader: Person
 ) -> None:
-    replica.catch_up()
-    look(watch)
+    caught_up(replica, watch)
     assert contents(reader.get("/feed")) == ["Hello, world"]
     assert replica.answered
     kill(replica.process)
@@ -189,8 +189,7 @@ def test_no_read_fails_while_a_replica_dies_and_comes_back(
     assert watch._seen[REPLICA].behind == math.inf
     replica.process.start()
     wait_until(lambda: postgres.answers(replica.url), seconds=30)
-    replica.catch_up()
-    look(watch)
+    caught_up(replica, watch)
     replica.answered.clear()
     assert contents(reader.get("/feed")) == ["Hello, world"]
     assert replica.answered
