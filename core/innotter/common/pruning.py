@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.contrib.postgres.expressions import ArraySubquery
+from django.db import transaction
 from django.db.models import QuerySet
 
 from innotter.common.database import IsOneOf
@@ -20,7 +21,9 @@ def prune(over: QuerySet[Any], *, by: str) -> int:
     rows = over.model._base_manager.filter(IsOneOf("pk", ArraySubquery(some)))
     pruned = 0
     for _ in range(STEPS):
-        _, deleted = rows.delete()
+        # What goes with a row is looked for while it is locked.
+        with transaction.atomic():
+            _, deleted = rows.delete()
         count = deleted.get(over.model._meta.label, 0)
         pruned += count
         if count < AT_ONCE:

@@ -47,6 +47,12 @@ def test_it_deletes_a_thousand_rows_a_second_where_it_must(name: str) -> None:
     assert EVERY[name] >= timedelta(minutes=1)
 
 
+@pytest.mark.django_db(transaction=True)
+def test_each_begins_its_own_transactions() -> None:
+    for prune in PRUNINGS.values():
+        assert prune() == 0
+
+
 @pytest.mark.parametrize("name", PRUNINGS)
 def test_it_finds_what_it_deletes_by_an_index(db: None, name: str) -> None:
     with CaptureQueriesContext(connection) as queries:
