@@ -188,7 +188,9 @@ def show_composer(
         errors=tuple(str(error) for of_field in errors.values() for error in of_field),
         wrong=frozenset(errors),
     )
-    html = remembered(context, "web/composer.html", composer=shown)
+    # What is being written may be long, and nobody else is shown it: it isn't remembered.
+    render = rendered.__wrapped__ if form.is_bound or shown.content else rendered
+    html = with_token(context, render("web/composer.html", get_language(), composer=shown))
     return SafeString(html.replace(KEY, escape(form["key"].value() or "")))
 
 

@@ -145,3 +145,15 @@ def test_what_was_refused_is_shown_with_its_own_key_and_reasons(town: Town) -> N
     assert page.count('aria-invalid="true"') == 1
     assert "Select a valid choice. nobodys is not one of the available choices." in page
     assert 'role="alert"' not in town.shown("ann", "/")
+
+
+def test_what_is_being_written_is_not_remembered(town: Town) -> None:
+    rendered.cache_clear()
+    browser = town.browsers["ann"]
+    browser.get("/")
+    known = rendered.cache_info().currsize
+    for text in ("a" * 300, "b" * 300):
+        assert text in browser.get("/", {"text": text}).content.decode()
+        sent = {"content": text, "page": text, "key": text}
+        assert text in browser.post("/", sent).content.decode()
+    assert rendered.cache_info().currsize == known
