@@ -25,9 +25,9 @@ from innotter_contracts.ids import first_id_of
 # Of all new posts, so many are looked at for those that a viewer reads.
 LOOKED_AT = 200
 BEFORE_ALL, AFTER_ALL = UUID(int=0), UUID(int=2**128 - 1)
-# For each page that is read, so many posts of everybody are looked at for the feed first; and never
-# more than so many.
-NEAR_POSTS_A_PAGE, MOST_NEAR_POSTS = 5, 20_000
+# For each page that is read beyond a few, so many posts of everybody are looked at for the feed
+# first; and never more than so many.
+FEW_PAGES, NEAR_POSTS_A_PAGE, MOST_NEAR_POSTS = 100, 5, 20_000
 # Who reads more pages than that has so many of the newest posts asked for before their follows are
 # read.
 MANY_PAGES, FIRST_POSTS = 1_000, 100
@@ -124,8 +124,9 @@ def feed_of(viewer: User, window: Window) -> Slice[Post]:
 # is needed. The cost grows with the pages followed, not with what they ever posted.
 #
 # Mostly there are enough among the newest posts of all. To look at one of these takes a tenth of
-# what a head takes, with the pages that are read in a hash table. So for each of these pages a few
+# what a head takes, with the pages that are read in a hash table. So for each of these pages some
 # are looked at first: in vain that costs a part of what the heads do, however much a page floods.
+# The heads of a few pages cost no more than that look.
 # `IS TRUE` for IN, which else becomes a join that reads them all.
 #
 # To read thousands of follows costs more than the rest of that. So where there are so many, the
@@ -148,7 +149,7 @@ WITH first AS MATERIALIZED (
     UNION ALL
     (SELECT post.id FROM (
         SELECT id, page_id FROM {nearest_of_all} AS nearest ORDER BY id {order}
-        LIMIT (SELECT {near_posts_a_page} * greatest(0, count(*) - {wanted}) FROM candidate)
+        LIMIT (SELECT {near_posts_a_page} * greatest(0, count(*) - {few_pages}) FROM candidate)
     ) AS post
     WHERE (post.page_id IN (SELECT page FROM candidate)) IS TRUE AND {is_near_visible}
         AND NOT (SELECT holds FROM first_is_enough)
@@ -198,6 +199,7 @@ def _ids(viewer: User, asked: Range) -> Composed:
         many_pages=f"{MANY_PAGES}",
         first_posts=f"{FIRST_POSTS}",
         is_read=ExistsByIndex(_pages_read_by(viewer).filter(pk=_column("post.page_id"))),
+        few_pages=f"{FEW_PAGES}",
         near_posts_a_page=f"{NEAR_POSTS_A_PAGE}",
         nearest_of_all=nearest_of_all[:MOST_NEAR_POSTS],
         is_near_visible=ExistsByIndex(visible.filter(pk=_column("post.page_id"))),

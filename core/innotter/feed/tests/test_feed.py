@@ -57,6 +57,7 @@ def shape(
     many, near = request.param
     monkeypatch.setattr(selectors, "MANY_PAGES", many)
     monkeypatch.setattr(selectors, "FIRST_POSTS", 4)
+    monkeypatch.setattr(selectors, "FEW_PAGES", 1)
     monkeypatch.setattr(selectors, "NEAR_POSTS_A_PAGE", near)
     monkeypatch.setattr(selectors, "MOST_NEAR_POSTS", 6)
 
@@ -80,7 +81,7 @@ def shape(
     role="user",
     limit=2,
 )
-# The same of more pages than posts are wanted.
+# The same of more pages than a few.
 @example(
     plan=[
         *[PlannedPage("somebody", "following", is_private=False, block="none")] * 4,
