@@ -1,11 +1,13 @@
 """A post wherever it stands."""
 
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
 from django import template
 from django.template.context import RequestContext
+from django.utils import timezone
 from django.utils.html import escape
 from django.utils.safestring import SafeString
 from django.utils.translation import get_language
@@ -14,11 +16,13 @@ from innotter.accounts.selectors import Viewer
 from innotter.posts.models import MAX_LENGTH, Post
 from innotter.web.forms import PostForm
 from innotter.web.templatetags.web import (
+    Age,
+    age_of,
     isolated,
     post_url,
     remembered,
     rendered,
-    when,
+    time_element,
     with_token,
 )
 
@@ -57,6 +61,7 @@ class Reader(NamedTuple):
     id: UUID | None
     signed_in: bool
     moderator: bool
+    clocks: str
 
 
 class ShownPage(NamedTuple):
@@ -68,8 +73,17 @@ class ShownPage(NamedTuple):
 class Parent(NamedTuple):
     """What a reply answers; nothing of it where the reader may not know of it."""
 
-    url: str = ""
-    name: str = ""
+    id: UUID | None = None
+    page_uuid: str = ""
+    page_name: str = ""
+
+    @property
+    def url(self) -> str:
+        return f"/@{self.page_uuid}/{self.id}" if self.id else ""
+
+    @property
+    def name(self) -> str:
+        return isolated(self.page_name)
 
 
 class LikeButton(NamedTuple):
@@ -79,25 +93,30 @@ class LikeButton(NamedTuple):
     likes: int
     signed_in: bool
     # The reader pressed it before they logged in.
-    asked: bool
+    asked: bool = False
 
 
 class ShownPost(NamedTuple):
     """All that web/post.html is given: a post, who reads it, and where it stands. No row and no
-    request: what is shown of a post is a field here, and so one of those by which it is remembered.
+    request: what is shown of a post is a field here, and so one of those by which it is remembered,
+    or a property, which is made of them only where it isn't.
     """
 
     id: UUID
-    url: str
-    page: ShownPage
+    page_uuid: str
+    page_name: str
+    page_image_id: str | None
     content: str
-    # A <time> of the reader's clocks, in the words of the moment.
-    time: SafeString
+    created_at: datetime
+    # None where the moment itself is shown.
+    age: Age | None
+    clocks: str
     is_edited: bool
     # Of a reply that does not stand below it.
     parent: Parent | None
     visible_replies: int
-    like: LikeButton
+    is_liked: bool
+    likes: int
     signed_in: bool
     mine: bool
     moderator: bool
@@ -105,13 +124,35 @@ class ShownPost(NamedTuple):
     main: bool
     # How far it stands in.
     depth: int
+    # As of LikeButton.
+    asked: bool
+
+    @property
+    def url(self) -> str:
+        return f"/@{self.page_uuid}/{self.id}"
+
+    @property
+    def page(self) -> ShownPage:
+        return ShownPage(self.page_uuid, self.page_name, self.page_image_id)
+
+    @property
+    def time(self) -> SafeString:
+        return time_element(self.created_at, self.age, get_language(), self.clocks)
+
+    @property
+    def like(self) -> LikeButton:
+        return LikeButton(
+            self.id, self.url, self.is_liked, self.likes, self.signed_in, asked=self.asked
+        )
 
 
 def reader_of(user: Viewer) -> Reader:
+    """By the clocks that are in force."""
     return Reader(
         id=user.id,
         signed_in=user.is_authenticated,
         moderator=user.is_authenticated and user.is_moderator,
+        clocks=timezone.get_current_timezone_name(),
     )
 
 
@@ -119,20 +160,22 @@ def reader_of(user: Viewer) -> Reader:
 def show_posts(context: RequestContext, posts: Iterable[Post]) -> SafeString:
     """Those of a list, one of posts.selectors. What is the same for all is looked at once, which a
     loop of the template's can't."""
-    reader, language = reader_of(context["user"]), get_language()
-    shown = (shown_post(post, reader) for post in posts)
+    reader, language, now = reader_of(context["user"]), get_language(), timezone.now()
+    shown = (shown_post(post, reader, now) for post in posts)
     return with_token(context, "".join(rendered(POST, language, post=post) for post in shown))
 
 
 @register.simple_tag(takes_context=True)
 def show_post(context: RequestContext, post: Post, **place: Any) -> SafeString:
     """One of posts.selectors; its place as in shown_post()."""
-    return remembered(context, POST, post=shown_post(post, reader_of(context["user"]), **place))
+    shown = shown_post(post, reader_of(context["user"]), timezone.now(), **place)
+    return remembered(context, POST, post=shown)
 
 
 def shown_post(
     post: Post,
     reader: Reader,
+    now: datetime,
     *,
     main: bool = False,
     asked: bool = False,
@@ -141,34 +184,42 @@ def shown_post(
 ) -> ShownPost:
     """`threaded` where what it answers stands above it; the rest as the fields' names."""
     page = post.page
-    like = like_button(post, reader, asked=asked)
     return ShownPost(
         id=post.id,
-        url=like.post_url,
-        page=ShownPage(page.uuid, page.name, page.image_id),
+        page_uuid=page.uuid,
+        page_name=page.name,
+        page_image_id=page.image_id,
         content=post.content,
-        time=when(post.created_at, exact=main),
+        created_at=post.created_at,
+        age=None if main else age_of(post.created_at, now),
+        clocks=reader.clocks,
         is_edited=post.updated_at != post.created_at,
-        parent=_parent(post, threaded),
+        parent=_parent(post, threaded) if post.reply_to_id else None,
         visible_replies=post.visible_replies,
-        like=like,
+        is_liked=post.viewer_liked,
+        likes=post.likes_count,
         signed_in=reader.signed_in,
         mine=page.owner_id == reader.id,
         moderator=reader.moderator,
         main=main,
         depth=depth,
-    )
-
-
-def like_button(post: Post, reader: Reader, *, asked: bool = False) -> LikeButton:
-    return LikeButton(
-        post_id=post.id,
-        post_url=post_url(post),
-        is_liked=post.viewer_liked,
-        likes=post.likes_count,
-        signed_in=reader.signed_in,
         asked=asked,
     )
+
+
+def like_button(post: Post, reader: Reader) -> LikeButton:
+    return LikeButton(
+        post.id, post_url(post), post.viewer_liked, post.likes_count, reader.signed_in
+    )
+
+
+def _parent(post: Post, threaded: Any) -> Parent | None:
+    if threaded and post.parent_visible:
+        return None
+    if post.reply_to is None or not post.parent_visible:
+        return Parent()
+    page = post.reply_to.page
+    return Parent(post.reply_to.id, page.uuid, page.name)
 
 
 @register.simple_tag(takes_context=True)
@@ -193,10 +244,3 @@ def show_composer(
     html = with_token(context, render("web/composer.html", get_language(), composer=shown))
     return SafeString(html.replace(KEY, escape(form["key"].value() or "")))
 
-
-def _parent(post: Post, threaded: Any) -> Parent | None:
-    if not post.reply_to_id or (threaded and post.parent_visible):
-        return None
-    if post.reply_to is None or not post.parent_visible:
-        return Parent()
-    return Parent(post_url(post.reply_to), isolated(post.reply_to.page.name))

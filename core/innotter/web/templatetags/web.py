@@ -3,7 +3,7 @@
 from collections.abc import Hashable
 from datetime import date, datetime
 from functools import cache, lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlencode, urljoin
 
 import heroicons
@@ -31,7 +31,7 @@ from innotter.web.forms import BlockPageForm, ReasonForm
 
 register = template.Library()
 
-MINUTE, HOUR, DAY = 60, 3600, 86400
+MINUTE, HOUR, DAY, YEAR = 60, 3600, 86400, 31_536_000
 # Rendered parts of pages in a process; a post takes some five kilobytes.
 MOST_REMEMBERED = 1000
 # Stands for the reader's token, which each page masks anew. No text can say it: it isn't escaped.
@@ -146,46 +146,62 @@ def icon(name: str, size: int = 20, style: str = "outline") -> SafeString:
     return SafeString(heroicons._render_icon(style, name, size, attributes).replace("\n", ""))
 
 
+class Age(NamedTuple):
+    """How long ago something was, as far as words tell it."""
+
+    # Seconds; where it is longer ago, the present year.
+    unit: int
+    count: int
+
+
 @register.simple_tag
 def when(moment: datetime, exact: bool = False) -> SafeString:
     """A <time>: relative in words, exact on hover; by the reader's clocks."""
-    words = None if exact else relative(moment)
-    return _time(moment, words, get_language(), timezone.get_current_timezone_name())
+    age = None if exact else age_of(moment, timezone.now())
+    return time_element(moment, age, get_language(), timezone.get_current_timezone_name())
 
 
 @lru_cache(maxsize=4096)
-def _time(moment: datetime, words: str | None, language: str, clocks: str) -> SafeString:
-    """Many readers see the same posts. Exact without words."""
+def time_element(moment: datetime, age: Age | None, language: str, clocks: str) -> SafeString:
+    """Many readers see the same posts. Language and clocks are those in force; exact without an
+    age."""
     local = timezone.localtime(moment)
     full = f"{date_format(local, 'DATETIME_FORMAT')} {local.tzname()}"
     return format_html(
         '<time datetime="{}" title="{}"{}>{}</time>',
         moment.isoformat(timespec="seconds"),
         full,
-        SafeString(" data-exact") if words is None else "",
-        full if words is None else words,
+        "" if age else SafeString(" data-exact"),
+        _ago(age, local) if age else full,
     )
 
 
-def relative(moment: datetime, now: datetime | None = None) -> str:
-    """How long ago, in the fewest words; a date from a week on."""
-    now = now or timezone.now()
-    seconds = max(0, int((now - moment).total_seconds()))
-    if seconds < MINUTE:
+def age_of(moment: datetime, now: datetime) -> Age:
+    ago = now - moment
+    if ago.days >= 7:
+        return Age(YEAR, now.year)
+    if ago.days > 0:
+        return Age(DAY, ago.days)
+    # What other clocks say is to come is now.
+    seconds = ago.seconds if ago.days == 0 else 0
+    for unit in (HOUR, MINUTE):
+        if seconds >= unit:
+            return Age(unit, seconds // unit)
+    return Age(MINUTE, 0)
+
+
+def _ago(age: Age, local: datetime) -> str:
+    """In the fewest words; a date from a week on."""
+    unit, n = age
+    if unit == YEAR:
+        return day_and_month(local) if local.year == n else date_format(local, "DATE_FORMAT")
+    if n == 0:
         return _("just now")
-    if seconds < HOUR:
-        n = seconds // MINUTE
+    if unit == MINUTE:
         return ngettext("%(n)d min ago", "%(n)d min ago", n) % {"n": n}
-    if seconds < DAY:
-        n = seconds // HOUR
+    if unit == HOUR:
         return ngettext("%(n)d h ago", "%(n)d h ago", n) % {"n": n}
-    if seconds < 7 * DAY:
-        n = seconds // DAY
-        return ngettext("%(n)d day ago", "%(n)d days ago", n) % {"n": n}
-    moment = timezone.localtime(moment)
-    if moment.year == now.year:
-        return day_and_month(moment)
-    return date_format(moment, "DATE_FORMAT")
+    return ngettext("%(n)d day ago", "%(n)d days ago", n) % {"n": n}
 
 
 @register.filter
