@@ -37,25 +37,26 @@ class Lines(forms.CharField):
         return (super().to_python(value) or "").replace("\r\n", "\n")
 
 
+def new_key() -> str:
+    """By which a form that is sent twice is known."""
+    return secrets.token_urlsafe(12)
+
+
 class PostForm(forms.Form):
-    """A post or a reply, shown by web/composer.html. `key` makes a double submit one post."""
+    """A post or a reply as it was sent by web/composer.html."""
 
     content = Lines(label=_("What is new?"), strip=False)
     page = forms.ChoiceField(label=_("Post as"))
     key = forms.CharField(widget=forms.HiddenInput, required=False, max_length=64)
 
-    def __init__(
-        self, data: QueryDict | None, *, pages: Sequence[Page], text: str = "", chosen: str = ""
-    ) -> None:
-        """`text` is what was written before a login, `chosen` the page that is offered first."""
-        initial = {"key": secrets.token_urlsafe(12), "content": text, "page": chosen}
-        super().__init__(data, initial=initial)
-        self.pages = [(page.uuid, page.name) for page in pages]
-        self.fields["page"].choices = self.pages  # type: ignore[attr-defined]
+    def __init__(self, data: QueryDict, *, pages: Sequence[Page]) -> None:
+        super().__init__(data)
+        choices = [(page.uuid, page.name) for page in pages]
+        self.fields["page"].choices = choices  # type: ignore[attr-defined]
 
     def renew_key(self) -> None:
         """For the next time that the form is sent."""
-        self.data = {**self.data.dict(), "key": secrets.token_urlsafe(12)}  # type: ignore[attr-defined]
+        self.data = {**self.data.dict(), "key": new_key()}  # type: ignore[attr-defined]
 
 
 class EditPostForm(forms.Form):

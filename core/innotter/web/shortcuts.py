@@ -56,16 +56,16 @@ form_only = require_POST
 
 
 def maintenance_of(request: HttpRequest) -> dict[str, Any]:
-    """For every template, looked at where one shows it. Who reads a page that needs no database
-    is not to miss it."""
+    """For every template, looked at where one shows it."""
+    return {"maintenance": maintenance_shown}
 
-    def shown() -> Maintenance | None:
-        try:
-            return maintenance()
-        except DatabaseFailure:
-            return last_known()
 
-    return {"maintenance": shown}
+def maintenance_shown() -> Maintenance | None:
+    """Who reads a page that needs no database is not to miss it."""
+    try:
+        return maintenance()
+    except DatabaseFailure:
+        return last_known()
 
 
 def members_only(view: View) -> View:

@@ -1,6 +1,6 @@
 """A post wherever it stands."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -13,8 +13,9 @@ from django.utils.safestring import SafeString
 from django.utils.translation import get_language
 
 from innotter.accounts.selectors import Viewer
+from innotter.pages.models import Page
 from innotter.posts.models import MAX_LENGTH, Post
-from innotter.web.forms import PostForm
+from innotter.web.forms import PostForm, new_key
 from innotter.web.templatetags.web import (
     Age,
     age_of,
@@ -47,9 +48,9 @@ class ShownComposer(NamedTuple):
     # Their uuids and names, and which of them is offered first.
     pages: tuple[tuple[str, str], ...]
     chosen: str
-    errors: tuple[str, ...]
+    errors: tuple[str, ...] = ()
     # The fields that have some.
-    wrong: frozenset[str]
+    wrong: frozenset[str] = frozenset()
     key: SafeString = KEY
     longest: int = MAX_LENGTH
 
@@ -158,11 +159,16 @@ def reader_of(user: Viewer) -> Reader:
 
 @register.simple_tag(takes_context=True)
 def show_posts(context: RequestContext, posts: Iterable[Post]) -> SafeString:
-    """Those of a list, one of posts.selectors. What is the same for all is looked at once, which a
-    loop of the template's can't."""
-    reader, language, now = reader_of(context["user"]), get_language(), timezone.now()
+    """Those of a list, one of posts.selectors."""
+    return with_token(context, posts_of(posts, context["user"]))
+
+
+def posts_of(posts: Iterable[Post], user: Viewer) -> SafeString:
+    """With TOKEN in place of the reader's token. What is the same for all posts is looked at once,
+    which a loop of a template's can't."""
+    reader, language, now = reader_of(user), get_language(), timezone.now()
     shown = (shown_post(post, reader, now) for post in posts)
-    return with_token(context, "".join(rendered(POST, language, post=post) for post in shown))
+    return SafeString("".join(rendered(POST, language, post=post) for post in shown))
 
 
 @register.simple_tag(takes_context=True)
@@ -223,24 +229,49 @@ def _parent(post: Post, threaded: Any) -> Parent | None:
 
 
 @register.simple_tag(takes_context=True)
-def show_composer(
-    context: RequestContext, form: PostForm, *, draft: str, reply_to: Post | None = None
+def show_composer(context: RequestContext, composer: str) -> SafeString:
+    """As composer_for() gives it."""
+    return with_token(context, composer)
+
+
+def composer_for(
+    pages: Sequence[Page],
+    sent: PostForm | None,
+    *,
+    reply_to: Post | None = None,
+    text: str = "",
+    chosen: str = "",
+    autofocus: bool = False,
 ) -> SafeString:
-    """`draft` names what is being written."""
-    errors = form.errors
+    """Where one writes as one of the pages, if there are any, with TOKEN in place of the reader's
+    token: as it was sent and refused, or else with a text that was written before a login, and the
+    page that is offered first."""
+    if not pages:
+        return SafeString("")
     shown = ShownComposer(
         url=post_url(reply_to) if reply_to else "/",
-        draft=str(draft),
+        draft=str(reply_to.id) if reply_to else "new",
         is_reply=reply_to is not None,
-        autofocus=bool(context.get("replying")),
+        autofocus=autofocus,
+        content=text,
+        pages=tuple((page.uuid, page.name) for page in pages),
+        chosen=chosen,
+    )
+    if sent:
+        shown, key = _as_sent(shown, sent), sent["key"].value() or ""
+    else:
+        key = new_key()
+    # What is being written may be long, and nobody else is shown it: it isn't remembered.
+    render = rendered.__wrapped__ if sent or text else rendered
+    html = render("web/composer.html", get_language(), composer=shown)
+    return SafeString(html.replace(KEY, escape(key)))
+
+
+def _as_sent(shown: ShownComposer, form: PostForm) -> ShownComposer:
+    errors = form.errors
+    return shown._replace(
         content=form["content"].value() or "",
-        pages=tuple(form.pages),
         chosen=form["page"].value() or "",
         errors=tuple(str(error) for of_field in errors.values() for error in of_field),
         wrong=frozenset(errors),
     )
-    # What is being written may be long, and nobody else is shown it: it isn't remembered.
-    render = rendered.__wrapped__ if form.is_bound or shown.content else rendered
-    html = with_token(context, render("web/composer.html", get_language(), composer=shown))
-    return SafeString(html.replace(KEY, escape(form["key"].value() or "")))
-

@@ -149,9 +149,10 @@ def icon(name: str, size: int = 20, style: str = "outline") -> SafeString:
 class Age(NamedTuple):
     """How long ago something was, as far as words tell it."""
 
-    # Seconds; where it is longer ago, the present year.
+    # Seconds.
     unit: int
-    count: int
+    # Of units; where it is a week or more, and the unit a YEAR, which year it is now.
+    number: int
 
 
 @register.simple_tag
@@ -177,6 +178,7 @@ def time_element(moment: datetime, age: Age | None, language: str, clocks: str) 
 
 
 def age_of(moment: datetime, now: datetime) -> Age:
+    """In whole units."""
     ago = now - moment
     if ago.days >= 7:
         return Age(YEAR, now.year)

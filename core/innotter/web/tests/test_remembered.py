@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from innotter.accounts.models import User
+from innotter.common import maintenance
 from innotter.conftest import make_follower, new_page, new_post, property_tests, signed_in
 from innotter.pages.models import Page
 from innotter.posts.models import Post
@@ -125,6 +126,30 @@ def test_a_page_has_one_token_which_is_its_readers_alone_and_no_text_gets_it(tow
         assert "&lt;csrf_token&gt;" in page
         for token in found:
             assert page.count(token) == len(CSRF.findall(page))
+
+
+@pytest.mark.parametrize("text", ["Fog.", "<posts><reader><next><composer>"])
+def test_a_frame_has_what_is_its_readers_own_and_no_text_gets_it(town: Town, text: str) -> None:
+    town.is_now(text, text, set())
+    members = READERS[:-1]
+    pages = [(who, town.shown(who, "/")) for who in members * 2]
+    for who, page in pages:
+        assert re.findall(r'data-user="([^"]*)"', page) == [str(town.users[who].id)]
+        assert not re.search("<(posts|composer|reader|newest|newer|next)>", page)
+    moderates = {who: 'href="/moderation"' in page for who, page in pages}
+    assert moderates == {who: who == "moderator" for who in members}
+
+
+def test_what_is_said_once_is_not_remembered(town: Town) -> None:
+    browser = town.browsers["ann"]
+    key = KEYS.findall(town.shown("ann", "/"))[0]
+    said = browser.post("/", {"content": "Fog", "page": "hers", "key": key}, follow=True)
+    assert "Posted." in said.content.decode()
+    assert "Posted." not in town.shown("ann", "/")
+    maintenance.begin("Fog over the <disk>")
+    assert "Fog over the &lt;disk&gt;" in town.shown("ann", "/")
+    maintenance.end()
+    assert "Read-only" not in town.shown("ann", "/")
 
 
 def test_a_composer_has_a_key_of_its_own_and_no_text_gets_it(town: Town) -> None:

@@ -1,6 +1,8 @@
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils.html import escape
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from innotter.common.pagination import Window
@@ -8,16 +10,17 @@ from innotter.feed.selectors import feed_of, new_in_feed, next_question
 from innotter.pages.selectors import writable_by
 from innotter.posts.selectors import newest_posts
 from innotter.web.forms import PostForm
+from innotter.web.frames import framed
 from innotter.web.listing import listing
 from innotter.web.shortcuts import (
     member,
     read_only,
     readable_form,
     see_other,
-    sent,
     to_login,
     written,
 )
+from innotter.web.templatetags.posts import composer_for, posts_of
 
 # More new posts than this are not counted.
 MOST_NEW = 20
@@ -30,14 +33,20 @@ def home(request: HttpRequest) -> HttpResponse:
         return to_login(request) if request.method == "POST" else welcome(request)
     me = member(request)
     pages = writable_by(me)
-    offered = {"text": request.GET.get("text", ""), "chosen": request.GET.get("as", "")}
-    composer = PostForm(sent(request), pages=pages, **offered)
-    if request.method == "POST" and composer.is_valid() and written(request, composer):
+    form = PostForm(request.POST, pages=pages) if request.method == "POST" else None
+    if form and form.is_valid() and written(request, form):
         messages.success(request, _("Posted."))
         return see_other("/")
+    text, chosen = request.GET.get("text", ""), request.GET.get("as", "")
     posts = listing(request, lambda w: feed_of(me, w))
-    context = {"listing": posts, "pages": pages, "composer": composer}
-    return render(request, "web/home.html", context)
+    parts = {
+        "composer": composer_for(pages, form, text=text, chosen=chosen),
+        "newest": SafeString(posts.newest),
+        "newer": escape(posts.newer),
+        "next": escape(posts.next),
+        "posts": posts_of(posts.rows, me),
+    }
+    return framed(request, "web/home.html", parts)
 
 
 def welcome(request: HttpRequest) -> HttpResponse:

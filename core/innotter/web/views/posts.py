@@ -28,7 +28,7 @@ from innotter.web.shortcuts import (
     to_login,
     written,
 )
-from innotter.web.templatetags.posts import like_button, reader_of
+from innotter.web.templatetags.posts import composer_for, like_button, reader_of
 from innotter.web.templatetags.web import page_url, post_url
 
 
@@ -42,15 +42,14 @@ def post(request: HttpRequest, uuid: str, id: str) -> HttpResponse:
         return (see_other if request.method == "POST" else moved)(post_url(found))
     pages = own_pages(request)
     text, act = request.GET.get("text", ""), request.GET.get("act")
-    reply = PostForm(sent(request), pages=pages, text=text) if pages else None
-    valid = reply if reply and reply.is_bound and reply.is_valid() else None
-    if valid and (made := written(request, valid, reply_to=found)):
+    reply = PostForm(request.POST, pages=pages) if pages and request.method == "POST" else None
+    if reply and reply.is_valid() and (made := written(request, reply, reply_to=found)):
         messages.success(request, _("Your reply is posted."))
         return see_other(f"{post_url(found)}#post-{made.id}")
     context = {
         "post": found,
         "thread": selectors.thread_of(found, request.user),
-        "composer": reply,
+        "composer": composer_for(pages, reply, reply_to=found, text=text, autofocus=act == "reply"),
         "indexed": not (found.page.is_private or request.GET),
         "asked": act == "like" and request.user.is_authenticated and not found.viewer_liked,
         "replying": act == "reply",
