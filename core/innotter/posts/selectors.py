@@ -32,6 +32,33 @@ from innotter.posts.models import Like, Post
 
 LATEST_LIKE_FIRST = Key("like_id")
 
+# What a post shows nothing of: of its page, and of the post that it answers. As of users it is what
+# is left out, so that a new field comes with them (decision 177).
+NOT_OF_PAGE = (
+    "created_at",
+    "updated_at",
+    "revision",
+    "description",
+    "blocked_for_good",
+    "unblock_date",
+    "followers_count",
+    "posts_count",
+)
+NOT_OF_PARENT = (
+    "created_at",
+    "updated_at",
+    "content",
+    "reply_to",
+    "reply_to_page",
+    "likes_count",
+    "replies_count",
+)
+UNREAD = (
+    *(f"page__{column}" for column in NOT_OF_PAGE),
+    *(f"reply_to__{column}" for column in NOT_OF_PARENT),
+    *(f"reply_to__page__{column}" for column in NOT_OF_PAGE),
+)
+
 
 def posts_for(viewer: Viewer) -> QuerySet[Post]:
     """The posts that the viewer may see, with all that a post shows."""
@@ -49,7 +76,8 @@ def with_context(posts: QuerySet[Post], viewer: Viewer) -> QuerySet[Post]:
     parent_visible = ExpressionWrapper(
         visible_to(viewer, "reply_to__page__"), output_field=BooleanField()
     )
-    return posts.select_related("page", "reply_to__page").annotate(  # type: ignore[no-redef] # a model says what it is
+    shown = posts.select_related("page", "reply_to__page").defer(*UNREAD)
+    return shown.annotate(  # type: ignore[no-redef] # a model says what it is
         viewer_liked=liked,
         parent_visible=parent_visible,
         visible_replies=_replies_visible_to(viewer),

@@ -89,7 +89,7 @@ def edit_post(*, actor: User, post: Post | UUID, content: str) -> Post:
     """Other words for a post. Raises NotFound, PagePrivate, Forbidden, PageBlocked, Invalid."""
     page = _locked_page_of(post)
     require_editable(actor, page)
-    post = _locked(post, actor)
+    post = _locked(_id(post), actor)
     content = visible_text("content", content, MAX_LENGTH)
     if content != post.content:
         post.content = content
@@ -235,14 +235,19 @@ def _locked_page_of(post: Post | UUID) -> Page:
     return lock(Page.objects.filter(pk__in=Post.objects.filter(pk=_id(post)).values("page")))
 
 
-def _locked(post: Post | UUID, viewer: User) -> Post:
-    """The post as it is now, with all that is shown of it, and its page with its owner.
-    Concurrent changes of its likes wait here. Raises NotFound."""
-    rows = Post.objects.select_for_update(no_key=True, of=("self",)).filter(pk=_id(post))
-    found = with_context(rows, viewer).select_related("page__owner", "reply_to__page").first()
-    if found is None:
+def _locked(post_id: UUID, viewer: User) -> Post:
+    """The post as it is now, with all that is shown of it. Concurrent changes of its likes wait
+    here. Raises NotFound."""
+    found = _to_be_edited(post_id, viewer)
+    if not found:
         raise NotFound
-    return found
+    return found[0]
+
+
+@compiled
+def _to_be_edited(post_id: UUID, viewer: User) -> QuerySet[Post]:
+    rows = Post.objects.select_for_update(no_key=True, of=("self",)).filter(pk=post_id)
+    return with_context(rows, viewer)
 
 
 def _locked_bare(post_id: UUID) -> Post:

@@ -15,7 +15,7 @@ from innotter.common.errors import Forbidden, Invalid
 from innotter.common.rendering import shows
 from innotter.common.schema import refuses
 from innotter.common.views import BaseViewSet, id_or_404
-from innotter.pages.selectors import PagePrivate
+from innotter.pages.selectors import PagePrivate, page_at
 from innotter.pages.views import require_owner_of
 from innotter.posts import policies, selectors, services
 from innotter.posts.models import Post
@@ -87,7 +87,8 @@ class PostViewSet(BaseViewSet):
         actor, post_id = current_user(request), id_or_404(id)
 
         def authority() -> None:
-            policies.require_editable(actor, selectors.post_at(post_id, actor).page)
+            post = selectors.post_at(post_id, actor)
+            policies.require_editable(actor, page_at(post.page.uuid, actor))
 
         body = self.body(EditedPostSerializer, authority=authority)
         post = services.edit_post(actor=actor, post=post_id, **body)

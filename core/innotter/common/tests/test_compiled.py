@@ -8,6 +8,7 @@ from uuid import UUID
 import pytest
 import time_machine
 from django.contrib.auth.models import AnonymousUser
+from django.core.exceptions import FieldFetchBlocked
 from django.db import OperationalError, connection, transaction
 from django.db.models import BooleanField, ExpressionWrapper, Model, Q, QuerySet
 from hypothesis import given
@@ -151,6 +152,24 @@ def test_a_statement_names_instances_of_several_models(eve: User, bob: User, pag
         assert (found[1][0].owner, found[1][0].mine) == (page.owner, viewer == page.owner)
         assert found[0][0].get_deferred_fields() == {"email"}
     assert read(eve, [bob.id]) == [(bob, bob.id, 1)]
+
+
+def test_what_is_not_read_is_an_error_and_no_query(page: Page) -> None:
+    """Neither a column that is left out nor a row that is only named, of the row and of the one
+    that it leads to."""
+
+    @compiled
+    def read(author: UUID) -> QuerySet[Post]:
+        return Post.objects.filter(page__owner=author).select_related("page").defer("content")
+
+    post = new_post(page)
+    [found] = read(page.owner_id)
+    with statements() as sent:
+        assert (found.id, found.page, found.page.name) == (post.id, page, page.name)
+        for row, unread in ((found, "content"), (found.page, "owner")):
+            with pytest.raises(FieldFetchBlocked):
+                getattr(row, unread)
+    assert sent == []
 
 
 def test_no_value_of_a_call_is_seen_where_the_sql_is_made(people: list[Any]) -> None:

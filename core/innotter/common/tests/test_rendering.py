@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 from zoneinfo import ZoneInfo
 
 import pytest
+from django.core.exceptions import FieldFetchBlocked
 from django.db.models import Model
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy
@@ -27,6 +28,7 @@ from innotter.moderation.serializers import InvitationSerializer, WaitingRegistr
 from innotter.pages.models import Follow, Page, Tag
 from innotter.pages.serializers import FollowRequestSerializer, PageSerializer, TagSerializer
 from innotter.posts.models import Post
+from innotter.posts.selectors import NOT_OF_PAGE
 from innotter.posts.serializers import LikeSerializer, ParentSerializer, PostSerializer
 from innotter.search.selectors import Hit
 from innotter.search.serializers import HitSerializer
@@ -200,24 +202,32 @@ def test_no_answer_is_no_byte() -> None:
 
 
 def test_a_field_joins_the_answer_by_the_serializer_alone(ann: User) -> None:
-    """Every column of a post, and of its page, comes with it."""
+    """Every column of a post comes with it, and of its page each that is not named as unread: one
+    that is new, too."""
 
     class WithMore(PostSerializer):
         class Meta(PostSerializer.Meta):
-            fields: ClassVar = (*PostSerializer.Meta.fields, "reply_to_page_id")
+            fields: ClassVar = tuple(field.attname for field in Post._meta.concrete_fields)
 
     class PageWithMore(serializers.ModelSerializer[Page]):
         class Meta:
             model = Page
-            fields: ClassVar = [field.attname for field in Page._meta.concrete_fields]
+            fields: ClassVar = tuple(
+                field.attname
+                for field in Page._meta.concrete_fields
+                if field.attname not in NOT_OF_PAGE
+            )
 
     new_post(new_page(ann))
     found = feed_of(ann, Window())
     with statements() as sent:
         [shown] = map(shows(WithMore), found)
         [page] = [shows(PageWithMore)(post.page) for post in found]
-    assert shown["reply_to_page_id"] is None
-    assert page.keys() == {field.attname for field in Page._meta.concrete_fields}
+        for unread in NOT_OF_PAGE:
+            with pytest.raises(FieldFetchBlocked):
+                getattr(found.rows[0].page, unread)
+    assert shown.keys() == {*WithMore.Meta.fields}
+    assert page.keys() == {*PageWithMore.Meta.fields}
     assert sent == []
 
 

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from innotter.common.errors import NotFound
 from innotter.pages.models import Page
 from innotter.pages.policies import require_owner
-from innotter.pages.selectors import writable_by
+from innotter.pages.selectors import page_at, writable_by
 from innotter.posts import selectors, services
 from innotter.posts.models import Post
 from innotter.posts.policies import require_deletable
@@ -74,7 +74,7 @@ def unlike(request: HttpRequest, uuid: str, id: str) -> HttpResponse:
 @members_only
 def edit(request: HttpRequest, uuid: str, id: str) -> HttpResponse:
     found = selectors.post_at(UUID(id), request.user)
-    require_owner(member(request), found.page)
+    require_owner(member(request), page_at(found.page.uuid, member(request)))
     form = EditPostForm(sent(request), initial={"content": found.content})
     if form.is_valid() and not refused(
         form, lambda: services.edit_post(actor=member(request), post=found, **form.cleaned_data)
@@ -94,7 +94,7 @@ def edit(request: HttpRequest, uuid: str, id: str) -> HttpResponse:
 @members_only
 def delete(request: HttpRequest, uuid: str, id: str) -> HttpResponse:
     found = selectors.post_at(UUID(id), request.user)
-    require_deletable(member(request), found.page)
+    require_deletable(member(request), page_at(found.page.uuid, member(request)))
     mine = found.page.owner_id == member(request).id
     form = forms.Form(sent(request)) if mine else ReasonForm(sent(request))
     if request.method == "POST" and form.is_valid():
