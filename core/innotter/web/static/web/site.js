@@ -108,7 +108,7 @@ const go = (field, path) => (field ? field.focus() : location.assign(path));
 const keys = {
   j: () => step(1),
   k: () => step(-1),
-  l: () => press(".like button"),
+  l: () => press("[id^=like-]"),
   r: () => press(".reply"),
   n: () => go(first(".composer textarea"), "/"),
   "/": () => go(first("#q"), "/search"),
