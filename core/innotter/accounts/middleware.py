@@ -102,7 +102,9 @@ class SessionMiddleware:
             # Of two requests at once one renews it, and the other is the last of the old token.
             with suppress(passwords.WrongCredentials):
                 request.cookie_token = sessions.renew_cookie(session=session)  # type: ignore[attr-defined]
-        elif sessions.note_use(session=session, client=client_of(request)):
+        elif sessions.is_use_due(session) and sessions.note_use(
+            session=session, client=client_of(request)
+        ):
             request.cookie_token = token  # type: ignore[attr-defined]
         return self._answer(request)
 

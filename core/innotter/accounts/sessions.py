@@ -88,13 +88,17 @@ def is_password_fresh(session: Session) -> bool:
     return session.authenticated_at is not None and session.authenticated_at > since
 
 
+def is_use_due(session: Session) -> bool:
+    """Whether note_use() would write: at most hourly, and never during maintenance."""
+    since = timezone.now() - USE_WRITTEN_EVERY
+    return session.last_used_at <= since and not maintenance()
+
+
 def note_use(*, session: Session, client: Client) -> bool:
-    """Of a browser's session, and from where. Whether it was written: it is at most hourly, and
-    never during maintenance."""
-    now = timezone.now()
-    if session.last_used_at > now - USE_WRITTEN_EVERY or maintenance():
+    """Of a browser's session, and from where. Whether it was written."""
+    if not is_use_due(session):
         return False
-    alive = Session.objects.filter(pk=session.pk, ended_at=None)
+    now, alive = timezone.now(), Session.objects.filter(pk=session.pk, ended_at=None)
     return bool(alive.update(last_used_at=now, network=client.network, updated_at=now))
 
 

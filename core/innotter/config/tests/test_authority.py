@@ -111,6 +111,7 @@ WITHOUT_ACTOR = {
     "accounts.confirm_password": "the cookie says whose it is",
     "accounts.is_password_fresh": "a question about a session in hand",
     "accounts.renew_cookie": "the middleware's, of a session in hand",
+    "accounts.is_use_due": "a question about a session in hand",
     "accounts.note_use": "the middleware's, of a session in hand",
     "accounts.forget_sessions": "a part of block_user",
     "accounts.end_all_sessions": "a part of edit_user",
