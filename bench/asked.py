@@ -48,6 +48,8 @@ class Asked(NamedTuple):
     # Nobody, where it is empty.
     who: str
     requests: list[Request]
+    # Beside the token of who asks.
+    headers: tuple[tuple[str, str], ...] = ()
 
 
 def questions(database_url: str) -> dict[str, Asked]:

@@ -2,8 +2,8 @@
 
     python bench/load.py PORT CONNECTIONS SECONDS < REQUESTS
 
-REQUESTS: a JSON list of [method, path, body or null, token or ""]. Each connection begins at a
-place of its own. A process of its own, so that its time is nobody else's.
+REQUESTS: a JSON list of [method, path, body or null, [[header, value], …]]. Each connection begins
+at a place of its own. A process of its own, so that its time is nobody else's.
 """
 
 import json
@@ -16,6 +16,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import BinaryIO
 
 HOST = "localhost"
+
+type Headers = list[tuple[str, str]]
 
 
 def main() -> None:
@@ -40,11 +42,10 @@ def main() -> None:
     )
 
 
-def encoded(port: int, method: str, path: str, body: str | None, token: str) -> bytes:
+def encoded(port: int, method: str, path: str, body: str | None, headers: Headers) -> bytes:
     sent = (body or "").encode()
     head = [f"{method} {path} HTTP/1.1", f"Host: {HOST}:{port}"]
-    if token:
-        head += [f"Authorization: Bearer {token}"]
+    head += [f"{name}: {value}" for name, value in headers]
     if body is not None:
         head += ["Content-Type: application/json", f"Content-Length: {len(sent)}"]
     return "\r\n".join([*head, "", ""]).encode() + sent

@@ -5,20 +5,18 @@
     make bench ARGS="site 0"        none: the server alone
 
 The demo data, Lighthouse as it measures a phone (by npx, which needs Node 20), where `!` marks what
-is beyond its bar, and then the feed's page against `GET /feed`, the poll and an empty request, by
-turns. It takes some five minutes on a quiet machine.
+is beyond its bar, and then what the feed's page, `GET /feed`, the poll and an empty request cost
+the server, by turns (bench/turns.py). It takes some five minutes on a quiet machine.
 """
 
 import json
 import os
-import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
-from http.client import HTTPConnection
 from pathlib import Path
+from statistics import median
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -26,6 +24,8 @@ import httpx
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from bench.asked import Asked, reads
+from bench.turns import Server, by_turns, ratio_of
 from dev import tools
 from dev.browser import FLAGS
 from dev.demo import PASSWORD
@@ -41,7 +41,6 @@ METRICS = {
     "total-blocking-time": 30,
     "cumulative-layout-shift": 0.01,
 }
-CALLS = 200
 MOST_TIMES = 1.5
 MOST_PART = 0.1
 
@@ -127,7 +126,7 @@ def lighthouse(url: str, cookie: str, runs: int) -> list[float]:
         for name in CATEGORIES
     ]
     metrics = [[report["audits"][name]["numericValue"] for report in reports] for name in METRICS]
-    return [statistics.median(values) for values in (*scores, *metrics)]
+    return [median(values) for values in (*scores, *metrics)]
 
 
 def one_report(url: str, cookie: str) -> dict[str, Any]:
@@ -149,37 +148,23 @@ def compare_with_the_api(stack: Stack, bob: httpx.Client) -> None:
     polled = f"/feed/new?after={httpx.URL(newest).params.get('cursor', '')}"
     # As a page goes on where others have written since.
     polled = bob.get(polled).links.get("next", {"url": polled})["url"]
-    browser = Caller(stack.core_url, {"Cookie": cookie_of(bob), "Accept-Encoding": "gzip"})
-    program = Caller(stack.core_url, bearer)
-    took: dict[str, list[float]] = {"page": [], "API": [], "poll": [], "empty": []}
-    for _ in range(CALLS):
-        took["page"].append(browser.timed("/"))
-        took["API"].append(program.timed("/api/v1/feed"))
-        took["poll"].append(browser.timed(polled))
-        took["empty"].append(browser.timed("/health/live"))
-    page, api, poll, empty = (1000 * statistics.median(times) for times in took.values())
-    print(f"The feed's page {page:.1f} ms, GET /feed {api:.1f} ms: {page / api:.2f} times", end="")
-    print(f" (bar {MOST_TIMES}); the poll {poll:.1f} ms, {poll / page:.2f} of the page", end="")
-    print(f" (bar {MOST_PART}), {poll / empty:.1f} times an empty request")
-
-
-class Caller:
-    """One kept connection. A client library takes a millisecond a call for itself, which would
-    count as the server's."""
-
-    def __init__(self, url: str, headers: dict[str, str]) -> None:
-        self._connection = HTTPConnection(urlsplit(url).netloc, timeout=60)
-        self._headers = headers
-
-    def timed(self, path: str) -> float:
-        """Seconds."""
-        began = time.perf_counter()
-        self._connection.request("GET", path, headers=self._headers)
-        answer = self._connection.getresponse()
-        answer.read()
-        took = time.perf_counter() - began
-        assert answer.status < 300, f"{path}: {answer.status}"
-        return took
+    browser = {"Cookie": cookie_of(bob), "Accept-Encoding": "gzip"}
+    paths = {"page": "/", "API": "/api/v1/feed", "poll": polled, "empty": "/health/live"}
+    asked = {
+        name: Asked("", reads([path]), tuple((bearer if name == "API" else browser).items()))
+        for name, path in paths.items()
+    }
+    port = urlsplit(stack.core_url).port or 0
+    core = Server(stack.processes.by_name["core"], port, stack.env["DATABASE_URL"])
+    costs = by_turns(dict.fromkeys(asked, core), asked)
+    assert not any(cost.wrong for each in costs.values() for cost in each)
+    print("Processor milliseconds of server and PostgreSQL:", end=" ")
+    took = {name: median(cost.processor for cost in each) for name, each in costs.items()}
+    print(", ".join(f"{name} {ms:.2f}" for name, ms in took.items()))
+    times = ratio_of(costs["page"], costs["API"])
+    part = ratio_of(costs["poll"], costs["page"])
+    print(f"The feed's page is {times:.2f} times GET /feed (bar {MOST_TIMES}),", end=" ")
+    print(f"the poll {part:.2f} of the page (bar {MOST_PART})")
 
 
 if __name__ == "__main__":

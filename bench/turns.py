@@ -158,6 +158,7 @@ def by_turns(servers: Mapping[str, Server], asked: Mapping[str, Asked]) -> dict[
 
 def _one_turn(server: Server, asked: Asked) -> Cost:
     token = token_of(asked.who, server.database_url)
+    headers = [*asked.headers, *([("Authorization", f"Bearer {token}")] if token else [])]
     root = psutil.Process(server.process.pid)
     with psycopg.connect(server.database_url) as database:
         # The parent of each connection's process.
@@ -169,7 +170,7 @@ def _one_turn(server: Server, asked: Asked) -> Cost:
             *(sys.executable, str(ROOT / "bench" / "load.py"), str(server.port)),
             *(str(CONNECTIONS), str(SECONDS)),
         ],
-        input=json.dumps([[*request, token] for request in asked.requests]),
+        input=json.dumps([[*request, headers] for request in asked.requests]),
         capture_output=True,
         text=True,
         check=True,
