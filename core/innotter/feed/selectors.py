@@ -22,7 +22,7 @@ from innotter.posts.models import Post
 from innotter.posts.selectors import shown
 from innotter_contracts.ids import first_id_of
 
-# Of all new posts, so many are looked at for those that a viewer reads.
+# Where there are fewer new posts than that, they are looked at for those that a viewer reads.
 LOOKED_AT = 200
 BEFORE_ALL, AFTER_ALL = UUID(int=0), UUID(int=2**128 - 1)
 # For each page that is read beyond a few, so many posts of everybody are looked at for the feed
@@ -69,11 +69,11 @@ def new_in_feed(viewer: User, window: Window) -> int:
     pages = [page for (page,) in _newer_than(_position(window), LOOKED_AT)]
     if not pages:
         return 0
-    wanted = {page for (page,) in _read_among(viewer, list(set(pages)))}
-    found = sum(page in wanted for page in pages)
-    if found < window.limit and len(pages) == LOOKED_AT:
+    if len(pages) == LOOKED_AT:
+        # To ask which of so many pages the viewer reads costs more than the feed does.
         return len(feed_of(viewer, window))
-    return min(found, window.limit)
+    wanted = {page for (page,) in _read_among(viewer, list(set(pages)))}
+    return min(sum(page in wanted for page in pages), window.limit)
 
 
 def next_question(window: Window) -> str:
