@@ -21,8 +21,10 @@ from django.db.models import (
     QuerySet,
     Subquery,
     TextField,
+    UUIDField,
     Value,
 )
+from django.db.models.expressions import RawSQL
 
 from innotter.accounts.models import User
 from innotter.accounts.selectors import PRIVATE, Viewer, hidden, shown_to
@@ -71,25 +73,38 @@ BEGINNING = """(
     FROM (
         SELECT id, text FROM {texts} AS each (id, text)
         WHERE text >= ANY (ARRAY(SELECT text FROM question)) AND text <= (SELECT last FROM question)
+            AND {is_seen}
         ORDER BY text, id LIMIT {limit}
     ) AS near
 )"""
-# OFFSET 0, so that a text is folded once for all that follows.
+# OFFSET 0, so that a text is folded once for all that follows. What is seen is asked after that,
+# and the question is joined: else the planner, with the LIMIT and what it takes to see rows in
+# mind, makes nothing of an index of the texts (decision 178).
 ALIKE = """(
     SELECT id, {behind}
-        + floor({behind} * (1.0 - word_similarity((SELECT text FROM question), text)) + 0.5)::int
-    FROM (
+        + floor({behind} * (1.0 - word_similarity(question.text, each.text)) + 0.5)::int
+    FROM question, (
         SELECT id, text FROM {texts} AS each (id, text)
         WHERE NOT (SELECT enough FROM enough) AND (
             text %>> (SELECT text FROM question) OR text LIKE (SELECT within FROM question)
         ) OFFSET 0
-    ) AS near
-    WHERE NOT starts_with(text, (SELECT text FROM question)) LIMIT {limit}
+    ) AS each
+    WHERE NOT starts_with(each.text, question.text) AND {is_seen} LIMIT {limit}
 )"""
 
 type Rows = QuerySet[Any, Any]
-# The texts that rows of a kind are found by, each a query for ids and texts; and the rows as shown.
-type Searched = tuple[list[Rows], QuerySet[Any]]
+
+
+class Texts(NamedTuple):
+    """That rows of a kind are found by: a query for their ids and texts, and which `each` of them
+    is seen, where the query does not say that itself."""
+
+    rows: Rows
+    is_seen: Rows | str = "true"
+
+
+# The texts of a kind, and the rows as shown.
+type Searched = tuple[list[Texts], QuerySet[Any]]
 
 
 class Hit(NamedTuple):
@@ -140,19 +155,16 @@ def _pages(viewer: Viewer) -> Searched:
     is_hidden = ExpressionWrapper(hidden(), output_field=BooleanField())
     findable = findable_by(viewer, hidden_owner=Q(Subquery(owner.values(is_hidden=is_hidden))))
     pages = Page.objects.filter(findable)
-    tagged = Page.tags.through.objects.filter(
-        Subquery(pages.filter(pk=OuterRef("page")).values(is_findable=Value(True)))
-    )
-    texts: list[Rows] = [pages.values_list("pk", Folded(each)) for each in ("name", "uuid")]
-    texts.append(tagged.values_list("page", Folded("tag__name")))
+    texts = [Texts(pages.values_list("pk", Folded(each))) for each in ("name", "uuid")]
+    tagged = Page.tags.through.objects.values_list("page", Folded("tag__name"))
+    page_of_each = pages.filter(pk=RawSQL("each.id", (), UUIDField()))
+    texts.append(Texts(tagged, page_of_each.values(is_findable=Value(True))))
     return texts, with_profile(Page.objects.all(), viewer)
 
 
 def _users(viewer: Viewer) -> Searched:
     users = User.objects.filter(shown_to(viewer))
-    texts: list[Rows] = [
-        users.values_list("pk", Folded(column)) for column in ("username", "title")
-    ]
+    texts = [Texts(users.values_list("pk", Folded(column))) for column in ("username", "title")]
     return texts, User.objects.defer(*PRIVATE)
 
 
@@ -160,7 +172,7 @@ SEARCHED = {"page": _pages, "user": _users}
 TYPE_OF: dict[type, str] = {Page: "page", User: "user"}
 
 
-def _ranking(texts: list[Rows], text: str, asked: Range, far: Any, after: Any) -> Composed:
+def _ranking(texts: list[Texts], text: str, asked: Range, far: Any, after: Any) -> Composed:
     """The ids and distances of the rows that are asked for, of those that have these texts: each a
     query for ids and texts."""
     sign = ("<" if asked.backwards else ">") + ("=" if asked.inclusive else "")
@@ -180,10 +192,12 @@ def _ranking(texts: list[Rows], text: str, asked: Range, far: Any, after: Any) -
     )
 
 
-def _union(template: str, texts: list[Rows], limit: int) -> Composed:
+def _union(template: str, texts: list[Texts], limit: int) -> Composed:
     parts: dict[str, Any] = {
-        f"part{number}": Composed(template, texts=rows, behind=f"{BEHIND}", limit=f"{limit}")
-        for number, rows in enumerate(texts)
+        f"part{number}": Composed(
+            template, texts=rows, is_seen=is_seen, behind=f"{BEHIND}", limit=f"{limit}"
+        )
+        for number, (rows, is_seen) in enumerate(texts)
     }
     return Composed(" UNION ALL ".join(f"{{{name}}}" for name in parts), **parts)
 

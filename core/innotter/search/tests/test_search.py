@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from innotter.accounts.models import User
 from innotter.common.database import Folded
 from innotter.conftest import Api, bad_fields, new_page, new_user, property_test, statements
+from innotter.feed.tests.test_cost import plan_of, rows_read
 from innotter.pages.models import Page, Tag
 from innotter.pages.services import add_tag, remove_tag
 from innotter.search import selectors
@@ -366,6 +367,23 @@ def test_each_text_has_two_indexes(db: None, model: Any, column: str) -> None:
         cursor.execute("SET LOCAL enable_seqscan = off")
     assert f"{index}_begins" in rows.filter(text__gte="harbour").explain()
     assert f"{index}_like" in rows.filter(text__trigram_strict_word_similar="harbour").explain()
+
+
+def test_of_many_tags_an_index_gives_those_that_are_alike(api: Api, ann: User) -> None:
+    """However much it takes to see the pages that have them."""
+    Tag.objects.bulk_create(Tag(name=f"tag {n:03}") for n in range(800))
+    Page.objects.bulk_create(Page(owner=ann, name=f"Page {n:02}") for n in range(30))
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO pages_page_tags (page_id, tag_id)"
+            " SELECT page.id, tag.id FROM pages_page page, pages_tag tag;"
+            # As a vacuum does.
+            " SELECT gin_clean_pending_list('search_pages_tag_name_like'); ANALYZE"
+        )
+    with statements() as sent:
+        assert found(api, "lighthuose") == []
+    [plan] = [plan_of(*each) for each in sent]
+    assert sum(rows_read(plan, Tag._meta.db_table)) < 80
 
 
 EXACT = [
