@@ -21,9 +21,10 @@ from innotter.conftest import (
     signed_in,
 )
 from innotter.moderation.models import ModerationAction
-from innotter.moderation.services import block_page
+from innotter.moderation.services import block_page, block_user
 from innotter.pages.models import Follow, Page
 from innotter.posts.models import Like, Post
+from innotter.posts.services import delete_post
 from innotter.web.statistics_service import Answer
 from innotter.web.templatetags.web import ACTIONS, Action, Kind
 
@@ -224,6 +225,21 @@ def test_moderators_see_their_tools_and_others_do_not(
     browser.post(f"{path_of(post)}/delete", {"reason": "Spam too"})
     assert not Post.objects.exists()
     assert ModerationAction.objects.count() == 2
+
+
+def test_the_log_leads_to_what_is_there_by_its_present_name(
+    page: Page, post: Post, admin: User, eve: User
+) -> None:
+    block_page(actor=admin, page=page, until=None, reason="Spam")
+    block_user(actor=admin, user=eve)
+    delete_post(actor=admin, post=post, reason="Spam")
+    Page.objects.filter(pk=page.pk).update(uuid="ann-now")
+    log = signed_in(admin).get("/moderation").content.decode()
+    assert '<a href="/@ann-now"><bdi>ann</bdi></a>' in log
+    assert '<a href="/u/eve"><bdi>eve</bdi></a>' in log
+    # A post is gone.
+    assert f"<bdi>ann: {post.content}</bdi>" in log
+    assert log.count("<bdi>ann") == 2
 
 
 def test_the_log_has_words_for_every_action() -> None:

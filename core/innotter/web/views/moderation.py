@@ -2,6 +2,7 @@ from collections.abc import Callable
 from typing import Any
 
 from django.contrib import messages
+from django.db.models import OuterRef, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.translation import gettext as _
@@ -13,6 +14,7 @@ from innotter.common.text import isolate
 from innotter.moderation import services
 from innotter.moderation.models import ModerationAction
 from innotter.moderation.policies import require_moderator
+from innotter.pages.models import Page
 from innotter.pages.selectors import is_blocked, page_at, pages_for
 from innotter.web.forms import BlockPageForm, ReasonForm, RoleForm
 from innotter.web.listing import listing
@@ -42,12 +44,20 @@ def overview(request: HttpRequest) -> HttpResponse:
         return render(request, "web/moderation.html", admissions.context_of(request, tab))
     tab = tab if tab in TABS else "log"
     rows: dict[str, Any] = {
-        "log": ModerationAction.objects.select_related("actor"),
+        "log": _log(),
         "pages": pages_for(member(request)).filter(is_blocked()),
         "users": User.objects.filter(is_blocked=True),
     }
     found = listing(request, lambda w: w.slice(rows[tab]))
     return render(request, "web/moderation.html", {"tab": tab, "listing": found})
+
+
+def _log() -> QuerySet[ModerationAction]:
+    """Each row with the name that its target has by now, if it is there: as `page` or `user`."""
+    page, user = (model.objects.filter(pk=OuterRef("target_id")) for model in (Page, User))
+    return ModerationAction.objects.select_related("actor").annotate(
+        page=Subquery(page.values("uuid")), user=Subquery(user.values("username"))
+    )
 
 
 @readable_form
