@@ -54,9 +54,10 @@ def overview(request: HttpRequest) -> HttpResponse:
 
 def _log() -> QuerySet[ModerationAction]:
     """Each row with the name that its target has by now, if it is there: as `page` or `user`."""
-    page, user = (model.objects.filter(pk=OuterRef("target_id")) for model in (Page, User))
+    target = OuterRef("target_id")
     return ModerationAction.objects.select_related("actor").annotate(
-        page=Subquery(page.values("uuid")), user=Subquery(user.values("username"))
+        page=Subquery(Page.objects.filter(pk=target).values("uuid")),
+        user=Subquery(User.objects.filter(pk=target).values("username")),
     )
 
 
