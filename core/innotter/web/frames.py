@@ -1,6 +1,6 @@
 """Pages of which a process remembers all but the parts that are one reader's, or one moment's."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from django.contrib.messages import get_messages
@@ -10,7 +10,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import get_language
 
 from innotter.web.shortcuts import maintenance_shown, member
-from innotter.web.templatetags.web import TOKEN, rendered
+from innotter.web.templatetags.web import TOKEN, encoded, rendered
 
 # Stands for the id of who reads.
 READER = SafeString("<reader>")
@@ -29,7 +29,7 @@ class FramedRequest(NamedTuple):
     path: str
 
 
-def framed(request: HttpRequest, template: str, parts: Mapping[str, SafeString]) -> HttpResponse:
+def framed(request: HttpRequest, template: str, parts: Mapping[str, bytes]) -> HttpResponse:
     """A page for a member. The template is given the parts by their names, and what kind of member
     reads. It is remembered by that, and by which parts there are: each is put in afterwards, in
     place of a mark that, as TOKEN, no text can say. TOKEN may stand in them, too."""
@@ -42,11 +42,13 @@ def framed(request: HttpRequest, template: str, parts: Mapping[str, SafeString])
         **marks,
     }
     said = {"messages": get_messages(request), "maintenance": maintenance_shown()}
-    render: Callable[..., str] = rendered
     if any(said.values()):
         # It is for once, and isn't remembered.
-        render, given = rendered.__wrapped__, given | said
-    html = render(template, language, **given).replace(READER, str(me.id))
+        page = rendered.__wrapped__(template, language, **given, **said).encode()
+    else:
+        page = encoded(rendered(template, language, **given))
+    page = page.replace(READER.encode(), str(me.id).encode())
     for name, mark in marks.items():
-        html = html.replace(mark, parts[name]) if mark else html
-    return HttpResponse(html.replace(TOKEN, get_token(request)))
+        if mark:
+            page = page.replace(mark.encode(), parts[name])
+    return HttpResponse(page.replace(TOKEN.encode(), get_token(request).encode()))

@@ -160,15 +160,14 @@ def reader_of(user: Viewer) -> Reader:
 @register.simple_tag(takes_context=True)
 def show_posts(context: RequestContext, posts: Iterable[Post]) -> SafeString:
     """Those of a list, one of posts.selectors."""
-    return with_token(context, posts_of(posts, context["user"]))
+    return with_token(context, "".join(posts_of(posts, context["user"])))
 
 
-def posts_of(posts: Iterable[Post], user: Viewer) -> SafeString:
-    """With TOKEN in place of the reader's token. What is the same for all posts is looked at once,
+def posts_of(posts: Iterable[Post], user: Viewer) -> list[SafeString]:
+    """Each with TOKEN in place of the reader's token. What is the same for all is looked at once,
     which a loop of a template's can't."""
     reader, language, now = reader_of(user), get_language(), timezone.now()
-    shown = (shown_post(post, reader, now) for post in posts)
-    return SafeString("".join(rendered(POST, language, post=post) for post in shown))
+    return [rendered(POST, language, post=shown_post(post, reader, now)) for post in posts]
 
 
 @register.simple_tag(takes_context=True)

@@ -241,6 +241,12 @@ def rendered(template: str, language: str, **given: Hashable) -> SafeString:
         return render_to_string(template, {**given, "csrf_token": TOKEN})
 
 
+@lru_cache(MOST_REMEMBERED)
+def encoded(html: SafeString) -> bytes:
+    """As it travels: of what is remembered, and so made of the same text again and again."""
+    return html.encode()
+
+
 def with_token(context: RequestContext, html: str) -> SafeString:
     """What was rendered, as the reader of this page is shown it."""
     if TOKEN not in html:

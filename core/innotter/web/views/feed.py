@@ -2,7 +2,6 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.html import escape
-from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from innotter.common.pagination import Window
@@ -21,6 +20,7 @@ from innotter.web.shortcuts import (
     written,
 )
 from innotter.web.templatetags.posts import composer_for, posts_of
+from innotter.web.templatetags.web import encoded
 
 # More new posts than this are not counted.
 MOST_NEW = 20
@@ -40,11 +40,11 @@ def home(request: HttpRequest) -> HttpResponse:
     text, chosen = request.GET.get("text", ""), request.GET.get("as", "")
     posts = listing(request, lambda w: feed_of(me, w))
     parts = {
-        "composer": composer_for(pages, form, text=text, chosen=chosen),
-        "newest": SafeString(posts.newest),
-        "newer": escape(posts.newer),
-        "next": escape(posts.next),
-        "posts": posts_of(posts.rows, me),
+        "composer": composer_for(pages, form, text=text, chosen=chosen).encode(),
+        "newest": posts.newest.encode(),
+        "newer": escape(posts.newer).encode(),
+        "next": escape(posts.next).encode(),
+        "posts": b"".join(map(encoded, posts_of(posts.rows, me))),
     }
     return framed(request, "web/home.html", parts)
 
