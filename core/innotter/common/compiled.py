@@ -18,7 +18,6 @@ Rows are instances of the queryset's model, with what `select_related` and `anno
 `values_list`, tuples.
 """
 
-import re
 from collections.abc import Callable, Hashable, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -53,13 +52,13 @@ from django.db.models.expressions import RawSQL
 from django.db.models.query import ModelIterable
 from django.utils import timezone
 
+from innotter.common.postgresql.prepared import Row
 from innotter.common.replicas import by_replica
 
 # Of all reads together: each has as many as kinds of viewers, directions and lengths are asked for.
 MOST_SHAPES = 2000
 
 type Value = Any
-type Row = tuple[Any, ...]
 
 
 class Parameter(Expression):
@@ -215,27 +214,11 @@ def fetched(sql: str, params: Sequence[Value]) -> list[Row]:
 
 def _fetched(used: Any, sql: str, params: Sequence[Value]) -> list[Row]:
     used.ensure_connection()
-    cursor: Any = PreparedCursor(used.connection)
     log = used.make_debug_cursor if used.queries_logged else used.make_cursor
-    with log(cursor) as wrapped:
-        wrapped.execute(sql, params)
-        rows: list[Row] = wrapped.fetchall()
-        return rows
-
-
-class PreparedCursor(psycopg.RawCursor[Row]):
-    """Sends values beside a statement, which PostgreSQL has prepared: see `prepare_threshold`. Rows
-    come as PostgreSQL holds them, so that nobody has to write and read moments and ids."""
-
-    def execute(self, query: Any, params: Any = None, **_: Any) -> "PreparedCursor":
-        return super().execute(_numbered(query), params, binary=True)
-
-
-@lru_cache(MOST_SHAPES)
-def _numbered(sql: str) -> bytes:
-    """With `$1`, `$2`, … in place of `%s`, as PostgreSQL writes it."""
-    places = iter(range(1, sql.count("%s") + 1))
-    return re.sub("%s|%%", lambda m: f"${next(places)}" if m[0] == "%s" else "%", sql).encode()
+    cursor = log(used.prepared_cursor(sql))
+    cursor.execute(sql, params)
+    rows: list[Row] = cursor.fetchall()
+    return rows
 
 
 @lru_cache(MOST_SHAPES)

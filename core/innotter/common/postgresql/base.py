@@ -7,6 +7,7 @@ server that doesn't answer is enough; and that there may be a last thing to do b
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import Any
 
 import psycopg
@@ -17,6 +18,7 @@ from django.db.backends.postgresql import base
 from innotter.common.errors import UnknownOutcome
 from innotter.common.metrics import UNKNOWN_OUTCOMES
 from innotter.common.postgresql.attempts import attempts_at
+from innotter.common.postgresql.prepared import MOST_PREPARED, PreparedCursor
 from innotter.common.replicas import before_commit
 
 log = structlog.get_logger("innotter.outages")
@@ -42,6 +44,8 @@ class DatabaseWrapper(base.DatabaseWrapper):
         super().__init__(*args, **kwargs)
         # That the last commit didn't wait for a replica.
         self._is_unreplicated = False
+        # Of a statement: the one of this connection that knows it.
+        self.prepared_cursor: Callable[[str], PreparedCursor]
         self.execute_wrappers.append(self._execute)
 
     def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
@@ -53,6 +57,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
             except psycopg.Error:
                 connection.close()
                 raise
+            self.prepared_cursor = lru_cache(MOST_PREPARED)(lambda _: PreparedCursor(connection))
             return connection
 
     def is_usable(self) -> bool:
