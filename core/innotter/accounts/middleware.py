@@ -18,7 +18,7 @@ from innotter.accounts.policies import UserBlocked, UserLeaving
 from innotter.accounts.tokens import verify_access_token
 from innotter.common.clients import client_of
 from innotter.common.maintenance import maintenance
-from innotter.common.middleware import SAFE
+from innotter.common.middleware import AUTHORIZATION, SAFE
 from innotter.common.problems import answer_to, unauthorized
 from innotter.common.replicas import reading, writing
 from innotter_contracts.tokens import InvalidToken, bearer_token
@@ -42,9 +42,9 @@ type GetResponse = Callable[[HttpRequest], HttpResponse]
 class AccessTokenMiddleware:
     """Sets `request.user` of API requests: the user of the access token, or AnonymousUser.
 
-    An invalid token is refused here, on public endpoints too. The user is read
-    afresh on each request, so that a block, or the end of a session, works at once, and no
-        role in the token is trusted. The site's cookie counts for nothing here.
+    An invalid token is refused here, on public endpoints too. The user is read afresh on each
+    request, so that a block, or the end of a session, works at once, and no role in the token is
+    trusted. The site's cookie counts for nothing here.
     """
 
     def __init__(self, get_response: GetResponse) -> None:
@@ -54,7 +54,7 @@ class AccessTokenMiddleware:
         if not request.path.startswith("/api/"):
             return self.get_response(request)
         request.user = AnonymousUser()
-        header = request.headers.get("Authorization")
+        header = request.META.get(AUTHORIZATION)
         if header is not None:
             try:
                 claims = verify_access_token(bearer_token(header))

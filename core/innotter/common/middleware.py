@@ -7,6 +7,7 @@ from contextlib import suppress
 from http import HTTPStatus
 from typing import Any
 
+import corsheaders.middleware
 import structlog
 from django.db import Error as DatabaseFailure
 from django.http import HttpRequest, HttpResponse
@@ -23,7 +24,10 @@ from innotter_contracts.logs import REQUEST_ID_HEADER, request_id_from
 
 log = structlog.get_logger("innotter.request")
 
-REQUEST_ID_KEY = f"HTTP_{REQUEST_ID_HEADER.upper().replace('-', '_')}"
+# What every request is asked for is looked for in the environ: the first look at `request.headers`
+# makes them of all that there is.
+REQUEST_ID = f"HTTP_{REQUEST_ID_HEADER.upper().replace('-', '_')}"
+AUTHORIZATION, ORIGIN = "HTTP_AUTHORIZATION", "HTTP_ORIGIN"
 # A caller may make up others, without end; what we count has an end.
 METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})
 SAFE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
@@ -52,8 +56,7 @@ class RequestLogMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        # Not `request.headers`, which are made of all others for the first one that is asked for.
-        request_id = request_id_from(request.META.get(REQUEST_ID_KEY))
+        request_id = request_id_from(request.META.get(REQUEST_ID))
         with structlog.contextvars.bound_contextvars(request_id=request_id):
             response = self._logged(request)
         response[REQUEST_ID_HEADER] = request_id
@@ -113,7 +116,7 @@ class CompressionMiddleware:
         if len(response.content) < WORTH_COMPRESSING or "Content-Encoding" in response.headers:
             return response
         patch_vary_headers(response, ["Accept-Encoding"])
-        if ACCEPTS_GZIP.search(request.headers.get("Accept-Encoding", "")):
+        if ACCEPTS_GZIP.search(request.META.get("HTTP_ACCEPT_ENCODING", "")):
             _compress(response)
         return response
 
@@ -132,6 +135,19 @@ def _compress(response: HttpResponse) -> None:
     etag = response.get("ETag", "")
     if etag.startswith('"'):
         response["ETag"] = f"W/{etag}"
+
+
+class CorsMiddleware(corsheaders.middleware.CorsMiddleware):
+    """Most callers are no pages of other origins: they are told that it would make a difference,
+    and no more is looked at."""
+
+    def __call__(self, request: HttpRequest) -> Any:
+        if ORIGIN in request.META or request.method == "OPTIONS":
+            return super().__call__(request)
+        response: Any = self.get_response(request)
+        if request.path.startswith("/api/"):
+            patch_vary_headers(response, ["origin"])
+        return response
 
 
 class SecurityHeadersMiddleware:
@@ -213,7 +229,7 @@ class PrivateAnswersMiddleware:
         is_public = (
             request.method in ("GET", "HEAD")
             and response.status_code == HTTPStatus.OK
-            and "Authorization" not in request.headers
+            and AUTHORIZATION not in request.META
         )
         if not is_public:
             response.headers.setdefault("Cache-Control", "no-store")

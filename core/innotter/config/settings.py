@@ -84,7 +84,7 @@ MIDDLEWARE = [
     "innotter.common.middleware.RequestLogMiddleware",
     "innotter.common.middleware.CompressionMiddleware",
     "innotter.common.middleware.PrivateAnswersMiddleware",
-    "corsheaders.middleware.CorsMiddleware",
+    "innotter.common.middleware.CorsMiddleware",
     "innotter.common.middleware.SecurityHeadersMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.middleware.common.CommonMiddleware",
