@@ -14,8 +14,8 @@ the SQL depends (that there is a viewer, and with which role), and *values*, on 
 place of each value; Django makes SQL of what it returns, and PostgreSQL prepares it once for each
 connection. So nothing of one call can be in the SQL of another.
 
-Rows are instances of the queryset's model, with what `select_related` and `annotate` add; after
-`values_list`, tuples.
+Rows are instances of the queryset's model, with what `select_related` and `annotate` add; to touch
+what they were read without is an error and no query. After `values_list` they are tuples.
 """
 
 from collections.abc import Callable, Hashable, Sequence
