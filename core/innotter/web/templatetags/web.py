@@ -214,7 +214,7 @@ def day_and_month(day: date) -> str:
 @register.simple_tag
 def avatar(thing: Any, size: str = "") -> SafeString:
     """A page's or a user's picture, or its first letter. Decoration: the name stands beside it."""
-    name = thing.title if isinstance(thing, User) else thing.name
+    name = thing.title if hasattr(thing, "title") else thing.name
     if thing.image_id:
         return format_html(
             '<span class="avatar {}" aria-hidden="true"><img src="{}" alt="" width="96" '

@@ -5,8 +5,11 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.http import HttpRequest
+from django.template import RequestContext
+from django.template.loader import render_to_string
 from django.test import Client
-from django.utils import timezone
+from django.utils import timezone, translation
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -17,6 +20,7 @@ from innotter.pages.models import Page
 from innotter.posts.models import Post
 from innotter.posts.services import like, unlike
 from innotter.web.templatetags.posts import KEY
+from innotter.web.templatetags.rows import page_row, person_row
 from innotter.web.templatetags.web import TOKEN, rendered
 
 CSRF = re.compile(r'name="csrfmiddlewaretoken" value="([^"]*)"')
@@ -182,3 +186,26 @@ def test_what_is_being_written_is_not_remembered(town: Town) -> None:
         sent = {"content": text, "page": text, "key": text}
         assert text in browser.post("/", sent).content.decode()
     assert rendered.cache_info().currsize == known
+
+
+def test_a_row_of_a_list_is_the_row_rendered_afresh() -> None:
+    """Of a page and of a person, after each change of what is shown, in each language."""
+    page, person = Page(uuid="fog", name="Fog"), User(username="ann", title="Ann")
+    changes: list[tuple[Page | User, str, Any]] = [
+        *((page, "name", TEXTS[3]), (page, "uuid", "sea"), (page, "image_id", "a" * 64)),
+        *((page, "is_private", True), (page, "followers_count", 5000)),
+        *((person, "username", "eve"), (person, "title", TEXTS[1]), (person, "image_id", "b" * 64)),
+    ]
+    context = RequestContext(HttpRequest())
+    shown = set()
+    for row, field, value in changes:
+        setattr(row, field, value)
+        for language in ("en", "ru"):
+            with translation.override(language):
+                rows = page_row(context, page), person_row(context, person)
+                assert rows == (
+                    render_to_string("web/page_row.html", {"page": page}),
+                    render_to_string("web/person.html", {"person": person}),
+                )
+            shown.add((language, *rows))
+    assert len(shown) == 2 * len(changes)
