@@ -8,12 +8,11 @@ import asyncio
 import json
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, suppress
-from functools import lru_cache, partial
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack
+from functools import lru_cache
 from http import HTTPStatus
 from io import BytesIO
-from queue import SimpleQueue
-from threading import Thread
 from typing import Any, NoReturn
 from urllib.parse import unquote_to_bytes
 
@@ -47,6 +46,7 @@ log = structlog.get_logger("innotter.request")
 for _receiver in (close_old_connections, close_caches, reset_urlconf):
     request_finished.disconnect(_receiver)
 request_started.disconnect(reset_queries)
+threads = ThreadPoolExecutor(settings.API_THREADS, thread_name_prefix="request")
 large_bodies = asyncio.Semaphore(LARGE_BODIES)
 
 type Message = dict[str, Any]
@@ -67,45 +67,6 @@ class TooLongBody(BytesIO):
         raise RequestDataTooBig
 
     readline = read
-
-
-class Threads:
-    """Of one event loop: as many as it has had calls under way at once, up to `most`. The loop's
-    own way, `run_in_executor`, makes two futures for each call, one of them with locks, and chains
-    them (decision 176)."""
-
-    def __init__(self, most: int) -> None:
-        self._most, self._started, self._under_way = most, 0, 0
-        self._calls: SimpleQueue[tuple[Any, ...]] = SimpleQueue()
-
-    async def run[A, R](self, call: Callable[[A], R], argument: A) -> R:
-        done: asyncio.Future[R] = asyncio.get_running_loop().create_future()
-        self._calls.put((done, call, argument))
-        self._under_way += 1
-        if self._under_way > self._started < self._most:
-            self._started += 1
-            Thread(target=self._work, name=f"request_{self._started}", daemon=True).start()
-        try:
-            return await done
-        finally:
-            self._under_way -= 1
-
-    def _work(self) -> NoReturn:
-        while True:
-            _run(*self._calls.get())
-
-
-def _run[A, R](done: "asyncio.Future[R]", call: Callable[[A], R], argument: A) -> None:
-    try:
-        settle = partial(done.set_result, call(argument))
-    except BaseException as error:  # noqa: BLE001 (it is raised where it is waited for)
-        settle = partial(done.set_exception, error)
-    # There is no loop any more, and nobody waits.
-    with suppress(RuntimeError):
-        done.get_loop().call_soon_threadsafe(lambda: done.done() or settle())
-
-
-threads = Threads(settings.API_THREADS)
 
 
 async def application(scope: Message, receive: Receive, send: Send) -> None:
@@ -218,7 +179,7 @@ def _key(header: bytes) -> str:
 async def _answered(environ: dict[str, Any]) -> Answer:
     if needs_no_thread(environ):
         return _answer(environ)
-    return await threads.run(_answer, environ)
+    return await asyncio.get_running_loop().run_in_executor(threads, _answer, environ)
 
 
 def _answer(environ: dict[str, Any]) -> Answer:

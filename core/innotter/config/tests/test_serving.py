@@ -3,8 +3,7 @@ for all requests."""
 
 import asyncio
 import math
-from collections.abc import Callable
-from threading import Barrier, BrokenBarrierError, get_ident
+from concurrent.futures import Executor
 from types import SimpleNamespace
 from typing import Any, NoReturn
 from uuid import UUID
@@ -64,29 +63,6 @@ def test_nobody_waits_for_a_body_that_there_is_not(headers: list[tuple[bytes, by
     assert (b"connection", b"close") not in said
 
 
-def test_calls_that_come_at_once_share_so_many_threads() -> None:
-    """One after the other has one; what one raises is its own."""
-    threads = asgi.Threads(2)
-    two, broken = Barrier(2), Barrier(2)
-    broken.abort()
-
-    async def ask() -> None:
-        alone = {await threads.run(in_thread, lambda: None) for _ in range(9)}
-        assert len(alone) == 1
-        met = [threads.run(in_thread, two.wait) for _ in range(4)]
-        assert len({*await asyncio.gather(*met)}) == 2
-        with pytest.raises(BrokenBarrierError):
-            await threads.run(in_thread, broken.wait)
-        assert await threads.run(in_thread, lambda: None)
-
-    asyncio.run(asyncio.wait_for(ask(), 60))
-
-
-def in_thread(call: Callable[[], object]) -> int:
-    call()
-    return get_ident()
-
-
 @pytest.mark.parametrize("header", [(b"content-length", b"5"), (b"transfer-encoding", b"chunked")])
 def test_a_body_that_does_not_come_is_given_up(
     header: tuple[bytes, bytes], monkeypatch: pytest.MonkeyPatch
@@ -101,8 +77,8 @@ class ThreadTaken(Exception):
     pass
 
 
-class NoThreads:
-    def run(self, *call: Any) -> NoReturn:
+class NoThreads(Executor):
+    def submit(self, *call: Any, **named: Any) -> NoReturn:
         raise ThreadTaken
 
 
