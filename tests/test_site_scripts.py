@@ -267,6 +267,63 @@ def test_a_draft_survives_a_closed_tab_and_not_the_way_out(bobs: Opens) -> None:
     wait_until(lambda: tab.evaluate(kept) == [])
 
 
+def test_a_second_press_asks_for_nothing(bobs: Opens, town: Town) -> None:
+    tab = bobs("/pages/new")
+    tab.get_by_label("Name", exact=True).fill(f"Once, {town.uuid}")
+    tab.evaluate(
+        "() => { const button = document.querySelector('main form .button');"
+        " button.click(); setTimeout(() => button.click(), 20); }"
+    )
+    expect(tab.get_by_role("heading", name=f"Once, {town.uuid}")).to_be_visible()
+    bobs("/pages")
+    expect(tab.get_by_role("link", name=f"Once, {town.uuid}")).to_have_count(1)
+
+
+def test_an_answer_that_got_lost_makes_no_second_post(bobs: Opens) -> None:
+    tab = bobs("/")
+    answers: list[int] = []
+
+    def lose(route: Route) -> None:
+        answers.append(route.fetch(max_redirects=0).status)
+        route.abort("connectionreset")
+
+    field = tab.get_by_label("What is new?")
+    field.fill("Said in a tunnel")
+    tab.route(lambda url: url.endswith("/"), lose, times=1)
+    with tab.expect_event("requestfailed"):
+        tab.get_by_role("button", name="Post", exact=True).click(no_wait_after=True)
+    expect(tab).to_have_url(re.compile("^chrome-error"))
+    assert answers == [303]
+    # It was in the answer: that the post is there.
+    tab.context.clear_cookies(name="messages")
+    tab = bobs("/")
+    expect(field).to_have_value("Said in a tunnel")
+    tab.get_by_role("button", name="Post", exact=True).click()
+    expect(tab.get_by_text("Posted.")).to_be_visible()
+    expect(field).to_have_value("")
+    said = tab.get_by_role("article").filter(has_text="Said in a tunnel")
+    expect(said).to_have_count(1)
+    # Who knows that it is there may say it again.
+    field.fill("Said in a tunnel")
+    tab.get_by_role("button", name="Post", exact=True).click()
+    expect(said).to_have_count(2)
+
+
+def test_the_way_back_brings_no_words_that_were_sent(bobs: Opens) -> None:
+    tab = bobs("/")
+    field = tab.get_by_label("What is new?")
+    field.fill("Sent from another tab")
+    tab = bobs("/likes")
+    other = tab.context.new_page()
+    other.goto("/")
+    other.get_by_role("button", name="Post", exact=True).click()
+    expect(other.get_by_text("Posted.")).to_be_visible()
+    other.close()
+    tab.go_back()
+    expect(tab.locator(".counter")).to_have_text("180")
+    expect(field).to_have_value("")
+
+
 def test_keys_do_what_their_list_says(bobs: Opens) -> None:
     tab = bobs("/")
     press = tab.keyboard.press

@@ -48,6 +48,9 @@ LONGEST_TEXT = 500
 ACTION = re.compile(r"(?P<thing>/@.+)/(?P<act>like|follow)")
 ASKED = re.compile(r"[?&]act=\w*$")
 
+# The tag of a message that a post or a reply is made: its draft has done its work.
+POSTED = "posted"
+
 type View = Callable[..., HttpResponse]
 
 read_only = require_http_methods(["GET", "HEAD"])

@@ -12,6 +12,7 @@ from innotter.web.forms import PostForm
 from innotter.web.frames import framed
 from innotter.web.listing import listing
 from innotter.web.shortcuts import (
+    POSTED,
     member,
     read_only,
     readable_form,
@@ -35,7 +36,7 @@ def home(request: HttpRequest) -> HttpResponse:
     pages = writable_by(me)
     form = PostForm(request.POST, pages=pages) if request.method == "POST" else None
     if form and form.is_valid() and written(request, form):
-        messages.success(request, _("Posted."))
+        messages.success(request, _("Posted."), extra_tags=POSTED)
         return see_other("/")
     text, chosen = request.GET.get("text", ""), request.GET.get("as", "")
     posts = listing(request, lambda w: feed_of(me, w))

@@ -16,6 +16,7 @@ from innotter.posts.models import Post
 from innotter.posts.policies import require_deletable
 from innotter.web.forms import EditPostForm, PostForm, ReasonForm
 from innotter.web.shortcuts import (
+    POSTED,
     form_only,
     member,
     members_only,
@@ -44,7 +45,7 @@ def post(request: HttpRequest, uuid: str, id: str) -> HttpResponse:
     text, act = request.GET.get("text", ""), request.GET.get("act")
     reply = PostForm(request.POST, pages=pages) if pages and request.method == "POST" else None
     if reply and reply.is_valid() and (made := written(request, reply, reply_to=found)):
-        messages.success(request, _("Your reply is posted."))
+        messages.success(request, _("Your reply is posted."), extra_tags=POSTED)
         return see_other(f"{post_url(found)}#post-{made.id}")
     context = {
         "post": found,
@@ -75,7 +76,9 @@ def unlike(request: HttpRequest, uuid: str, id: str) -> HttpResponse:
 def edit(request: HttpRequest, uuid: str, id: str) -> HttpResponse:
     found = selectors.post_at(UUID(id), request.user)
     require_owner(member(request), page_at(found.page.uuid, member(request)))
-    form = EditPostForm(sent(request), initial={"content": found.content})
+    # What was written when the session was over comes back from the login.
+    text = request.GET.get("text") or found.content
+    form = EditPostForm(sent(request), initial={"content": text})
     if form.is_valid() and not refused(
         form, lambda: services.edit_post(actor=member(request), post=found, **form.cleaned_data)
     ):

@@ -8,8 +8,23 @@ const first = (selector, root = document) => root.querySelector(selector);
 const all = (selector) => document.querySelectorAll(selector);
 const loaded = (act) => (document.readyState === "complete" ? act() : addEventListener("load", act));
 
-// Counting, keeping and clearing what is being written. A second press of the button makes no second
-// post: the form's key says so to the server.
+// A second press while the answer is on its way asks for nothing: the server would call a mistake what the
+// first has done, and that answer would be lost. Where none comes, or somebody has stopped it, the form can
+// be sent again.
+const PRESSED = 10_000;
+
+document.addEventListener("submit", (event) => {
+  const form = event.target;
+  if (event.defaultPrevented || form.method !== "post") return;
+  if ("sent" in form.dataset) return event.preventDefault();
+  form.dataset.sent = "";
+  setTimeout(() => delete form.dataset.sent, PRESSED);
+});
+addEventListener("pagehide", () => {
+  for (const form of all("form[data-sent]")) delete form.dataset.sent;
+});
+
+// Counting, keeping and clearing what is being written.
 
 const user = document.body.dataset.user;
 const KEPT = "draft:";
@@ -26,9 +41,16 @@ function count(field) {
   counter.classList.toggle("over", left < 0);
 }
 
+// What a form asks for, and the key under which the server knows it, until the server has taken it.
+const ASKED = "asked";
+const words = (form) => JSON.stringify([form.dataset.draft, form.elements.page.value, first("textarea", form).value]);
+const asked = () => JSON.parse(sessionStorage.getItem(ASKED));
+
 function keep(form) {
   const name = `${KEPT}${user}:${form.dataset.draft}`;
   const field = first("textarea", form);
+  // On the way back the browser would fill in what was on that page, be it sent by now.
+  field.autocomplete = "off";
   const store = () => {
     if (field.value) localStorage.setItem(name, field.value);
     else localStorage.removeItem(name);
@@ -38,8 +60,14 @@ function keep(form) {
   else if (!field.value) field.value = localStorage.getItem(name) ?? "";
   count(field);
   field.addEventListener("input", store);
+  // A form that was refused has the right key.
+  if (first("[role=alert]", form)) sessionStorage.removeItem(ASKED);
   form.addEventListener("submit", () => {
-    sessionStorage.setItem("sent", name);
+    const { key } = form.elements;
+    const text = words(form);
+    // Nobody knows whether an answer that got lost was a yes: the same words are the same post.
+    if (asked()?.text === text) key.value = asked().key;
+    sessionStorage.setItem(ASKED, JSON.stringify({ name, text, key: key.value }));
   });
 }
 
@@ -49,9 +77,9 @@ function help() {
     field.addEventListener("input", () => count(field));
   }
   // A draft goes when the server says that it has taken it: not on a refusal, not at a login.
-  if (first(".note.success")) {
-    localStorage.removeItem(sessionStorage.getItem("sent"));
-    sessionStorage.removeItem("sent");
+  if (first(".note.posted")) {
+    localStorage.removeItem(asked()?.name);
+    sessionStorage.removeItem(ASKED);
   }
   for (const form of all("form[data-draft]")) keep(form);
   for (const field of all('input[type="file"][accept^="image"]')) preview(field);
@@ -173,15 +201,15 @@ function watch(fresh) {
 
 // After older rows: the focus goes to the first of them, their number is said, and the place in the
 // list that each stands at is remembered for the way back.
-let asked = null;
+let older = null;
 document.addEventListener("htmx:beforeSwap", ({ detail }) => {
   const list = detail.target.closest?.("#posts");
-  asked = detail.target.matches?.(".older") && list ? { list, before: new Set(list.children), url: detail.pathInfo.requestPath } : null;
+  older = detail.target.matches?.(".older") && list ? { list, before: new Set(list.children), url: detail.pathInfo.requestPath } : null;
 });
 document.addEventListener("htmx:afterSettle", () => {
-  if (!asked) return;
-  const added = [...asked.list.children].filter((each) => !asked.before.has(each) && !each.matches(".older"));
-  for (const each of added) each.dataset.at = asked.url;
+  if (!older) return;
+  const added = [...older.list.children].filter((each) => !older.before.has(each) && !each.matches(".older"));
+  for (const each of added) each.dataset.at = older.url;
   const said = first("#said");
   said.textContent = `${said.dataset.more} ${added.length}`;
   const [next] = added;
@@ -189,7 +217,7 @@ document.addEventListener("htmx:afterSettle", () => {
     next.tabIndex = -1;
     next.focus({ preventScroll: true });
   }
-  asked = null;
+  older = null;
 });
 
 document.addEventListener("click", ({ target }) => {
