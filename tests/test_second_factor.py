@@ -63,6 +63,8 @@ def test_an_app_is_set_up_used_and_lost_without_javascript(ann: Person, open_tab
     give_code(tab, first, "Turn on")
     codes = tab.locator("ol.codes code").all_inner_texts()
     assert len(set(codes)) == 10
+    # They are shown once, and so where one looks.
+    expect(tab.locator("ol.codes")).to_be_in_viewport()
     log_out(tab)
 
     log_in(tab, ann, "/login?next=/likes")
@@ -94,6 +96,7 @@ def test_a_passkey_of_the_browser_opens_the_site_alone(ann: Person, open_tab: Ta
     tab.get_by_label("Name of the passkey").fill(name)
     press(tab, "Add a passkey")
     expect(tab.locator("ol.codes code")).to_have_count(10)
+    expect(tab.locator("ol.codes")).to_be_in_viewport()
     expect(tab.get_by_text(name)).to_be_visible()
     log_out(tab)
 
