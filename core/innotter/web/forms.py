@@ -347,19 +347,8 @@ class CurrentPasswordForm(forms.Form):
     )
 
 
-class PasswordForm(forms.Form):
-    current_password = forms.CharField(
-        label=_("Current password"),
-        strip=False,
-        max_length=128,
-        widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
-    )
-    password = forms.CharField(
-        label=_("New password"),
-        strip=False,
-        max_length=128,
-        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
-    )
+class PasswordForm(NewPasswordForm, CurrentPasswordForm):
+    """The current password stands first: Django takes the fields of the last base first."""
 
 
 class ReasonForm(forms.Form):

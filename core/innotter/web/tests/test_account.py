@@ -3,7 +3,7 @@
 import re
 from datetime import timedelta
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import parse_qs, quote, urlsplit
 
 import pytest
 from django.conf import settings
@@ -15,7 +15,16 @@ from django.utils.html import escape
 from innotter.accounts.logins import log_in, log_in_to_site
 from innotter.accounts.models import Session, User
 from innotter.config.tests.routes import files
-from innotter.conftest import CLIENT, PASSWORD, Api, new_page, new_user, no_trace, signed_in
+from innotter.conftest import (
+    CLIENT,
+    PASSWORD,
+    Api,
+    new_page,
+    new_post,
+    new_user,
+    no_trace,
+    signed_in,
+)
 from innotter.moderation.services import block_user, set_role
 from innotter.posts.models import Post
 
@@ -308,7 +317,7 @@ def test_another_password_ends_the_other_sessions_and_renews_this_one(ann: User)
     before = cookie(browser)
     form = {"part": "password", "current_password": PASSWORD, "password": NEW}
     assert browser.post("/settings", form)["Location"] == "/settings#password"
-    assert is_in(browser)
+    assert "All your other sessions are ended." in text(browser.get("/settings"))
     assert cookie(browser) != before
     assert not is_in(other)
     assert log_in_to_site(login="ann", password=NEW, client=CLIENT)
@@ -338,6 +347,16 @@ def test_what_a_lost_session_has_written_comes_back_after_the_login(ann: User) -
     back = browser.post("/login", data, follow=True)
     assert back.status_code == 200
     assert escape(words) in text(back)
+
+
+def test_so_do_the_new_words_of_a_post(ann: User) -> None:
+    post = new_post(new_page(ann, uuid="ann"), "The old words")
+    path = f"/@ann/{post.id}/edit"
+    referer = {"Referer": f"http://testserver{path}"}
+    lost = Client().post(path, {"content": "The new words"}, headers=referer)
+    [back] = parse_qs(urlsplit(lost["Location"]).query)["next"]
+    form = text(signed_in(ann).get(back))
+    assert "The new words</textarea>" in form
 
 
 def key_of(page: Any) -> str:

@@ -1,5 +1,7 @@
 """Taking one's data along, leaving and coming back, with JavaScript off."""
 
+from datetime import UTC, datetime
+
 from django.test import Client
 
 from innotter.accounts.models import User
@@ -28,6 +30,18 @@ def test_one_takes_ones_data_along_by_a_form(ann: User, eve: User) -> None:
     assert answer["Cache-Control"] == "private, no-store"
     assert signed_in(eve).get(f"{PAGE}/export").status_code == 404
     assert Client().get(f"{PAGE}/export")["Location"].startswith("/login?")
+
+
+def test_the_last_moment_is_told_by_ones_own_clocks(ann: User) -> None:
+    User.objects.filter(pk=ann.pk).update(
+        time_zone="Asia/Tokyo", deletes_at=datetime(2030, 3, 1, 20, 30, tzinfo=UTC)
+    )
+    expires_at = datetime(2030, 3, 5, 18, 15, tzinfo=UTC)
+    Export.objects.create(user=ann, state="ready", expires_at=expires_at)
+    page = signed_in(ann).get(PAGE).content.decode()
+    assert "March 2, 2030, 5:30 a.m. JST" in page
+    assert "March 6, 2030, 3:15 a.m. JST" in page
+    assert "UTC" not in page
 
 
 def test_one_leaves_by_a_form_and_comes_back_by_another(ann: User) -> None:

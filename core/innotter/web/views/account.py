@@ -165,7 +165,8 @@ ANCHORS = {
 
 def _saved(request: HttpRequest, part: str) -> HttpResponse:
     with translation.override(request.POST.get("language") or translation.get_language()):
-        messages.success(request, _("Saved."))
+        said = _("Saved. All your other sessions are ended.") if part == "password" else _("Saved.")
+        messages.success(request, said)
     # Sessions stand on two pages.
     beside = urlsplit(origin_of(request)).path == "/settings/security"
     page = "/settings/security" if beside else "/settings"
