@@ -40,6 +40,13 @@ class PreparedCursor(psycopg.RawCursor[Row]):
         self._check_results([result])
         self._set_results([result])
 
+    def fetchall(self) -> list[Row]:
+        """And keeps none of them: it is the statement that the cursor is kept for."""
+        rows = super().fetchall()
+        self._reset(reset_query=False)
+        self._tx.set_pgresult(None, set_loaders=False)
+        return rows
+
 
 @lru_cache(MOST_STATEMENTS)
 def _numbered(sql: str) -> bytes:

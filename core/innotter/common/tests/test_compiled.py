@@ -7,11 +7,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+import psycopg
 import pytest
 import time_machine
 from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import FieldFetchBlocked
-from django.db import OperationalError, connection, transaction
+from django.db import OperationalError, connection, connections, transaction
 from django.db.models import BooleanField, ExpressionWrapper, Model, Q, QuerySet
 from hypothesis import given
 from hypothesis import strategies as st
@@ -259,6 +260,15 @@ def test_what_is_prepared_is_sent_waited_for_and_read_by_one_call(
     monkeypatch.setattr(connection.connection, "wait", lambda call: waits.append(next(call, None)))
     assert [name for name, _ in names_like("fog")] == ["fog"]
     assert waits == [None], "nothing was left to be waited for"
+
+
+def test_a_cursor_that_is_kept_keeps_no_rows(db: None) -> None:
+    connection.ensure_connection()
+    cursor = connections["default"].prepared_cursor("SELECT %s::integer")  # type: ignore[attr-defined] # ours
+    for number in (1, 2):
+        assert cursor.execute("SELECT %s::integer", [number]).fetchall() == [(number,)]
+        with pytest.raises(psycopg.ProgrammingError):
+            cursor.fetchall()
 
 
 def test_shapes_have_an_end(db: None) -> None:
