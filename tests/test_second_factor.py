@@ -98,6 +98,9 @@ def test_a_passkey_of_the_browser_opens_the_site_alone(ann: Person, open_tab: Ta
     expect(tab.locator("ol.codes code")).to_have_count(10)
     expect(tab.locator("ol.codes")).to_be_in_viewport()
     expect(tab.get_by_text(name)).to_be_visible()
+    tab.get_by_label("Name of the passkey").fill(name)
+    press(tab, "Add a passkey")
+    expect(tab.get_by_text("This passkey was added before.")).to_be_visible()
     log_out(tab)
 
     tab.goto(f"{ann.stack.core_url}/login?next=/likes")

@@ -6,6 +6,8 @@ from django.utils.translation import gettext, gettext_noop
 
 from innotter.common.errors import DomainError
 
+# Where a form has another word for it than the API.
+ON_FORMS = {"This uuid is taken.": gettext_noop("This address is taken.")}
 # Their English texts, as `make messages` finds them; numbers stand as %s.
 KNOWN = frozenset(
     {
@@ -64,7 +66,8 @@ KNOWN = frozenset(
         gettext_noop("This passkey is not known here, or did not confirm that it is you."),
         gettext_noop("This passkey was added before."),
         gettext_noop("This username is taken."),
-        gettext_noop("This uuid is taken."),
+        *ON_FORMS,
+        *ON_FORMS.values(),
         gettext_noop("Too many pictures are being processed. Try again later."),
         gettext_noop("Too many requests."),
         gettext_noop("Whether this was done is unknown."),
@@ -83,6 +86,6 @@ NUMBER = re.compile(r"\d+")
 
 def in_words(error: DomainError) -> str:
     """What an error says, translated where it is known."""
-    text = str(error)
+    text = ON_FORMS.get(str(error), str(error))
     known = NUMBER.sub("%s", text)
     return gettext(known) % tuple(NUMBER.findall(text)) if known in KNOWN else gettext(text)

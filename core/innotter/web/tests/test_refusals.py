@@ -6,6 +6,7 @@ from django.utils import translation
 
 from innotter.common.errors import DomainError, Throttled
 from innotter.config import reactions, urls  # noqa: F401 # they import whatever raises an error
+from innotter.pages.names import UuidTaken
 from innotter.web.refusals import KNOWN, NUMBER, in_words
 
 # Nobody meets them on a form: programs alone send what they refuse, the panel is for operators, and
@@ -41,3 +42,7 @@ def test_each_is_translated_and_keeps_its_numbers() -> None:
             said = in_words(error)
             assert said != str(error), text
             assert said.count("12") == text.count("%s")
+
+
+def test_a_form_says_address_where_the_api_says_uuid() -> None:
+    assert in_words(UuidTaken()) == "This address is taken."

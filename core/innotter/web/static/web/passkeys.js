@@ -45,7 +45,9 @@ async function use(event) {
   try {
     form.elements.credential.value = JSON.stringify(await signed(form));
     form.submit();
-  } catch {
+  } catch (error) {
+    // The browser has one of those that must not be made again.
+    if (error.name === "InvalidStateError") failed.textContent = failed.dataset.known;
     failed.hidden = button.disabled = false;
   }
 }
