@@ -117,6 +117,8 @@ SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = environment.hsts_subdomai
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXIES else None
 # `no-referrer` has browsers send `Origin: null`, and Django then refuses every form.
 SECURE_REFERRER_POLICY = "same-origin"
+# With it a browser begins another process for the page, while a phone waits (decision 185).
+SECURE_CROSS_ORIGIN_OPENER_POLICY = None
 SECURE_CSP = {
     "default-src": ["'none'"],
     "script-src": ["'self'"],
