@@ -52,11 +52,11 @@ class PostForm(forms.Form):
     def __init__(self, data: QueryDict, *, pages: Sequence[Page]) -> None:
         super().__init__(data)
         choices = [(page.uuid, page.name) for page in pages]
-        self.fields["page"].choices = choices  # type: ignore[attr-defined]
+        self.fields["page"].choices = choices  # type: ignore[attr-defined] # a ChoiceField
 
     def renew_key(self) -> None:
         """For the next time that the form is sent."""
-        self.data = {**self.data.dict(), "key": new_key()}  # type: ignore[attr-defined]
+        self.data = {**self.data.dict(), "key": new_key()}  # type: ignore[attr-defined] # a QueryDict
 
 
 class EditPostForm(forms.Form):

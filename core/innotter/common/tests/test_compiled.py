@@ -264,7 +264,7 @@ def test_what_is_prepared_is_sent_waited_for_and_read_by_one_call(
 
 def test_a_cursor_that_is_kept_keeps_no_rows(db: None) -> None:
     connection.ensure_connection()
-    cursor = connections["default"].prepared_cursor("SELECT %s::integer")  # type: ignore[attr-defined] # ours
+    cursor = connections["default"].prepared_cursor("SELECT %s::integer")  # type: ignore[attr-defined] # of our backend
     for number in (1, 2):
         assert cursor.execute("SELECT %s::integer", [number]).fetchall() == [(number,)]
         with pytest.raises(psycopg.ProgrammingError):
